@@ -1,0 +1,72 @@
+"""The admin site: people look at everything here, and nothing in it writes the store from a web process."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest
+
+from workers import Kind, WritePathError, submit
+from workers.conf import settings
+
+
+class ReadOnly:
+    """Takes away every permission to change; the views of ModelAdmin then only show."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class QueuedPasswordChangeForm(AdminPasswordChangeForm):
+    """Changes one's own password through the writer."""
+
+    def clean(self) -> dict[str, Any]:
+        """Hand the new hash over once all is valid, so that a refusal shows as an error of the form."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            self._change(cleaned["new_password1"])
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:
+        return self.user
+
+    def _change(self, password: str) -> None:
+        self.user.set_password(password)
+        arguments = {"id": self.user.pk, "hash": self.user.password}
+        try:
+            outcome = submit("accounts.change_password", arguments, principal=str(self.user.pk)).wait(
+                settings.WRITE_WAIT_SECONDS
+            )
+        except WritePathError as exc:
+            raise ValidationError(str(exc)) from exc
+        if outcome is None or outcome.kind is not Kind.COMMITTED:
+            raise ValidationError(
+                "The change is not committed yet. Log in again in a minute to see whether it is."
+            )
+
+
+class ReadOnlyAdminSite(admin.AdminSite):
+    """Registers every model read-only, also those of other apps."""
+
+    site_title = site_header = "One writer"
+    index_title = "The store"
+    password_change_form = QueuedPasswordChangeForm
+
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: type[admin.ModelAdmin] | None = None,
+        **options: Any,
+    ) -> None:
+        base = admin_class or admin.ModelAdmin
+        read_only = type(base.__name__, (ReadOnly, base), {})
+        super().register(model_or_iterable, read_only, **options)

@@ -1,0 +1,134 @@
+"""The one shape of every error, of every endpoint: problem details (RFC 9457) with a stable `code`.
+
+    {"type": "about:blank", "title": "Conflict", "status": 409, "code": "conflict", "detail": "…"}
+
+and for bad input `"fields": {"name": ["…"]}`.
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from workers import WriteOutsideWriter
+from workers.rest import JSONRenderer
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+def problem(
+    status: int, code: str, detail: str, *, fields: Any = None, headers: dict[str, str] | None = None
+) -> Response:
+    """Return an error in the one shape."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    if fields:
+        body["fields"] = fields
+    return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
+    """Turn any exception of a view into an answer. DRF's `EXCEPTION_HANDLER`."""
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    elif isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    if not isinstance(exc, exceptions.APIException):
+        return _unexpected(exc, context)
+    headers = dict(getattr(exc, "headers", {}))
+    if getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # set by APIView
+    if isinstance(exc, exceptions.ValidationError):
+        return problem(
+            400, "invalid", "The request is not valid.", fields=_fields(exc.detail), headers=headers
+        )
+    return problem(
+        exc.status_code, _code(exc), str(exc.detail), fields=getattr(exc, "fields", None), headers=headers
+    )
+
+
+def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
+    request = context.get("request")
+    logger.error(
+        "request method=%s path=%s",
+        getattr(request, "method", "-"),
+        getattr(request, "path", "-"),
+        exc_info=exc,
+    )
+    if isinstance(exc, WriteOutsideWriter):
+        return problem(
+            500, "write_outside_writer", "The server tried to write outside its writer. Nothing was changed."
+        )
+    if isinstance(exc, DatabaseError):
+        return problem(
+            503, "store_unavailable", "The store cannot be read now.", headers={"Retry-After": "1"}
+        )
+    return problem(500, CODES[500], "The server failed to handle the request.")
+
+
+def _code(exc: exceptions.APIException) -> str:
+    code = getattr(exc, "code", None) or CODES.get(exc.status_code) or exc.get_codes()
+    return code if isinstance(code, str) else "error"
+
+
+def _fields(detail: Any) -> dict[str, list[str]]:
+    """Return messages by field; what concerns no field stands under `non_field_errors`, as in DRF."""
+    if isinstance(detail, dict):
+        return {name: [str(message) for message in _flat(messages)] for name, messages in detail.items()}
+    return {"non_field_errors": [str(message) for message in _flat(detail)]}
+
+
+def _flat(messages: Any) -> list[Any]:
+    if isinstance(messages, dict):
+        return [f"{name}: {message}" for name, inner in messages.items() for message in _flat(inner)]
+    if isinstance(messages, list):
+        return [message for inner in messages for message in _flat(inner)]
+    return [messages]
+
+
+def _page(status: int, detail: str) -> HttpResponse:
+    body = problem(status, CODES[status], detail).data
+    return HttpResponse(JSONRenderer().render(body), status=status, content_type=CONTENT_TYPE)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django refuses before a view sees it, such as an unknown Host."""
+    return _page(400, "The request is malformed, or its Host is not one of ALLOWED_HOSTS.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(403, "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(404, f"There is nothing at {request.path}.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _page(500, "The server failed to handle the request.")

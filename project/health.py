@@ -1,0 +1,60 @@
+"""Whether this process lives, and whether the service can commit writes."""
+
+from django.db import DatabaseError, connection
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from workers import QueueUnavailable, queue_status
+from workers.conf import settings
+from workers.rest import ProblemError
+
+Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])})
+
+
+@extend_schema(operation_id="health_live", responses={200: Health}, auth=[])
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def live(request: Request) -> Response:
+    """Say that this process takes requests."""
+    return Response({"status": "ok"})
+
+
+@extend_schema(operation_id="health_ready", responses={200: Health}, auth=[])
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def ready(request: Request) -> Response:
+    """Say whether writes are accepted and committed; else 503 with what stands in the way, by part."""
+    obstacles = _store() | _queue()
+    if obstacles:
+        fields = {part: [reason] for part, reason in obstacles.items()}
+        detail = f"Not ready: {', '.join(obstacles)}."
+        raise ProblemError(503, "not_ready", detail, fields=fields, headers={"Retry-After": "1"})
+    return Response({"status": "ok"})
+
+
+def _store() -> dict[str, str]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
+    except DatabaseError as exc:
+        return {"store": f"The store cannot be read: {exc}"}
+    return {}
+
+
+def _queue() -> dict[str, str]:
+    try:
+        status = queue_status()
+    except QueueUnavailable as exc:
+        return {"redis": str(exc)}
+    obstacles = {}
+    if status.writer is None:
+        obstacles["writer"] = "No writer is at work: writes are accepted and wait."
+    age = status.oldest_age_seconds or 0.0
+    if age > settings.WRITE_READY_OLDEST_SECONDS:
+        obstacles["stream"] = f"The oldest of {status.length} waiting writes has waited for {age:.0f} s."
+    return obstacles

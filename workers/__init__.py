@@ -1,0 +1,54 @@
+"""The write path: every write goes through a Redis stream to the one writer, which commits in batches.
+
+Other packages import from here (and `workers.rest` for the REST side), from nowhere below.
+"""
+
+from workers.exceptions import (
+    AcceptanceUnknown,
+    KeyInProgress,
+    KeyReused,
+    NotAccepted,
+    QueueUnavailable,
+    StreamFull,
+    UnknownWriteFunction,
+    WriteOutsideWriter,
+    WritePathError,
+    WriteRejected,
+)
+from workers.registry import WriteFunction, write_function
+from workers.roles import Role, current_role, set_role
+from workers.status import QueueStatus, queue_status
+from workers.submission import Submission
+from workers.submit import submit
+from workers.writes import Kind, Outcome, Result, Write
+
+__all__ = [
+    # Writing and applying
+    "Result",
+    "Submission",
+    "Write",
+    "WriteFunction",
+    "submit",
+    "write_function",
+    # What became of a write
+    "Kind",
+    "Outcome",
+    # How the write path is doing
+    "QueueStatus",
+    "queue_status",
+    # Roles
+    "Role",
+    "current_role",
+    "set_role",
+    # Errors
+    "AcceptanceUnknown",
+    "KeyInProgress",
+    "KeyReused",
+    "NotAccepted",
+    "QueueUnavailable",
+    "StreamFull",
+    "UnknownWriteFunction",
+    "WriteOutsideWriter",
+    "WritePathError",
+    "WriteRejected",
+]

@@ -1,0 +1,41 @@
+import json
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from workers.models import Receipt
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(admin.ModelAdmin):
+    list_display = ["write_id", "function", "outcome", "status", "principal", "accepted", "committed_at"]
+    list_filter = ["outcome", "function", "committed_at"]
+    search_fields = ["=write_id", "=token", "=principal"]
+    search_help_text = "Write id, token or principal"
+    fields = [
+        "write_id",
+        "function",
+        "outcome",
+        "status",
+        "result",
+        "failure",
+        "principal",
+        "accepted",
+        "committed_at",
+        "token",
+        "fingerprint",
+    ]
+    show_full_result_count = False
+
+    @admin.display(description="accepted at")
+    def accepted(self, receipt: Receipt) -> object:
+        return receipt.accepted_at
+
+    @admin.display(description="body")
+    def result(self, receipt: Receipt) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(receipt.json(), indent=2, ensure_ascii=False))
+
+    @admin.display(description="traceback")
+    def failure(self, receipt: Receipt) -> SafeString | str:
+        return format_html("<pre>{}</pre>", receipt.traceback) if receipt.traceback else "-"

@@ -1,0 +1,90 @@
+"""System checks: a wrong configuration is said at start, with its remedy, not met as a surprise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError, connections
+
+from workers import store
+from workers.conf import settings
+from workers.exceptions import WrongStore
+from workers.roles import current_role
+
+
+@register(Tags.compatibility)
+def check_configuration(**_: Any) -> list[CheckMessage]:
+    """Return what the settings alone show."""
+    found: list[CheckMessage] = []
+    database: dict[str, Any] = django_settings.DATABASES["default"]
+    if database.get("ATOMIC_REQUESTS"):
+        found.append(
+            Error(
+                "ATOMIC_REQUESTS opens a transaction for every request.",
+                hint="Remove it: requests do not write, and each write is atomic in the writer.",
+                id="workers.E001",
+            )
+        )
+    if "transaction_mode" in database.get("OPTIONS", {}) or "init_command" in database.get("OPTIONS", {}):
+        found.append(
+            Error(
+                "transaction_mode or init_command in DATABASES overrides what each role needs.",
+                hint="Remove them: workers/store.py sets the transaction mode and the pragmas.",
+                id="workers.E002",
+            )
+        )
+    if getattr(django_settings, "CELERY_WORKER_CONCURRENCY", 1) != 1:
+        found.append(
+            Error(
+                "CELERY_WORKER_CONCURRENCY is not 1.",
+                hint="There is one writer; set it to 1.",
+                id="workers.E003",
+            )
+        )
+    if getattr(django_settings, "SESSION_ENGINE", "").endswith((".db", ".cached_db")):
+        found.append(
+            Error(
+                "Sessions are kept in the database, which web processes may not write.",
+                hint='Set SESSION_ENGINE = "django.contrib.sessions.backends.cache" with a cache in Redis.',
+                id="workers.E004",
+            )
+        )
+    if settings.WRITE_SYNCHRONOUS != "FULL":
+        found.append(
+            checks.Warning(
+                "WRITE_SYNCHRONOUS is NORMAL: a power loss can undo writes that were answered with 201.",
+                hint="Use FULL unless that is acceptable.",
+                id="workers.W001",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Open the store as this process's role and say what does not take effect."""
+    if not databases or "default" not in databases:
+        return []
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
+        return []
+    wanted = store.pragmas(current_role())
+    try:
+        actual = store.read_pragmas(connection, wanted)
+    except (WrongStore, DatabaseError) as exc:
+        return [
+            Error(
+                f"The store cannot be opened: {exc}", hint="Is DATA_DIR on a local disk?", id="workers.E005"
+            )
+        ]
+    return [
+        Error(
+            f"SQLite keeps {name}={actual[name]} instead of {value}.",
+            hint="Remove whatever sets it in DATABASES OPTIONS.",
+            id="workers.E006",
+        )
+        for name, value in wanted.items()
+        if actual[name] != value and actual[name] != "memory"
+    ]

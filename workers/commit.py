@@ -1,0 +1,154 @@
+"""Apply a batch of writes in one transaction and record a receipt for each, in that same transaction.
+
+What may happen to a write, and who undoes what:
+
+- its function returns: committed with the batch;
+- its function raises: only its own savepoint is undone; rejected or failed, with a receipt;
+- the store fails (disk full, locked): the whole batch is undone and the error raised; nothing is lost,
+  because the entries are still in the stream;
+- COMMIT itself refuses (a deferred constraint): the batch is undone and each write gets its own transaction.
+"""
+
+import logging
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from workers import faults, receipts, registry
+from workers.exceptions import UnknownWriteFunction, WriteRejected
+from workers.writes import Kind, Outcome, Result, Write, encode_result
+
+logger = logging.getLogger(__name__)
+
+Answer = tuple[Write, Outcome]
+
+
+def commit_batch(writes: Sequence[Write]) -> list[Answer]:
+    """Commit the writes in order and return the outcome of each, durable.
+
+    A write whose token has a receipt already takes no effect again: it gets the outcome of the first.
+    Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
+    """
+    try:
+        return _commit(writes)
+    except IntegrityError as exc:
+        if len(writes) > 1:
+            return [answer for write in writes for answer in commit_batch([write])]
+        return _record(writes[0], _outcome_of(writes[0], exc))
+
+
+def _commit(writes: Sequence[Write]) -> list[Answer]:
+    with transaction.atomic(durable=True):
+        known = receipts.find(write.token for write in writes)
+        fresh: dict[object, Write] = {}
+        for write in writes:
+            if write.token not in known:
+                fresh.setdefault(write.token, write)
+        answers = list(_apply(fresh.values()))
+        if answers:
+            receipts.insert(answers, committed_at=timezone.now())
+    for write, outcome in answers:
+        known[write.token] = receipts.Known(fingerprint=write.fingerprint, outcome=outcome)
+    return [(write, _replayed(write, known[write.token])) for write in writes]
+
+
+def _replayed(write: Write, first: receipts.Known) -> Outcome:
+    """Return the first one's outcome, unless the token was reused for a different request."""
+    if write.fingerprint == first.fingerprint:
+        return first.outcome
+    return _error(
+        write,
+        Kind.REJECTED,
+        422,
+        "idempotency_key_reused",
+        "This Idempotency-Key belongs to another request.",
+    )
+
+
+def _record(write: Write, outcome: Outcome) -> list[Answer]:
+    with transaction.atomic(durable=True):
+        receipts.insert([(write, outcome)], committed_at=timezone.now())
+    return [(write, outcome)]
+
+
+def _apply(writes: Iterable[Write]) -> Iterator[Answer]:
+    """Apply writes in order, runs of one kind together where their function can."""
+    for name, run in groupby(writes, key=lambda write: write.function):
+        yield from _apply_run(name, list(run))
+
+
+def _apply_run(name: str, run: list[Write]) -> list[Answer]:
+    try:
+        function = registry.find(name)
+    except UnknownWriteFunction as exc:
+        logger.error("batch state=unknown-function function=%s writes=%s", name, len(run))
+        return [(write, _error(write, Kind.FAILED, 500, "unknown_write_function", str(exc))) for write in run]
+    if len(run) > 1 and function.apply_many is not None:
+        together = _apply_together(function.apply_many, run)
+        if together is not None:
+            return together
+    return [(write, _apply_one(function, write)) for write in run]
+
+
+def _apply_together(apply_many: registry.ApplyMany, run: list[Write]) -> list[Answer] | None:
+    """Return the outcomes, or None when the bulk form failed and left no effect."""
+    try:
+        with transaction.atomic():
+            results = apply_many(run)
+            return [(write, _committed(write, result)) for write, result in zip(run, results, strict=True)]
+    except Exception as exc:
+        faults.raise_if_transient(exc)
+        # Expected when one write of the run is bad: each then gets its own verdict.
+        logger.info("batch state=one-by-one function=%s writes=%s error=%r", run[0].function, len(run), exc)
+        return None
+
+
+def _apply_one(function: registry.WriteFunction, write: Write) -> Outcome:
+    try:
+        with transaction.atomic():
+            return _committed(write, function(write))
+    except Exception as exc:
+        faults.raise_if_transient(exc)
+        return _outcome_of(write, exc)
+
+
+def _committed(write: Write, result: Result) -> Outcome:
+    body = encode_result(result.body)  # inside the savepoint: a result that is not JSON undoes its write
+    return Outcome(write_id=write.write_id, kind=Kind.COMMITTED, status=result.status, body=body)
+
+
+def _outcome_of(write: Write, exc: Exception) -> Outcome:
+    if isinstance(exc, WriteRejected):
+        return _error(write, Kind.REJECTED, exc.status, exc.code, exc.detail, fields=exc.fields)
+    if isinstance(exc, IntegrityError):
+        logger.info("write=%s state=conflict function=%s error=%s", write.write_id, write.function, exc)
+        return _error(write, Kind.REJECTED, 409, "conflict", "The change conflicts with what is stored.")
+    logger.error("write=%s state=failed function=%s", write.write_id, write.function, exc_info=exc)
+    return _error(
+        write,
+        Kind.FAILED,
+        500,
+        "write_failed",
+        "The write could not be applied because of an error on the server. It took no effect.",
+        trace="".join(traceback.format_exception(exc)),
+    )
+
+
+def _error(
+    write: Write,
+    kind: Kind,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fields: dict[str, list[str]] | None = None,
+    trace: str = "",
+) -> Outcome:
+    body = {"code": code, "detail": detail} | ({"fields": fields} if fields else {})
+    return Outcome(
+        write_id=write.write_id, kind=kind, status=status, body=orjson.dumps(body), traceback=trace
+    )

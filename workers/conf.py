@@ -1,0 +1,111 @@
+"""The settings of the write path: each with its default, unit, range and meaning, in this one place.
+
+Values are read from Django's settings when they are used, so `override_settings` works in tests.
+"""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from django.conf import settings as django_settings
+
+T = TypeVar("T", int, float, bool, str)
+
+
+class Setting(Generic[T]):
+    """One setting: reads `django.conf.settings.<its name>`, else its default."""
+
+    def __init__(
+        self, default: T, help: str, *, at_least: float = 0, at_most: float = 0, choices: tuple[str, ...] = ()
+    ) -> None:
+        self.default: T = default
+        self.help = help
+        self.at_least = at_least
+        self.at_most = at_most
+        self.choices = choices
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> T:
+        value: T = getattr(django_settings, self.name, self.default)
+        return value
+
+
+class WriteSettings:
+    """The names are those of the Django settings and of the environment variables."""
+
+    WRITE_WAIT_SECONDS = Setting(
+        10.0, "Longest wait for an outcome before a request answers 202, in seconds.", at_least=0, at_most=300
+    )
+    WRITE_SUBMIT_TIMEOUT_SECONDS = Setting(
+        0.8,
+        "Longest wait for Redis to accept writes before they answer 503, in seconds.",
+        at_least=0.05,
+        at_most=30,
+    )
+    WRITE_STREAM_MAX_LENGTH = Setting(
+        100_000,
+        "Most accepted writes that may wait in the stream; past it 503.",
+        at_least=1,
+        at_most=10_000_000,
+    )
+    WRITE_MAX_BODY_BYTES = Setting(
+        1_048_576, "Largest request body, in bytes; past it 413.", at_least=1_024, at_most=67_108_864
+    )
+    WRITE_BATCH_MAX_WRITES = Setting(
+        500, "Most writes that one transaction commits.", at_least=1, at_most=10_000
+    )
+    WRITE_PACE_SECONDS = Setting(
+        0.02,
+        "Time from one batch to the next while there is load, in seconds; 0 for none.",
+        at_least=0,
+        at_most=1,
+    )
+    WRITE_LINGER_SECONDS = Setting(
+        0.05,
+        "How long the idle writer stays at the stream before it waits for a doorbell, in seconds.",
+        at_least=0,
+        at_most=1,
+    )
+    WRITE_TASK_SECONDS = Setting(
+        1.0,
+        "Longest run of one drain task before other Celery tasks get their turn, in seconds.",
+        at_least=0.05,
+        at_most=60,
+    )
+    WRITE_SYNCHRONOUS = Setting(
+        "FULL",
+        "SQLite's synchronous level in the writer: FULL is durable, NORMAL can lose commits on power loss.",
+        choices=("FULL", "NORMAL"),
+    )
+    WRITE_CHECKPOINT_BYTES = Setting(
+        4_194_304,
+        "Size of the WAL from which the writer checkpoints between batches, in bytes.",
+        at_least=65_536,
+        at_most=1_073_741_824,
+    )
+    WRITE_READY_OLDEST_SECONDS = Setting(
+        30.0,
+        "Age of the oldest waiting write past which /health/ready answers 503, in seconds.",
+        at_least=1,
+        at_most=86_400,
+    )
+    WRITE_REQUIRE_IF_MATCH = Setting(False, "Whether PUT, PATCH and DELETE without If-Match answer 428.")
+    WRITE_RECEIPT_DAYS = Setting(
+        30,
+        "Age past which a receipt may be pruned, in days; an Idempotency-Key is remembered as long.",
+        at_least=1,
+        at_most=3_650,
+    )
+    WRITE_KEY_PREFIX = Setting("writes", "First part of the write path's Redis keys.")
+
+
+settings = WriteSettings()
+
+
+def all_settings() -> Iterator[Setting]:
+    """Yield every setting in the order in which the documentation lists them."""
+    for value in vars(WriteSettings).values():
+        if isinstance(value, Setting):
+            yield value

@@ -1,0 +1,71 @@
+"""The errors of the write path. Each class's docstring is its default message."""
+
+
+class WritePathError(Exception):
+    """The write path failed. Do not raise this directly."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.__doc__)
+
+
+class WriteRejected(WritePathError):
+    """The write cannot be applied.
+
+    Raised by write functions. The client gets `status` (400 to 499) with the stable machine `code` and the
+    `detail`; `fields` optionally maps field names to lists of messages.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, fields: dict[str, list[str]] | None = None
+    ) -> None:
+        if not 400 <= status <= 499:
+            raise ValueError(f"A rejected write needs a status from 400 to 499, not {status}.")
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.fields = fields
+
+
+class WriteOutsideWriter(WritePathError):
+    """This process may not write the store: only the writer does. Hand it over with workers.submit()."""
+
+
+class NotAccepted(WritePathError):
+    """The write was not accepted. Do not raise this directly."""
+
+
+class QueueUnavailable(NotAccepted):
+    """Redis does not answer, so nothing was accepted: try again in a few seconds."""
+
+
+class StreamFull(NotAccepted):
+    """Too many writes are waiting, so nothing was accepted: try again in a few seconds."""
+
+
+class AcceptanceUnknown(WritePathError):
+    """Redis did not confirm the write in time: it may yet be applied. Retry with the same Idempotency-Key."""
+
+
+class KeyReused(NotAccepted):
+    """This Idempotency-Key belongs to another request: use a new key for a new request."""
+
+
+class KeyInProgress(NotAccepted):
+    """The first request with this Idempotency-Key is still waiting to be committed."""
+
+    def __init__(self, write_id: int) -> None:
+        super().__init__()
+        self.write_id = write_id
+
+
+class UnknownWriteFunction(WritePathError):
+    """No write function has this name."""
+
+
+class UndecodableEntry(WritePathError):
+    """An entry of the stream is not a write in a form that this version knows."""
+
+
+class WrongStore(WritePathError):
+    """The store cannot be used as it is configured."""

@@ -1,0 +1,77 @@
+"""The writer's heartbeat: a key in Redis that lives only while the writer makes progress.
+
+It is renewed by the loop that reads the stream, never by a timer of its own, so a writer that hangs loses it.
+"""
+
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+
+import orjson
+import redis
+
+from workers import keys
+
+LIFE_SECONDS = 5.0
+"""A writer without progress for so long counts as down."""
+
+RENEW_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterState:
+    """What the writer says of itself. Times are seconds since 1970."""
+
+    host: str
+    pid: int
+    since: float
+    progress_at: float
+    """When it read the stream last."""
+    committed_at: float | None
+    """When it committed last, or None."""
+    commits: int
+    """Transactions since it started."""
+    writes: int
+    """Writes committed since it started."""
+
+
+class Heartbeat:
+    """Keeps the heartbeat of this process."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._since = time.time()
+        self._renewed = 0.0
+        self._committed_at: float | None = None
+        self._commits = 0
+        self._writes = 0
+
+    def beat(self, *, committed: int) -> None:
+        """Note progress, `committed` being the size of the batch, and renew the key when it is due."""
+        if committed:
+            self._committed_at = time.time()
+            self._commits += 1
+            self._writes += committed
+        if time.monotonic() - self._renewed < RENEW_SECONDS:
+            return
+        state = WriterState(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            since=self._since,
+            progress_at=time.time(),
+            committed_at=self._committed_at,
+            commits=self._commits,
+            writes=self._writes,
+        )
+        self._client.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
+        self._renewed = time.monotonic()
+
+    def stop(self) -> None:
+        self._client.delete(keys.heartbeat())
+
+
+def read(client: redis.Redis) -> WriterState | None:
+    """Return what the writer says of itself, or None when none is at work."""
+    raw = client.get(keys.heartbeat())
+    return None if raw is None else WriterState(**orjson.loads(raw))

@@ -1,0 +1,38 @@
+"""The names of the write path's keys and channels in Redis, under one prefix for each project."""
+
+from workers.conf import settings
+
+
+def stream() -> str:
+    """Accepted writes, in order, until they are committed."""
+    return f"{settings.WRITE_KEY_PREFIX}:stream"
+
+
+def last_write_id() -> str:
+    """The id given last; keeps ids growing when the stream is empty or the clock goes back."""
+    return f"{settings.WRITE_KEY_PREFIX}:last"
+
+
+def doorbell() -> str:
+    """Set while somebody has rung for the writer, or the writer is at the stream anyway."""
+    return f"{settings.WRITE_KEY_PREFIX}:doorbell"
+
+
+def heartbeat() -> str:
+    """Who the writer is; expires when the writer makes no progress."""
+    return f"{settings.WRITE_KEY_PREFIX}:writer"
+
+
+def claims() -> str:
+    """Prefix of the claims on idempotency keys whose writes wait in the stream."""
+    return f"{settings.WRITE_KEY_PREFIX}:key:"
+
+
+def outcomes(process: str) -> str:
+    """Channel on which one web process learns the outcomes it waits for."""
+    return f"{settings.WRITE_KEY_PREFIX}:outcomes:{process}"
+
+
+def progress() -> str:
+    """Channel that announces, after each batch, the last write id that has a receipt."""
+    return f"{settings.WRITE_KEY_PREFIX}:progress"

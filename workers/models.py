@@ -1,0 +1,42 @@
+"""The receipts, as a Django model for reading: status resource, admin, commands."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.db import models
+
+from workers.writes import Kind
+
+
+class Receipt(models.Model):
+    """What became of one write. Inserted by the writer only, see workers/receipts.py."""
+
+    write_id = models.BigIntegerField(primary_key=True, help_text="Place in the order of acceptance.")
+    token = models.UUIDField(unique=True, help_text="One receipt per token, however often the write is sent.")
+    function = models.CharField(max_length=100, help_text="Name of the write function.")
+    principal = models.CharField(max_length=100, blank=True, help_text="Who asked.")
+    fingerprint = models.CharField(max_length=32, blank=True, help_text="Digest of the request behind a key.")
+    outcome = models.CharField(max_length=9, choices=[(kind, kind) for kind in Kind])
+    status = models.PositiveSmallIntegerField(help_text="HTTP status of the answer.")
+    body = models.TextField(help_text="JSON: the result, or the error with its code and detail.")
+    traceback = models.TextField(blank=True, help_text="Where a failed write's function raised.")
+    committed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-write_id"]
+
+    def __str__(self) -> str:
+        return f"{self.write_id} {self.function} {self.outcome}"
+
+    @property
+    def accepted_at(self) -> datetime:
+        return accepted_at(self.write_id)
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+def accepted_at(write_id: int) -> datetime:
+    """Return when Redis accepted the write: its id is that moment in microseconds."""
+    return datetime.fromtimestamp(write_id / 1e6, tz=UTC)

@@ -1,0 +1,87 @@
+"""Receipts: one row for each write that has an outcome, inserted in the same transaction as its effect.
+
+Plain SQL, because this is the path of every write; `workers.models.Receipt` is the same table for reading.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from workers.writes import Kind, Outcome, Write
+
+StoreError = DatabaseError
+
+TABLE = "workers_receipt"
+COLUMNS = (
+    "write_id",
+    "token",
+    "function",
+    "principal",
+    "fingerprint",
+    "outcome",
+    "status",
+    "body",
+    "traceback",
+    "committed_at",
+)
+_INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
+_SELECT = f"SELECT token, fingerprint, write_id, outcome, status, body FROM {TABLE} WHERE "  # noqa: S608 - constants
+
+FIND_AT_ONCE = 500
+"""Tokens in one query; SQLite allowed 999 parameters before 3.32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a receipt says to whoever sends its write again."""
+
+    fingerprint: str
+    outcome: Outcome
+
+
+def find(tokens: Iterable[UUID]) -> dict[UUID, Known]:
+    """Return the receipts that exist for these tokens."""
+    wanted = [token.hex for token in tokens]
+    known: dict[UUID, Known] = {}
+    with connection.cursor() as cursor:
+        for start in range(0, len(wanted), FIND_AT_ONCE):
+            some = wanted[start : start + FIND_AT_ONCE]
+            cursor.execute(f"{_SELECT} token IN ({', '.join(['%s'] * len(some))})", some)
+            for token, fingerprint, write_id, outcome, status, body in cursor.fetchall():
+                known[UUID(str(token))] = Known(
+                    fingerprint=fingerprint,
+                    outcome=Outcome(write_id=write_id, kind=Kind(outcome), status=status, body=body.encode()),
+                )
+    return known
+
+
+def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) -> None:
+    """Record outcomes. Must run in the transaction that holds the effects."""
+    moment = connection.ops.adapt_datetimefield_value(committed_at)
+    rows = [
+        (
+            outcome.write_id,
+            write.token.hex,
+            write.function,
+            write.principal,
+            write.fingerprint,
+            outcome.kind,
+            outcome.status,
+            outcome.body.decode(),
+            outcome.traceback,
+            moment,
+        )
+        for write, outcome in answers
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+
+
+def reached(write_id: int) -> bool:
+    """Return whether this write, or a later one, has a receipt: writes are committed in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {TABLE} WHERE write_id >= %s LIMIT 1", [write_id])  # noqa: S608 - constant
+        return cursor.fetchone() is not None

@@ -1,0 +1,70 @@
+"""Write functions, registered by name.
+
+An app puts them into its module `write_functions`, which is imported at start, like `admin`:
+
+    @write_function("notes.add")
+    def add_note(write: Write) -> Result:
+        note = Note.objects.create(text=write.arguments["text"])
+        return Result(status=201, body={"id": note.id, "text": note.text})
+
+The function runs in the writer, inside its transaction. It may raise `WriteRejected`; any other exception
+makes the write `failed`. Either way only this write is undone. Its effects outside the store (mail, HTTP)
+may happen more than once, because a batch that could not be committed is applied again.
+"""
+
+from collections.abc import Callable, Sequence
+
+from workers.exceptions import UnknownWriteFunction
+from workers.writes import Result, Write
+
+Apply = Callable[[Write], Result]
+ApplyMany = Callable[[Sequence[Write]], Sequence[Result]]
+
+
+class WriteFunction:
+    """A named write function, and its bulk form where it has one."""
+
+    def __init__(self, name: str, apply: Apply) -> None:
+        self.name = name
+        self.apply = apply
+        self.apply_many: ApplyMany | None = None
+
+    def __call__(self, write: Write) -> Result:
+        return self.apply(write)
+
+    def bulk(self, apply_many: ApplyMany) -> ApplyMany:
+        """Register the bulk form, used for runs of this kind in one batch.
+
+        It gets the writes in order and returns one result for each, in that order. When it raises, its
+        effects are undone and the writes are applied one by one, so it need not sort out a bad one.
+        """
+        self.apply_many = apply_many
+        return apply_many
+
+
+_functions: dict[str, WriteFunction] = {}
+
+
+def write_function(name: str) -> Callable[[Apply], WriteFunction]:
+    """Register the decorated function under `name`, by custom `<app>.<verb>`."""
+
+    def register(apply: Apply) -> WriteFunction:
+        known = _functions.get(name)
+        if known is not None and known.apply.__qualname__ != apply.__qualname__:
+            raise ValueError(
+                f"The write function {name!r} is registered already: {known.apply.__qualname__}."
+            )
+        _functions[name] = WriteFunction(name, apply)
+        return _functions[name]
+
+    return register
+
+
+def find(name: str) -> WriteFunction:
+    """Return the write function of this name. Raises UnknownWriteFunction."""
+    try:
+        return _functions[name]
+    except KeyError:
+        raise UnknownWriteFunction(
+            f"No write function is named {name!r}. Is its app installed, and the writer of the same version?"
+        ) from None

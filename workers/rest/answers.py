@@ -1,0 +1,39 @@
+"""Pieces of the answers to writes."""
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from workers.rest.errors import problem_of_outcome
+from workers.writes import Kind, Outcome
+
+QUEUED = "queued"
+
+
+def principal_of(request: Request) -> str:
+    """Return who asks, as receipts know them."""
+    return str(request.user.pk) if request.user and request.user.is_authenticated else ""
+
+
+def status_url(write_id: int) -> str:
+    return reverse("write-status", args=[write_id])
+
+
+def queued_response(write_id: int) -> Response:
+    """Return 202: the write is accepted, and this is where to ask for its outcome."""
+    url = status_url(write_id)
+    return Response(
+        {"write_id": str(write_id), "status": QUEUED, "url": url},
+        status=status.HTTP_202_ACCEPTED,
+        headers={"Location": url, "Retry-After": "1", "Write-Id": str(write_id)},
+    )
+
+
+def result_of(outcome: Outcome) -> Any:
+    """Return a committed write's result. Raises ProblemError for one that was rejected or failed."""
+    if outcome.kind is not Kind.COMMITTED:
+        raise problem_of_outcome(outcome)
+    return outcome.json()

@@ -1,0 +1,57 @@
+"""JSON in and out by orjson, and a bound on what comes in."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import orjson
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+
+from workers.conf import settings
+from workers.rest.errors import ProblemError
+
+
+class BoundedJSONParser(BaseParser):
+    """Parses JSON (RFC 8259) bodies of at most WRITE_MAX_BODY_BYTES."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        limit = settings.WRITE_MAX_BODY_BYTES
+        body = _read(stream, limit)
+        if len(body) > limit:
+            raise ProblemError(413, "body_too_large", f"The body is larger than {limit} bytes.")
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as exc:
+            raise ParseError(f"The body is not JSON: {exc}.") from exc
+
+
+def _read(stream: Any, limit: int) -> bytes:
+    """Read one byte more than allowed at most, so that a huge body costs no memory."""
+    body: bytes = stream.read(limit + 1)
+    return body
+
+
+class JSONRenderer(BaseRenderer):
+    """Renders JSON; bytes are JSON already."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+    _options: ClassVar[int] = orjson.OPT_UTC_Z
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        if isinstance(data, bytes):
+            return data
+        if data is None:
+            return b""
+        return orjson.dumps(data, default=str, option=self._options)

@@ -1,0 +1,184 @@
+"""Mixins for DRF's generic views and viewsets: validate here, write in the writer, answer with the outcome.
+
+    class NoteViewSet(QueuedWritesMixin, ModelViewSet):
+        queryset = Note.objects.all()
+        serializer_class = NoteSerializer
+        create_function, update_function, destroy_function = "notes.add", "notes.edit", "notes.remove"
+
+The write functions get the validated data as `write.arguments["data"]`; updates and deletes also `"id"`, and
+`"if_match"` (a list of entity tags without quotes, or None).
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.cache import patch_vary_headers
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from workers import idempotency
+from workers.conf import settings
+from workers.exceptions import KeyInProgress, WritePathError
+from workers.progress import Progress, wait_until_committed
+from workers.rest import headers
+from workers.rest.answers import principal_of, queued_response, result_of, status_url
+from workers.rest.errors import ProblemError, problem_of
+from workers.submit import submit
+from workers.writes import Outcome
+
+if TYPE_CHECKING:
+    # Not at run time: DRF's views import this package for their parsers and renderers.
+    from rest_framework.generics import GenericAPIView
+
+
+class QueuedWriteMixin:
+    """Hands writes over and turns outcomes into answers. The base of the mixins below."""
+
+    def perform_write(self: Any, function: str, arguments: Mapping[str, Any]) -> Response:
+        """Submit a write for this request, wait as the client prefers, and answer.
+
+        Raises ProblemError for whatever is not a success.
+        """
+        request: Request = self.request
+        preferences = headers.prefer(request)
+        principal = principal_of(request)
+        once = self._idempotency(principal)
+        wait_seconds = (
+            settings.WRITE_WAIT_SECONDS if preferences.wait_seconds is None else preferences.wait_seconds
+        )
+        waits = not preferences.respond_async and wait_seconds > 0
+        try:
+            outcome = idempotency.earlier_outcome(once) if once else None
+            write_id = outcome.write_id if outcome else 0
+            if outcome is None:
+                submission = submit(
+                    function,
+                    arguments,
+                    principal=principal,
+                    token=once.token if once else None,
+                    fingerprint=once.fingerprint if once else "",
+                    announced=waits,
+                )
+                if waits:
+                    outcome = submission.wait(wait_seconds)
+                write_id = submission.accepted()
+        except KeyInProgress as exc:
+            problem = problem_of(exc)
+            problem.headers["Location"] = status_url(exc.write_id)
+            raise problem from exc
+        except WritePathError as exc:
+            raise problem_of(exc) from exc
+        response = queued_response(write_id) if outcome is None else self._settled(outcome, preferences)
+        response["Write-Id"] = str(write_id)
+        if preferences.applied():
+            response["Preference-Applied"] = preferences.applied()
+        patch_vary_headers(response, ["Prefer"])
+        return response
+
+    def get_entity_tag(self, body: Any) -> str | None:
+        """Return the entity tag, without quotes, of what a result shows; override where there is one."""
+        return None
+
+    def get_result_location(self: Any, body: Any) -> str | None:
+        """Return the path of what a write created: the detail route of this viewset, for its `id`."""
+        basename = getattr(self, "basename", None)
+        if not basename or not isinstance(body, dict) or "id" not in body:
+            return None
+        try:
+            return reverse(f"{basename}-detail", args=[body["id"]])
+        except NoReverseMatch:
+            return None
+
+    def _idempotency(self: Any, principal: str) -> idempotency.Idempotency | None:
+        key = headers.idempotency_key(self.request)
+        if key is None:
+            return None
+        request: Request = self.request
+        what = [request.method, request.get_full_path(), request.data, request.headers.get("If-Match")]
+        return idempotency.from_key(key, principal=principal, request=what)
+
+    def _settled(self: Any, outcome: Outcome, preferences: headers.Prefer) -> Response:
+        body = result_of(outcome)
+        extra: dict[str, str] = {}
+        if outcome.status == status.HTTP_201_CREATED and (location := self.get_result_location(body)):
+            extra["Location"] = location
+        if (tag := self.get_entity_tag(body)) is not None:
+            extra["ETag"] = f'"{tag}"'
+        if outcome.status == status.HTTP_204_NO_CONTENT:
+            return Response(status=outcome.status, headers=extra)
+        if preferences.minimal:
+            # 201 says that something was created; anything else without a body is 204.
+            minimal = (
+                outcome.status if outcome.status == status.HTTP_201_CREATED else status.HTTP_204_NO_CONTENT
+            )
+            return Response(status=minimal, headers=extra)
+        return Response(body, status=outcome.status, headers=extra)
+
+
+class QueuedCreateMixin(QueuedWriteMixin):
+    """POST on the list."""
+
+    create_function: str
+
+    def create(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self.perform_write(self.create_function, {"data": serializer.validated_data})  # type: ignore[no-any-return]
+
+
+class QueuedUpdateMixin(QueuedWriteMixin):
+    """PUT and PATCH on one object. Whether it exists is the writer's to say."""
+
+    update_function: str
+
+    def update(self: Any, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        arguments = _target(self) | {"data": serializer.validated_data}
+        return self.perform_write(self.update_function, arguments)  # type: ignore[no-any-return]
+
+    def partial_update(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, partial=True, **kwargs)  # type: ignore[no-any-return]
+
+
+class QueuedDestroyMixin(QueuedWriteMixin):
+    """DELETE on one object. Whether it exists is the writer's to say."""
+
+    destroy_function: str
+
+    def destroy(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.perform_write(self.destroy_function, _target(self))  # type: ignore[no-any-return]
+
+
+def _target(view: "GenericAPIView") -> dict[str, Any]:
+    """Return which object the request names, and under which condition."""
+    tags = headers.if_match(view.request)
+    if tags is None and settings.WRITE_REQUIRE_IF_MATCH:
+        raise ProblemError(428, "precondition_required", "Send If-Match with the ETag that you read.")
+    return {"id": view.kwargs[view.lookup_url_kwarg or view.lookup_field], "if_match": tags}
+
+
+class ReadAfterMixin:
+    """GET that waits for a write first: `Read-After: <write id>`."""
+
+    def initial(self: Any, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        write_id = headers.read_after(request) if request.method in {"GET", "HEAD"} else None
+        if write_id is None:
+            return
+        match wait_until_committed(write_id, settings.WRITE_WAIT_SECONDS):
+            case Progress.UNKNOWN:
+                raise headers.invalid("Read-After", f"no write with the id {write_id} was accepted.")
+            case Progress.WAITING:
+                raise ProblemError(
+                    503,
+                    "not_committed_yet",
+                    f"Write {write_id} is accepted and not committed yet: read again in a second.",
+                    headers={"Retry-After": "1"},
+                )
+
+
+class QueuedWritesMixin(ReadAfterMixin, QueuedCreateMixin, QueuedUpdateMixin, QueuedDestroyMixin):
+    """All of them, for a ModelViewSet. Stands before it in the bases."""

@@ -1,0 +1,104 @@
+"""GET /api/writes/{id}/: what became of a write."""
+
+from typing import Any
+
+import redis
+from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from workers import stream
+from workers.connections import shared_client
+from workers.exceptions import QueueUnavailable, UndecodableEntry
+from workers.models import Receipt, accepted_at
+from workers.rest.answers import QUEUED, principal_of
+from workers.rest.errors import ProblemError, problem_of
+from workers.writes import Kind, decode
+
+WriteStatus = inline_serializer(
+    "WriteStatus",
+    {
+        "write_id": serializers.CharField(),
+        "status": serializers.ChoiceField([QUEUED, *Kind]),
+        "function": serializers.CharField(allow_null=True, help_text="Null while queued."),
+        "accepted_at": serializers.DateTimeField(),
+        "committed_at": serializers.DateTimeField(allow_null=True),
+        "http_status": serializers.IntegerField(
+            allow_null=True, help_text="Status of the answer to the write."
+        ),
+        "result": serializers.JSONField(allow_null=True),
+        "error": serializers.JSONField(
+            allow_null=True, help_text="`code` and `detail`, for rejected and failed."
+        ),
+    },
+)
+
+
+class WriteStatusView(APIView):
+    """The status of one write, for who asked for it and for staff."""
+
+    @extend_schema(
+        operation_id="writes_retrieve",
+        responses={
+            200: WriteStatus,
+            404: OpenApiResponse(description="Never issued, or its receipt was pruned."),
+        },
+    )
+    def get(self, request: Request, write_id: int) -> Response:
+        # The stream first: a write leaves it only after its receipt is there.
+        unreachable: redis.RedisError | None = None
+        entry = None
+        try:
+            entry = stream.find(shared_client(), write_id)
+        except redis.RedisError as exc:
+            unreachable = exc
+        receipt = Receipt.objects.filter(write_id=write_id).first()
+        if receipt is not None and _may_see(request, receipt.principal):
+            return Response(_settled(receipt))
+        if receipt is None and entry is not None and _may_see(request, _principal(entry)):
+            return Response(_queued(entry))
+        if receipt is None and unreachable is not None:
+            raise problem_of(
+                QueueUnavailable("Redis does not answer, so it is not known whether this write waits.")
+            )
+        raise ProblemError(404, "not_found", f"No write {write_id} is waiting, and none has a receipt.")
+
+
+def _may_see(request: Request, principal: str) -> bool:
+    return request.user.is_staff or principal == principal_of(request)
+
+
+def _principal(entry: stream.Entry) -> str:
+    try:
+        return decode(entry.write_id, entry.payload).principal
+    except UndecodableEntry:
+        return ""
+
+
+def _queued(entry: stream.Entry) -> dict[str, Any]:
+    return {
+        "write_id": str(entry.write_id),
+        "status": QUEUED,
+        "function": None,
+        "accepted_at": accepted_at(entry.write_id),
+        "committed_at": None,
+        "http_status": None,
+        "result": None,
+        "error": None,
+    }
+
+
+def _settled(receipt: Receipt) -> dict[str, Any]:
+    is_committed = receipt.outcome == Kind.COMMITTED
+    return {
+        "write_id": str(receipt.write_id),
+        "status": receipt.outcome,
+        "function": receipt.function,
+        "accepted_at": receipt.accepted_at,
+        "committed_at": receipt.committed_at,
+        "http_status": receipt.status,
+        "result": receipt.json() if is_committed else None,
+        "error": None if is_committed else receipt.json(),
+    }

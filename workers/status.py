@@ -1,0 +1,35 @@
+"""The state of the write path at a glance, for health, commands and people."""
+
+from dataclasses import dataclass
+
+import redis
+
+from workers import heartbeat, stream
+from workers.connections import shared_client
+from workers.exceptions import QueueUnavailable
+from workers.heartbeat import WriterState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """What the stream and the writer show at one moment."""
+
+    length: int
+    """Accepted writes that wait to be committed."""
+    oldest_age_seconds: float | None
+    """For how long the oldest of them has waited; None when none waits."""
+    writer: WriterState | None
+    """What the writer says of itself; None when none is at work."""
+
+
+def queue_status() -> QueueStatus:
+    """Ask Redis. Raises QueueUnavailable."""
+    client = shared_client()
+    try:
+        return QueueStatus(
+            length=stream.length(client),
+            oldest_age_seconds=stream.oldest_age_seconds(client),
+            writer=heartbeat.read(client),
+        )
+    except redis.RedisError as exc:
+        raise QueueUnavailable(f"Redis does not answer: {exc}") from exc

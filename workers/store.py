@@ -1,0 +1,115 @@
+"""How each role opens the store: pragmas, transaction mode, and who may write.
+
+Applied to every new connection. What a role needs is verified by reading it back, because SQLite answers a
+PRAGMA it cannot follow with the old value, not with an error. See https://www.sqlite.org/pragma.html.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from workers import faults
+from workers.conf import settings
+from workers.exceptions import WriteOutsideWriter, WrongStore
+from workers.roles import Role, current_role
+
+MIB = 1024 * 1024
+JOURNAL_SIZE_LIMIT_BYTES = 64 * MIB
+WRITER_BUSY_MILLISECONDS = 30_000
+"""A busy store is a bug where only one process writes; waiting gives a backup or a shell time to finish."""
+
+SQLITE_READONLY = 8
+
+
+def pragmas(role: Role) -> dict[str, int | str]:
+    """Return the pragmas of a role, in the order in which they are set."""
+    common: dict[str, int | str] = {"mmap_size": 0, "wal_autocheckpoint": 0}
+    if role is Role.WEB:
+        return common | {"cache_size": -8 * 1024, "query_only": 1}
+    # 2 and 1 are how SQLite reads FULL and NORMAL back.
+    synchronous = {"FULL": 2, "NORMAL": 1}[settings.WRITE_SYNCHRONOUS]
+    writing = common | {
+        "journal_mode": "wal",
+        "synchronous": synchronous,
+        "journal_size_limit": JOURNAL_SIZE_LIMIT_BYTES,
+        "cache_size": -64 * 1024,
+    }
+    if role is Role.COMMAND:
+        # A command runs for itself, with nobody to checkpoint after it.
+        return writing | {"wal_autocheckpoint": 1000}
+    return writing | {"busy_timeout": WRITER_BUSY_MILLISECONDS}
+
+
+def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """Prepare a new connection for this process's role. Raises WrongStore."""
+    if connection.vendor != "sqlite":
+        return
+    role = current_role()
+    apply(connection, pragmas(role))
+    # IMMEDIATE takes the write lock at BEGIN: right for who writes, a stall for who reads.
+    connection.transaction_mode = None if role is Role.WEB else "IMMEDIATE"  # type: ignore[attr-defined]
+    if role is Role.WEB and refuse_writes not in connection.execute_wrappers:
+        connection.execute_wrappers.append(refuse_writes)
+
+
+def apply(connection: BaseDatabaseWrapper, wanted: dict[str, int | str]) -> None:
+    """Set pragmas and verify each. Raises WrongStore."""
+    with connection.cursor() as cursor:
+        for name, value in wanted.items():
+            cursor.execute(f"PRAGMA {name} = {value}")
+        actual = read_pragmas(connection, wanted)
+    for name, value in wanted.items():
+        if actual[name] != value and not (name == "journal_mode" and actual[name] == "memory"):
+            raise WrongStore(
+                f"SQLite keeps {name}={actual[name]} instead of {value}. "
+                "Is the store on a local disk that this process may write?"
+            )
+
+
+def read_pragmas(connection: BaseDatabaseWrapper, names: Any) -> dict[str, Any]:
+    """Return the pragmas' values in force."""
+    with connection.cursor() as cursor:
+        values = {}
+        for name in names:
+            row = cursor.execute(f"PRAGMA {name}").fetchone()
+            values[name] = row[0] if row else None
+        return values
+
+
+def refuse_writes(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """Run a statement; name the right way when it tried to write."""
+    try:
+        return execute(sql, params, many, context)
+    except OperationalError as exc:
+        if faults.sqlite_code(exc) == SQLITE_READONLY:
+            raise WriteOutsideWriter from exc
+        raise
+
+
+def wal_bytes() -> int:
+    """Return the size of the write-ahead log."""
+    try:
+        return os.stat(f"{connection.settings_dict['NAME']}-wal").st_size
+    except FileNotFoundError:
+        return 0
+
+
+def checkpoint() -> bool:
+    """Move the log into the database and empty it; return whether all of it was moved.
+
+    Never waits for a reader: what one still needs stays in the log until the next time. To be called by
+    the lease's holder only, outside a transaction. See https://www.sqlite.org/pragma.html#pragma_wal_checkpoint.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, _, _ = cursor.fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {WRITER_BUSY_MILLISECONDS}")
+    return not busy

@@ -1,0 +1,165 @@
+"""The Redis stream that holds accepted writes: append for web processes, read and acknowledge for the writer.
+
+Every function takes the client, so that each caller chooses its time limits. Errors are redis-py's own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+
+from workers import keys
+from workers.conf import settings
+
+GROUP = "writer"
+CONSUMER = "writer"
+"""One name for every writer: what its predecessor left unacknowledged is the next one's own."""
+
+CLAIM_SECONDS = 86_400
+"""How long a claim on an idempotency key can outlive its write, should Redis lose the write."""
+
+DOORBELL_MILLISECONDS = 1_000
+"""How long a ring that was lost can keep others from ringing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """One write to be appended."""
+
+    payload: bytes
+    key_token: str = ""
+    """The write's token when it stems from an Idempotency-Key, else empty."""
+    fingerprint: str = ""
+    waits: bool = True
+    """Whether the caller wants the outcome of a write with the same key that is still in the stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """The stream's answer to several appends."""
+
+    ring: bool
+    """Whether the caller is the one to ring the doorbell."""
+    writer_is_alive: bool
+    answers: Sequence[bytes]
+    """One for each append: a write id, `full`, `reused`, `joined <write id>` or `running <write id>`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry read from the stream."""
+
+    write_id: int
+    payload: bytes
+
+
+@cache
+def _append_source() -> str:
+    return (Path(__file__).parent / "append.lua").read_text()
+
+
+def append_script(client: redis.Redis) -> Script:
+    """Return the script for `append`, loaded into Redis when it is first needed."""
+    return client.register_script(_append_source())
+
+
+def append(script: Script, appends: Iterable[Append]) -> Appended:
+    """Append writes in order, in one round trip, each of them wholly or not at all."""
+    arguments: list[Any] = [
+        settings.WRITE_STREAM_MAX_LENGTH,
+        DOORBELL_MILLISECONDS,
+        keys.claims(),
+        CLAIM_SECONDS,
+    ]
+    for item in appends:
+        arguments += (item.payload, item.key_token, item.fingerprint, "1" if item.waits else "0")
+    names = [keys.stream(), keys.last_write_id(), keys.doorbell(), keys.heartbeat()]
+    ring, alive, *answers = script(keys=names, args=arguments)
+    return Appended(ring=bool(ring), writer_is_alive=bool(alive), answers=answers)
+
+
+def length(client: redis.Redis) -> int:
+    """Return how many accepted writes wait to be committed."""
+    count: int = client.xlen(keys.stream())
+    return count
+
+
+def oldest_age_seconds(client: redis.Redis) -> float | None:
+    """Return for how long the oldest waiting write has waited by Redis's clock, or None when none waits."""
+    entries: Any = client.xrange(keys.stream(), count=1)
+    if not entries:
+        return None
+    seconds, microseconds = client.time()
+    # Ids can run ahead of the clock when it was set back.
+    return max(0.0, seconds + microseconds / 1e6 - _write_id(entries[0][0]) / 1e6)
+
+
+def find(client: redis.Redis, write_id: int) -> Entry | None:
+    """Return the entry of this write while it waits in the stream."""
+    found: Any = client.xrange(keys.stream(), f"{write_id}-0", f"{write_id}-0", count=1)
+    return Entry(write_id=write_id, payload=found[0][1][b"w"]) if found else None
+
+
+def last_write_id(client: redis.Redis) -> int:
+    """Return the id of the write accepted last, or 0."""
+    return int(client.get(keys.last_write_id()) or 0)
+
+
+def ensure_group(client: redis.Redis) -> None:
+    """Create the stream and its consumer group where they are missing."""
+    try:
+        client.xgroup_create(keys.stream(), GROUP, id="0", mkstream=True)
+    except redis.ResponseError as exc:
+        if not str(exc).startswith("BUSYGROUP"):  # the reply's error code, as the protocol defines it
+            raise
+
+
+def read_unacknowledged(client: redis.Redis, *, count: int) -> list[Entry]:
+    """Return, in order, what was read before and never acknowledged: a crash's leftovers."""
+    return _entries(client.xreadgroup(GROUP, CONSUMER, {keys.stream(): "0"}, count=count))
+
+
+def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[Entry]:
+    """Return, in order, what was never read; waits for the first one, 0 for not at all."""
+    block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
+    return _entries(client.xreadgroup(GROUP, CONSUMER, {keys.stream(): ">"}, count=count, block=block))
+
+
+def acknowledge(client: redis.Redis, entries: Sequence[Entry], *, claimed: Sequence[str]) -> None:
+    """Remove committed entries, and the claims of their idempotency keys; keep the doorbell set."""
+    ids = [f"{entry.write_id}-0" for entry in entries]
+    pipeline = client.pipeline(transaction=False)
+    pipeline.xack(keys.stream(), GROUP, *ids)
+    pipeline.xdel(keys.stream(), *ids)
+    if claimed:
+        pipeline.delete(*(keys.claims() + token for token in claimed))
+    hold_doorbell(pipeline)
+    pipeline.execute()
+
+
+def hold_doorbell(client: redis.Redis) -> None:
+    """Tell submitters that the writer is at the stream, so that they need not ring."""
+    client.set(keys.doorbell(), "1", px=DOORBELL_MILLISECONDS)
+
+
+def release_doorbell(client: redis.Redis) -> None:
+    """Ask submitters to ring again. The stream must be read once more after this."""
+    client.delete(keys.doorbell())
+
+
+def _write_id(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[0])
+
+
+def _entries(reply: Any) -> list[Entry]:
+    if not reply:
+        return []
+    # An entry without fields is one that was deleted while unacknowledged; it only needs the acknowledgement.
+    return [
+        Entry(write_id=_write_id(entry_id), payload=(fields or {}).get(b"w", b""))
+        for entry_id, fields in reply[0][1]
+    ]

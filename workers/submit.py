@@ -1,0 +1,269 @@
+"""Hand writes to the stream and wait for their outcomes.
+
+Requests that submit at the same moment share one round trip: the first one in sends for all. Whoever
+arrives meanwhile is sent by the next, so nobody waits for more than two round trips, and no extra thread
+is woken. A request that waits is woken once, by its outcome.
+"""
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import redis
+from django.db import DatabaseError
+
+from workers import receipts, registry, stream
+from workers.conf import settings
+from workers.connections import connect
+from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused, QueueUnavailable, StreamFull
+from workers.outcomes import Listener
+from workers.submission import Submission
+from workers.tasks import ring
+from workers.writes import Outcome, Write, encode, new_token
+
+logger = logging.getLogger(__name__)
+
+APPENDS_AT_ONCE = 200
+"""Writes in one round trip; keeps the script short, because Redis does nothing else while it runs."""
+
+WAKE_CHECK_SECONDS = 60.0
+"""Longest sleep of a submission that waits to be sent; a round trip has its own, far shorter limit."""
+
+
+class Submitter:
+    """The one way from this process to the stream."""
+
+    def __init__(self, *, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._listener = Listener()
+        self._numbers = itertools.count(1)
+        self._mutex = threading.Lock()
+        self._pending: deque[Submission] = deque()
+        self._is_sending = False
+        self._client = connect(timeout_seconds=settings.WRITE_SUBMIT_TIMEOUT_SECONDS)
+        self._script = stream.append_script(self._client)
+
+    def submit(self, write: Write, *, announced: bool) -> Submission:
+        """Line the write up for the next round trip. `announced` asks for its outcome."""
+        number = next(self._numbers)
+        reply_to = f"{self._listener.process}:{number}" if announced else ""
+        append = stream.Append(
+            payload=encode(replace(write, reply_to=reply_to)),
+            key_token=write.token.hex if write.fingerprint else "",
+            fingerprint=write.fingerprint,
+            waits=announced,
+        )
+        submission = Submission(self, append, write.token, number, announced=announced)
+        if announced:
+            self._listener.expect(number, submission)
+        with self._mutex:
+            self._pending.append(submission)
+            submission.lead = not self._is_sending
+            self._is_sending = True
+        return submission
+
+    def wait_until_accepted(self, submission: Submission) -> None:
+        """Return once the stream holds the write. Raises NotAccepted or AcceptanceUnknown."""
+        submission.wake_when_accepted()
+        while not submission.is_answered:
+            self._lead_or_sleep(submission, WAKE_CHECK_SECONDS)
+        if submission.error is not None:
+            self._listener.forget(submission.number)
+            raise submission.error
+
+    def wait_until_settled(self, submission: Submission, seconds: float) -> Outcome | None:
+        """Return the outcome, or None when it did not come in time or no writer is at work.
+
+        Raises KeyInProgress when that happens to a write that joined an earlier one.
+        """
+        deadline = time.monotonic() + seconds
+        while submission.outcome is None and submission.error is None:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or (submission.write_id and not submission.writer_is_alive):
+                break
+            self._lead_or_sleep(submission, remaining)
+        if submission.outcome is None:
+            self.wait_until_accepted(submission)
+            self._listener.forget(submission.number)
+            self._look_up(submission)
+        if submission.outcome is None and submission.joined:
+            raise KeyInProgress(submission.write_id)
+        return submission.outcome
+
+    def _look_up(self, submission: Submission) -> None:
+        """Take the outcome from the receipt, in case only its announcement was lost."""
+        try:
+            known = receipts.find([submission.token]).get(submission.token)
+        except DatabaseError:
+            logger.exception("write=%s state=receipt-unreadable", submission.write_id)
+            return
+        if known is not None and known.fingerprint == submission.append.fingerprint:
+            submission.settle(known.outcome)
+
+    def _lead_or_sleep(self, submission: Submission, seconds: float) -> None:
+        if submission.lead:
+            submission.lead = False
+            self._send()
+        else:
+            submission.sleep(seconds)
+
+    def _send(self) -> None:
+        """Send what is pending in one round trip, then pass the lead on."""
+        with self._mutex:
+            batch = [self._pending.popleft() for _ in range(min(APPENDS_AT_ONCE, len(self._pending)))]
+        ring = False
+        try:
+            ring = self._append(batch)
+        except Exception as exc:
+            for submission in batch:  # nobody may be left asleep, whatever went wrong
+                submission.refuse(exc)
+            raise
+        finally:
+            self._pass_the_lead()
+        if ring:
+            self._ring()
+
+    def _pass_the_lead(self) -> None:
+        with self._mutex:
+            self._is_sending = bool(self._pending)
+            if self._pending:
+                self._pending[0].lead = True
+                self._pending[0].wake()
+
+    def _append(self, batch: list[Submission]) -> bool:
+        """Append a batch, tell each of its submissions, and return whether to ring."""
+        try:
+            self._connect()
+        except redis.RedisError as exc:
+            self._refuse(batch, QueueUnavailable(), exc)
+            return False
+        try:
+            return self._append_and_tell(batch, again=False)
+        except (redis.BusyLoadingError, redis.ResponseError) as exc:  # Redis answered: it did nothing
+            self._refuse(batch, QueueUnavailable(), exc)
+        except redis.ConnectionError as exc:
+            return self._append_again(batch, exc)
+        except redis.RedisError as exc:  # no answer in time
+            self._refuse(batch, AcceptanceUnknown(), exc)
+        return False
+
+    def _append_again(self, batch: list[Submission], cause: redis.RedisError) -> bool:
+        """Append once more, on a new connection, what lost its answer to a connection that was cut.
+
+        The first attempt may have been applied. That does no harm where the outcome or a key leads back to
+        the first one: the writes keep their tokens, and a token takes effect once. A write that only asks
+        for its id cannot be sent again, because the second id would lead nowhere.
+        """
+        once_only = [
+            submission for submission in batch if not (submission.append.waits or submission.append.key_token)
+        ]
+        again = [submission for submission in batch if submission not in once_only]
+        for submission in once_only:
+            submission.refuse(AcceptanceUnknown())
+        if not again:
+            return False
+        try:
+            return self._append_and_tell(again, again=True)
+        except redis.RedisError as exc:
+            logger.warning("submit state=cut error=%s", cause)
+            self._refuse(again, AcceptanceUnknown(), exc)
+            return False
+
+    def _append_and_tell(self, batch: list[Submission], *, again: bool) -> bool:
+        appended = stream.append(self._script, [submission.append for submission in batch])
+        for submission, answer in zip(batch, appended.answers, strict=True):
+            _tell(submission, answer, writer_is_alive=appended.writer_is_alive, again=again)
+        return appended.ring
+
+    def _connect(self) -> None:
+        """Raise an error of Redis when it cannot be reached, while it is certain that nothing was sent."""
+        if not self._listener.ensure_listening(timeout_seconds=settings.WRITE_SUBMIT_TIMEOUT_SECONDS):
+            raise redis.ConnectionError("the channel of outcomes cannot be subscribed")
+        pool = self._client.connection_pool
+        pool.release(pool.get_connection())  # replaces a connection that Redis has closed
+
+    def _refuse(self, batch: list[Submission], error: Exception, cause: redis.RedisError) -> None:
+        """Answer a batch that failed, and refuse what arrived meanwhile, which was certainly not sent."""
+        with self._mutex:
+            unsent = list(self._pending)
+            self._pending.clear()
+        logger.warning(
+            "submit state=%s writes=%s unsent=%s error=%s",
+            type(error).__name__,
+            len(batch),
+            len(unsent),
+            cause,
+        )
+        for submission in batch:
+            submission.refuse(error)
+        for submission in unsent:
+            submission.refuse(QueueUnavailable())
+
+
+def _tell(submission: Submission, answer: bytes, *, writer_is_alive: bool, again: bool) -> None:
+    match answer.split():
+        case [b"full"]:
+            submission.refuse(StreamFull())
+        case [b"reused"]:
+            submission.refuse(KeyReused())
+        case [b"running", write_id] if not again:
+            submission.refuse(KeyInProgress(int(write_id)))
+        case [b"joined", write_id]:
+            submission.accept(int(write_id), writer_is_alive=writer_is_alive, joined=not again)
+        case [*_, write_id]:
+            submission.accept(int(write_id), writer_is_alive=writer_is_alive)
+
+
+_submitter: Submitter | None = None
+_creation = threading.Lock()
+
+
+def submitter() -> Submitter:
+    """Return this process's submitter."""
+    global _submitter  # one per process: sharing round trips is the point
+    if _submitter is None:
+        with _creation:
+            _submitter = _submitter or Submitter(ring=ring)
+    return _submitter
+
+
+def forget_submitter() -> None:
+    """Start afresh: a forked child must not share its parent's connections and threads."""
+    global _submitter
+    _submitter = None
+
+
+os.register_at_fork(after_in_child=forget_submitter)
+
+
+def submit(
+    function: str,
+    arguments: Mapping[str, Any],
+    *,
+    principal: str = "",
+    token: UUID | None = None,
+    fingerprint: str = "",
+    announced: bool = True,
+) -> Submission:
+    """Hand a write to the writer and return at once; the submission tells what becomes of it.
+
+    `principal` says who asked. `token` and `fingerprint` come from an Idempotency-Key, see
+    workers/idempotency.py. Without `announced` the outcome can only be read from the receipt.
+    Raises UnknownWriteFunction, and TypeError for arguments that are not JSON.
+    """
+    registry.find(function)
+    write = Write(
+        function=function,
+        arguments=arguments,
+        token=token or new_token(),
+        principal=principal,
+        fingerprint=fingerprint,
+    )
+    return submitter().submit(write, announced=announced)

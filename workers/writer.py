@@ -1,0 +1,167 @@
+"""The writer: reads accepted writes in order, commits them in batches, announces, acknowledges.
+
+The order of the steps is what keeps the promises: an entry leaves the stream only after its commit is
+durable, and is announced only then. A crash anywhere before the acknowledgement means that it is read
+again, and its receipt makes that harmless.
+"""
+
+import base64
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+
+import redis
+from django.db import DatabaseError, connection
+
+from workers import commit, heartbeat, outcomes, pacing, store, stream
+from workers.conf import settings
+from workers.connections import connect
+from workers.exceptions import UndecodableEntry
+from workers.writes import Write, decode
+
+logger = logging.getLogger(__name__)
+
+REPLY_SECONDS = 5.0
+"""Longest wait for a reply of Redis; the writer, unlike a request, has time."""
+
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Pauses between attempts to commit while the store is unwell; the last one repeats."""
+
+CHECKPOINT_RETRY_SECONDS = 1.0
+"""Pause between attempts to empty the log while a reader keeps it from being emptied."""
+
+
+class Writer:
+    """Commits writes to the store. Its process must hold the lease."""
+
+    def __init__(self) -> None:
+        self._client = connect(timeout_seconds=REPLY_SECONDS)
+        self._heartbeat = heartbeat.Heartbeat(self._client)
+        self._has_leftovers = True  # of a predecessor, or of a batch that was not acknowledged
+        self._failures = 0
+        self._checkpoint_after = 0.0
+
+    def drain(self) -> bool:
+        """Commit what is in the stream, for WRITE_TASK_SECONDS at most; return whether to be called again.
+
+        1. Read a batch, commit it, announce it, acknowledge it; pause while there is load. Each
+           acknowledgement keeps the doorbell set, so that nobody rings while the writer is at the stream.
+        2. Nothing came while lingering: release the doorbell, then read once more. A write accepted before
+           the release is seen by that read; one accepted later rings.
+
+        Raises redis.RedisError; what was not acknowledged then is read again.
+        """
+        deadline = time.monotonic() + settings.WRITE_TASK_SECONDS
+        linger_seconds = 0.0
+        while time.monotonic() < deadline:
+            if self._step(wait_seconds=linger_seconds):
+                linger_seconds = settings.WRITE_LINGER_SECONDS
+                continue
+            stream.release_doorbell(self._client)
+            if not self._step(wait_seconds=0):
+                return False
+        return True
+
+    def retire(self) -> None:
+        """Say that this writer stops, so that nobody waits for it."""
+        self._heartbeat.stop()
+        connection.close()
+
+    def _step(self, *, wait_seconds: float) -> bool:
+        """Read one batch and see it through; return whether there was one."""
+        entries = self._read(wait_seconds)
+        started = time.monotonic()
+        if entries and not self._see_through(entries):
+            return True
+        self._heartbeat.beat(committed=len(entries))
+        if not entries:
+            return False
+        self._checkpoint()
+        time.sleep(
+            pacing.pause_seconds(
+                batch_size=len(entries),
+                batch_limit=settings.WRITE_BATCH_MAX_WRITES,
+                interval_seconds=settings.WRITE_PACE_SECONDS,
+                elapsed_seconds=time.monotonic() - started,
+            )
+        )
+        return True
+
+    def _read(self, wait_seconds: float) -> list[stream.Entry]:
+        try:
+            return self._read_in_order(wait_seconds)
+        except redis.ResponseError as exc:
+            if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
+                raise
+            logger.warning("stream state=created reason=missing")
+            stream.ensure_group(self._client)
+            return self._read_in_order(wait_seconds)
+
+    def _read_in_order(self, wait_seconds: float) -> list[stream.Entry]:
+        count = settings.WRITE_BATCH_MAX_WRITES
+        if self._has_leftovers:
+            entries = stream.read_unacknowledged(self._client, count=count)
+            if entries:
+                logger.warning(
+                    "batch state=taken-again writes=%s first=%s", len(entries), entries[0].write_id
+                )
+                return entries
+            self._has_leftovers = False
+        return stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
+
+    def _see_through(self, entries: Sequence[stream.Entry]) -> bool:
+        """Commit, announce and acknowledge a batch; return False when the store could not commit."""
+        were_leftovers, self._has_leftovers = self._has_leftovers, True
+        writes = [_decode(entry) for entry in entries]
+        try:
+            answers = commit.commit_batch(writes)
+        except DatabaseError as exc:
+            self._wait_for_store(exc, len(writes))
+            return False
+        self._failures = 0
+        outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
+        stream.acknowledge(
+            self._client, entries, claimed=[write.token.hex for write in writes if write.fingerprint]
+        )
+        self._has_leftovers = were_leftovers
+        return True
+
+    def _wait_for_store(self, exc: DatabaseError, writes: int) -> None:
+        pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        logger.error(
+            "batch state=not-committed writes=%s attempt=%s retry_in=%ss error=%s",
+            writes,
+            self._failures,
+            pause,
+            exc,
+        )
+        connection.close()  # the next attempt opens the store anew
+        time.sleep(pause)
+
+    def _checkpoint(self) -> None:
+        now = time.monotonic()
+        if now < self._checkpoint_after or store.wal_bytes() < settings.WRITE_CHECKPOINT_BYTES:
+            return
+        try:
+            emptied = store.checkpoint()
+        except DatabaseError as exc:
+            logger.warning("checkpoint state=failed error=%s", exc)
+            emptied = False
+        if not emptied:
+            self._checkpoint_after = now + CHECKPOINT_RETRY_SECONDS
+
+
+def _decode(entry: stream.Entry) -> Write:
+    try:
+        return decode(entry.write_id, entry.payload)
+    except UndecodableEntry:
+        logger.exception("write=%s state=undecodable", entry.write_id)
+        # Kept whole in its receipt, under a name that no write function has.
+        return Write(
+            function="",
+            arguments={"entry": base64.b64encode(entry.payload).decode()},
+            token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)),
+            write_id=entry.write_id,
+        )

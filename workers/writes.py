@@ -1,0 +1,134 @@
+"""A write and its outcome: plain values, and their form in the stream.
+
+A *write* is one change a client asked for. Its `write_id` is given by Redis when it accepts the write: the
+microseconds since 1970 at that moment, raised where needed so that ids only ever grow. It is therefore the
+write's place in the order, its time of acceptance and its public name at once.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from workers.exceptions import UndecodableEntry
+
+
+class Kind(StrEnum):
+    """What became of a write."""
+
+    COMMITTED = "committed"
+    """Its effect is in the store, durable."""
+    REJECTED = "rejected"
+    """It cannot be applied: the client's mistake or a conflict, answered with 4xx. No effect."""
+    FAILED = "failed"
+    """Its function is at fault or could not be found, answered with 5xx. No effect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One change a client asked for. Atomic: all of it or none."""
+
+    function: str
+    """The registered name of the write function."""
+    arguments: Mapping[str, Any]
+    """What the write function is given; JSON types only."""
+    token: UUID
+    """Makes the write unique, however often it is sent: one receipt per token."""
+    principal: str = ""
+    """Who asked, as an opaque text; empty for nobody in particular."""
+    fingerprint: str = ""
+    """Digest of the request behind an Idempotency-Key; empty without one."""
+    reply_to: str = ""
+    """Where its outcome is announced: `<process>:<number>`; empty when nobody waits."""
+    write_id: int = 0
+    """Its place in the order of acceptance; 0 until it is accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a write function returns for a write that it applied."""
+
+    body: Any = None
+    """Sent to the client; JSON types, dates and UUIDs."""
+    status: int = 200
+    """The HTTP status of the answer, 200 to 299."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one write."""
+
+    write_id: int
+    kind: Kind
+    status: int
+    """The HTTP status of the answer."""
+    body: bytes = b"null"
+    """JSON: the result of a committed write, else `{"code", "detail"}` and maybe `"fields"`."""
+    traceback: str = field(default="", compare=False)
+    """Where a failed write's function raised; for operators, never sent to clients."""
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+def new_token() -> UUID:
+    """Return a token that sorts by time (UUID version 7, RFC 9562), so that its index grows at one end."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | secrets.randbits(80)
+    value = (value & ~(0xF000 << 64)) | (0x7000 << 64)
+    return UUID(int=(value & ~(0xC000 << 48)) | (0x8000 << 48))
+
+
+def encode(write: Write) -> bytes:
+    """Return the form in which the write travels in the stream.
+
+    Decimals become texts and model instances their primary keys, as a serializer's validated data has them.
+    Raises TypeError when an argument is neither these nor JSON.
+    """
+    return orjson.dumps(
+        [
+            write.token.hex,
+            write.function,
+            write.arguments,
+            write.principal,
+            write.fingerprint,
+            write.reply_to,
+        ],
+        default=_plain,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if hasattr(value, "pk"):
+        return value.pk
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def encode_result(body: Any) -> bytes:
+    """Return a write function's result as JSON. Raises TypeError when it cannot be."""
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+
+def decode(write_id: int, payload: bytes) -> Write:
+    """Return the write that an entry of the stream holds. Raises UndecodableEntry."""
+    try:
+        token, function, arguments, principal, fingerprint, reply_to = orjson.loads(payload)
+        return Write(
+            function=str(function),
+            arguments=dict(arguments),
+            token=UUID(token),
+            principal=str(principal),
+            fingerprint=str(fingerprint),
+            reply_to=str(reply_to),
+            write_id=write_id,
+        )
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise UndecodableEntry from exc

@@ -2,11 +2,22 @@ from typing import Any
 
 from rest_framework import serializers
 
-from items.models import Item
+from items.models import NAME_MAX_CHARACTERS, Item, no_control_characters
+
+
+class TextField(serializers.CharField):
+    """A text that must be a JSON string; DRF's own field also takes numbers."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class ItemSerializer(serializers.ModelSerializer):
     """Validates what clients send; what they get is `Item.representation`."""
+
+    name = TextField(max_length=NAME_MAX_CHARACTERS, validators=[no_control_characters])
 
     class Meta:
         model = Item

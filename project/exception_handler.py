@@ -29,6 +29,7 @@ CODES = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    411: "length_required",
     413: "body_too_large",
     415: "unsupported_media_type",
     429: "throttled",
@@ -112,23 +113,24 @@ def _flat(messages: Any) -> list[Any]:
     return [messages]
 
 
-def _page(status: int, detail: str) -> HttpResponse:
+def page(status: int, detail: str) -> HttpResponse:
+    """Return an error in the one shape from outside DRF's views."""
     body = problem(status, CODES[status], detail).data
     return HttpResponse(JSONRenderer().render(body), status=status, content_type=CONTENT_TYPE)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before a view sees it, such as an unknown Host."""
-    return _page(400, "The request is malformed, or its Host is not one of ALLOWED_HOSTS.")
+    return page(400, "The request is malformed, or its Host is not one of ALLOWED_HOSTS.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(403, "You may not do this.")
+    return page(403, "You may not do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(404, f"There is nothing at {request.path}.")
+    return page(404, f"There is nothing at {request.path}.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _page(500, "The server failed to handle the request.")
+    return page(500, "The server failed to handle the request.")

@@ -3,12 +3,21 @@
 The request limits are among those: a request line of 4,094 bytes, 100 header fields of 8,190 bytes each.
 """
 
-import math
-import os
+# First of all, in the arbiter: gunicorn itself patches only after the fork, when the settings have long
+# imported what keeps unpatched locks, ssl contexts and thread-locals (the database connections among them).
+# For the same reason gunicorn gets this file by its path: `python:project.gunicorn_conf` would import the
+# package before it.
+# isort: off
+from gevent import monkey
 
-from django.conf import settings
+monkey.patch_all()
+# isort: on
 
-from workers.conf import settings as write_settings
+import os  # noqa: E402
+
+from django.conf import settings  # noqa: E402
+
+from project import service  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -22,7 +31,7 @@ worker_class = "gevent"
 worker_connections = settings.WEB_CONNECTIONS
 
 # On SIGTERM, requests that wait for their outcome still get it.
-graceful_timeout = max(30, math.ceil(write_settings.WRITE_WAIT_SECONDS) + 5)
+graceful_timeout = service.web_graceful_seconds()
 
 # Longer than the 60 s for which proxies keep idle connections, so that it is never this side that closes
 # one just as a request is sent on it.

@@ -3,6 +3,7 @@
 Other packages import from here (and `workers.rest` for the REST side), from nowhere below.
 """
 
+from workers.client import submit
 from workers.exceptions import (
     AcceptanceUnknown,
     KeyInProgress,
@@ -19,7 +20,6 @@ from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
 from workers.status import QueueStatus, queue_status
 from workers.submission import Submission
-from workers.submit import submit
 from workers.writes import Kind, Outcome, Result, Write
 
 __all__ = [

@@ -92,12 +92,6 @@ class WriteSettings:
         at_most=86_400,
     )
     WRITE_REQUIRE_IF_MATCH = Setting(False, "Whether PUT, PATCH and DELETE without If-Match answer 428.")
-    WRITE_RECEIPT_DAYS = Setting(
-        30,
-        "Age past which a receipt may be pruned, in days; an Idempotency-Key is remembered as long.",
-        at_least=1,
-        at_most=3_650,
-    )
     WRITE_KEY_PREFIX = Setting("writes", "First part of the write path's Redis keys.")
 
 

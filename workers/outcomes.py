@@ -90,9 +90,11 @@ class Listener:
             except (redis.RedisError, OSError) as exc:
                 if self._listening.is_set():
                     logger.warning("outcomes state=disconnected error=%s", exc)
-                self._listening.clear()
-                self._catch_up()
-                time.sleep(RECONNECT_SECONDS)
+            except Exception:  # this thread is all that wakes requests: it must outlive any error
+                logger.exception("outcomes state=broken")
+            self._listening.clear()
+            self._catch_up()
+            time.sleep(RECONNECT_SECONDS)
 
     def _listen(self) -> None:
         client = connect(timeout_seconds=QUIET_SECONDS)
@@ -124,7 +126,7 @@ class Listener:
             return
         try:
             known = receipts.find(waiter.token for _, waiter in waiting)
-        except receipts.StoreError:
+        except Exception:  # each of them looks once more for itself when its time is up
             logger.exception("outcomes state=store-unreadable waiting=%s", len(waiting))
             return
         for number, waiter in waiting:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from workers.writes import Kind, Outcome, Write
-
-StoreError = DatabaseError
 
 TABLE = "workers_receipt"
 COLUMNS = (

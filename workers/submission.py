@@ -32,8 +32,10 @@ class Submission:
         self.error: Exception | None = None
         self.joined = False
         """Whether an earlier request with the same Idempotency-Key owns the write."""
+        self.can_lead = False
+        """Whether this submission's caller waits, so that it can be asked to send for all."""
         self.lead = False
-        """Whether this submission's caller is the one to send for all."""
+        """Whether it is asked to."""
         self._wake_when_accepted = not announced
         self._asleep = threading.Lock()
         self._asleep.acquire()

@@ -19,13 +19,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from workers import idempotency
+from workers.client import submit
 from workers.conf import settings
 from workers.exceptions import KeyInProgress, WritePathError
 from workers.progress import Progress, wait_until_committed
 from workers.rest import headers
 from workers.rest.answers import principal_of, queued_response, result_of, status_url
 from workers.rest.errors import ProblemError, problem_of
-from workers.submit import submit
 from workers.writes import Outcome
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ from workers.rest.answers import QUEUED, principal_of
 from workers.rest.errors import ProblemError, problem_of
 from workers.writes import Kind, decode
 
+LARGEST_WRITE_ID = 2**63 - 1
+
 WriteStatus = inline_serializer(
     "WriteStatus",
     {
@@ -47,6 +49,8 @@ class WriteStatusView(APIView):
         },
     )
     def get(self, request: Request, write_id: int) -> Response:
+        if write_id > LARGEST_WRITE_ID:
+            raise _not_found(write_id)
         # The stream first: a write leaves it only after its receipt is there.
         unreachable: redis.RedisError | None = None
         entry = None
@@ -63,7 +67,11 @@ class WriteStatusView(APIView):
             raise problem_of(
                 QueueUnavailable("Redis does not answer, so it is not known whether this write waits.")
             )
-        raise ProblemError(404, "not_found", f"No write {write_id} is waiting, and none has a receipt.")
+        raise _not_found(write_id)
+
+
+def _not_found(write_id: int) -> ProblemError:
+    return ProblemError(404, "not_found", f"No write {write_id} is waiting, and none has a receipt.")
 
 
 def _may_see(request: Request, principal: str) -> bool:

@@ -7,26 +7,23 @@ is woken. A request that waits is woken once, by its outcome.
 
 import itertools
 import logging
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
-from uuid import UUID
 
 import redis
 from django.db import DatabaseError
 
-from workers import receipts, registry, stream
+from workers import receipts, stream
 from workers.conf import settings
 from workers.connections import connect
 from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused, QueueUnavailable, StreamFull
 from workers.outcomes import Listener
 from workers.submission import Submission
-from workers.tasks import ring
-from workers.writes import Outcome, Write, encode, new_token
+from workers.writes import Outcome, Write, encode
 
 logger = logging.getLogger(__name__)
 
@@ -65,15 +62,18 @@ class Submitter:
             self._listener.expect(number, submission)
         with self._mutex:
             self._pending.append(submission)
-            submission.lead = not self._is_sending
+            leads = not self._is_sending
             self._is_sending = True
+        if leads:
+            self._lead()
         return submission
 
     def wait_until_accepted(self, submission: Submission) -> None:
         """Return once the stream holds the write. Raises NotAccepted or AcceptanceUnknown."""
         submission.wake_when_accepted()
-        while not submission.is_answered:
-            self._lead_or_sleep(submission, WAKE_CHECK_SECONDS)
+        with self._ready_to_lead(submission):
+            while not submission.is_answered:
+                self._lead_or_sleep(submission, WAKE_CHECK_SECONDS)
         if submission.error is not None:
             self._listener.forget(submission.number)
             raise submission.error
@@ -84,11 +84,12 @@ class Submitter:
         Raises KeyInProgress when that happens to a write that joined an earlier one.
         """
         deadline = time.monotonic() + seconds
-        while submission.outcome is None and submission.error is None:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or (submission.write_id and not submission.writer_is_alive):
-                break
-            self._lead_or_sleep(submission, remaining)
+        with self._ready_to_lead(submission):
+            while submission.outcome is None and submission.error is None:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or (submission.write_id and not submission.writer_is_alive):
+                    break
+                self._lead_or_sleep(submission, remaining)
         if submission.outcome is None:
             self.wait_until_accepted(submission)
             self._listener.forget(submission.number)
@@ -107,35 +108,64 @@ class Submitter:
         if known is not None and known.fingerprint == submission.append.fingerprint:
             submission.settle(known.outcome)
 
+    @contextmanager
+    def _ready_to_lead(self, submission: Submission) -> Iterator[None]:
+        """Let others pass the lead to this submission's caller while it waits; never leave with the lead."""
+        with self._mutex:
+            submission.can_lead = True
+        try:
+            yield
+        finally:
+            with self._mutex:
+                submission.can_lead = False
+            if submission.lead:
+                submission.lead = False
+                self._lead()
+
     def _lead_or_sleep(self, submission: Submission, seconds: float) -> None:
         if submission.lead:
             submission.lead = False
-            self._send()
+            self._lead()
         else:
             submission.sleep(seconds)
 
+    def _lead(self) -> None:
+        """Send what is pending, until somebody else can or nothing is left."""
+        while True:
+            self._send()
+            if self._pass_the_lead():
+                return
+
     def _send(self) -> None:
-        """Send what is pending in one round trip, then pass the lead on."""
+        """Send what is pending in one round trip, and ring if nobody has."""
         with self._mutex:
             batch = [self._pending.popleft() for _ in range(min(APPENDS_AT_ONCE, len(self._pending)))]
-        ring = False
         try:
             ring = self._append(batch)
-        except Exception as exc:
-            for submission in batch:  # nobody may be left asleep, whatever went wrong
+        except Exception as exc:  # nobody may be left asleep, whatever went wrong; each caller raises it
+            logger.exception("submit state=broken writes=%s", len(batch))
+            for submission in batch:
                 submission.refuse(exc)
-            raise
-        finally:
-            self._pass_the_lead()
+            return
         if ring:
             self._ring()
 
-    def _pass_the_lead(self) -> None:
+    def _pass_the_lead(self) -> bool:
+        """Return whether there is nothing left to send for this leader.
+
+        The lead goes to a caller that waits, because only that one is sure to act on it: others may have
+        gone to do something else, or have got their outcome from an earlier write with the same key.
+        """
         with self._mutex:
-            self._is_sending = bool(self._pending)
-            if self._pending:
-                self._pending[0].lead = True
-                self._pending[0].wake()
+            if not self._pending:
+                self._is_sending = False
+                return True
+            for submission in self._pending:
+                if submission.can_lead:
+                    submission.lead = True
+                    submission.wake()
+                    return True
+        return False
 
     def _append(self, batch: list[Submission]) -> bool:
         """Append a batch, tell each of its submissions, and return whether to ring."""
@@ -219,51 +249,3 @@ def _tell(submission: Submission, answer: bytes, *, writer_is_alive: bool, again
             submission.accept(int(write_id), writer_is_alive=writer_is_alive, joined=not again)
         case [*_, write_id]:
             submission.accept(int(write_id), writer_is_alive=writer_is_alive)
-
-
-_submitter: Submitter | None = None
-_creation = threading.Lock()
-
-
-def submitter() -> Submitter:
-    """Return this process's submitter."""
-    global _submitter  # one per process: sharing round trips is the point
-    if _submitter is None:
-        with _creation:
-            _submitter = _submitter or Submitter(ring=ring)
-    return _submitter
-
-
-def forget_submitter() -> None:
-    """Start afresh: a forked child must not share its parent's connections and threads."""
-    global _submitter
-    _submitter = None
-
-
-os.register_at_fork(after_in_child=forget_submitter)
-
-
-def submit(
-    function: str,
-    arguments: Mapping[str, Any],
-    *,
-    principal: str = "",
-    token: UUID | None = None,
-    fingerprint: str = "",
-    announced: bool = True,
-) -> Submission:
-    """Hand a write to the writer and return at once; the submission tells what becomes of it.
-
-    `principal` says who asked. `token` and `fingerprint` come from an Idempotency-Key, see
-    workers/idempotency.py. Without `announced` the outcome can only be read from the receipt.
-    Raises UnknownWriteFunction, and TypeError for arguments that are not JSON.
-    """
-    registry.find(function)
-    write = Write(
-        function=function,
-        arguments=arguments,
-        token=token or new_token(),
-        principal=principal,
-        fingerprint=fingerprint,
-    )
-    return submitter().submit(write, announced=announced)

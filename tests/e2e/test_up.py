@@ -1,0 +1,86 @@
+"""`manage.py up`: the one command that runs everything."""
+
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.service import BASE_DIR, PYTHON, Service
+from tests.waiting import until
+
+
+@pytest.fixture
+def service(make_service):  # type: ignore[no-untyped-def]
+    service = make_service()
+    with (service.directory / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [PYTHON, "manage.py", "up"],
+            env=service.environment,
+            cwd=BASE_DIR,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    service.processes["up"] = up
+    until(lambda: "Ctrl-C stops everything" in service.log("up"), seconds=40, what="the welcome")
+    yield service
+    if up.poll() is None:
+        up.send_signal(signal.SIGINT)
+        up.wait(60)
+
+
+def pid_of_writer(service: Service) -> int:
+    [holder] = re.findall(r'"pid": (\d+)', (service.directory / "store.sqlite3.lease").read_text())
+    return int(holder)
+
+
+@pytest.mark.timeout(200)
+def test_up_runs_everything_survives_kills_and_stops_in_order(service: Service) -> None:
+    [curl] = re.findall(r"^ *(curl .*)$", service.log("up"), re.MULTILINE)
+    printed = subprocess.run(shlex.split(curl), capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("HTTP/1.1 201")
+    assert service.names() == ["first item"]
+    assert (service.directory / "demo-token").stat().st_mode & 0o777 == 0o600
+    assert (service.directory / "secret-key").stat().st_mode & 0o777 == 0o600
+
+    second = service.manage("up", check=False)
+    assert second.returncode == 1
+    assert str(service.processes["up"].pid) in second.stderr
+
+    load = subprocess.Popen(
+        [PYTHON, "manage.py", "load_test", "--requests", "3000", "--connections", "32"],
+        env=service.environment,
+        cwd=BASE_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until(lambda: len(service.names()) > 500, seconds=60, what="some load")
+    killed = pid_of_writer(service)
+    subprocess.run(["kill", "-9", str(killed)], check=True)
+    until(lambda: pid_of_writer(service) != killed, what="the writer to be restarted")
+    output, _ = load.communicate(timeout=120)
+    assert load.returncode == 0, output
+    assert len(service.names()) == 3001
+
+    service.processes["up"].send_signal(signal.SIGINT)
+    assert service.processes.pop("up").wait(60) == 0
+    log = service.log("up")
+    stopped = [log.rindex(part) for part in ("web", "writer", "redis")]
+    assert stopped == sorted(stopped)
+    assert service.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_up_makes_no_demo_access_without_the_switch(make_service, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    service = make_service()
+    (service.directory / "demo-token").unlink()
+    service.settings = {"DEMO": "0"}
+    for part in ("redis", "writer", "web"):
+        service.start(part)
+    until(lambda: "holds-lease" in service.log("writer"), seconds=20)
+
+    assert service.post("/session_a", anonymous=True, headers={}).status == 401
+    assert not (service.directory / "demo-token").exists()

@@ -1,0 +1,20 @@
+"""A pytest plugin, loaded before the settings: gives each test process a data directory of its own."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def _isolate() -> None:
+    directory = Path(tempfile.mkdtemp(prefix="one-writer-tests-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    for name in list(os.environ):
+        if name.startswith("WRITE_") or name in {"REDIS_URL", "DEMO", "PORT", "HOST", "SECRET_KEY"}:
+            del os.environ[name]
+    os.environ["DATA_DIR"] = str(directory)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+
+
+_isolate()

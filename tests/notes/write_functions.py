@@ -1,0 +1,81 @@
+"""Write functions named for what they do, as the tests need them."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from tests.notes.models import Note, Topic
+from workers import Result, Write, WriteRejected, write_function
+
+
+@write_function("notes.add")
+def add_note(write: Write) -> Result:
+    note = Note.objects.create(**write.arguments["data"])
+    return Result(status=201, body={"id": note.pk, "text": note.text})
+
+
+@write_function("notes.add_in_bulk")
+def add_note_in_bulk(write: Write) -> Result:
+    if write.arguments["text"] == "bad":
+        raise WriteRejected(422, "bad_text", "This text is bad.")
+    note = Note.objects.create(text=write.arguments["text"])
+    return Result(status=201, body={"id": note.pk, "text": note.text})
+
+
+@add_note_in_bulk.bulk
+def add_notes_in_bulk(writes: Sequence[Write]) -> list[Result]:
+    if any(write.arguments["text"] == "bad" for write in writes):
+        raise ValueError("one of them is bad")
+    notes = Note.objects.bulk_create(Note(text=write.arguments["text"]) for write in writes)
+    return [Result(status=201, body={"id": note.pk, "text": note.text}) for note in notes]
+
+
+@write_function("notes.bulk_returns_too_few")
+def bulk_returns_too_few(write: Write) -> Result:
+    return add_note_in_bulk(write)
+
+
+@bulk_returns_too_few.bulk
+def bulk_forgets_one(writes: Sequence[Write]) -> Sequence[Result]:
+    return add_notes_in_bulk(writes)[:-1]
+
+
+@write_function("notes.add_topic")
+def add_topic(write: Write) -> Result:
+    topic = Topic.objects.create(name=write.arguments["name"])
+    return Result(status=201, body={"id": topic.pk})
+
+
+@write_function("notes.add_to_missing_topic")
+def add_to_missing_topic(write: Write) -> Result:
+    """Violates a deferred constraint: only COMMIT notices."""
+    note = Note.objects.create(topic_id=999_999, text="orphan")
+    return Result(status=201, body={"id": note.pk})
+
+
+@write_function("notes.add_then_reject")
+def add_then_reject(write: Write) -> Result:
+    Note.objects.create(text=write.arguments["text"])
+    raise WriteRejected(409, "no_thanks", "Changed my mind.", fields={"text": ["Not this one."]})
+
+
+@write_function("notes.add_then_raise")
+def add_then_raise(write: Write) -> Result:
+    Note.objects.create(text=write.arguments["text"])
+    raise ZeroDivisionError("on purpose")
+
+
+@write_function("notes.add_then_return_no_json")
+def add_then_return_no_json(write: Write) -> Result:
+    Note.objects.create(text=write.arguments["text"])
+    return Result(body=object())
+
+
+@write_function("notes.die")
+def die(write: Write) -> Result:
+    os._exit(9)
+
+
+def texts() -> list[Any]:
+    """Return the texts of all notes, in the order of their making."""
+    return list(Note.objects.order_by("pk").values_list("text", flat=True))

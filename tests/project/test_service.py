@@ -1,0 +1,91 @@
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import pytest
+import redis
+from pytest_django import Settings
+
+from project import service
+from project.service import AddressUnavailable
+from workers import heartbeat, keys
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_named(settings: Settings, taken_port: int) -> None:
+    settings.HOST, settings.PORT = "127.0.0.1", taken_port
+
+    with pytest.raises(AddressUnavailable, match=rf"^Port {taken_port} on 127\.0\.0\.1 is taken.*set PORT"):
+        service.check_address()
+
+
+def test_a_host_that_is_not_this_machine_is_named(settings: Settings) -> None:
+    settings.HOST = "192.0.2.1"  # reserved for documentation
+
+    with pytest.raises(AddressUnavailable, match=r"Cannot listen on HOST=192\.0\.2\.1"):
+        service.check_address()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8123"),
+        ("0.0.0.0", "http://127.0.0.1:8123"),
+        ("[::1]", "http://[::1]:8123"),
+        ("::", "http://[::1]:8123"),
+        ("example.org", "http://example.org:8123"),
+    ],
+)
+def test_the_url_is_one_that_can_be_opened(settings: Settings, host: str, url: str) -> None:
+    settings.HOST, settings.PORT = host, 8123
+
+    assert service.url() == url
+
+
+def test_the_parts_run_with_this_interpreter_on_the_same_data_and_redis(settings: Settings) -> None:
+    writer, web = service.parts(None)
+
+    assert [writer.name, web.name] == ["writer", "web"]
+    assert writer.command[0] == web.command[0] == sys.executable
+    assert service.environment()["DATA_DIR"] == os.fspath(settings.DATA_DIR)
+    assert service.environment()["REDIS_URL"] == settings.REDIS_URL
+
+
+def test_the_web_server_gets_longer_to_stop_than_a_request_may_wait(settings: Settings) -> None:
+    settings.WRITE_WAIT_SECONDS = 100.0
+
+    web = service.parts(None)[-1]
+
+    assert service.web_graceful_seconds() > 100
+    assert web.grace_seconds > service.web_graceful_seconds()
+
+
+def test_the_writer_is_ready_when_the_heartbeat_is_its_own(clean_redis: redis.Redis) -> None:
+    writer = service.parts(None)[0]
+    state = heartbeat.WriterState(
+        host="here", pid=4711, since=0, progress_at=0, committed_at=None, commits=0, writes=0
+    )
+    assert not writer.is_ready(4711)
+
+    clean_redis.set(keys.heartbeat(), json.dumps(asdict(state)))
+
+    assert writer.is_ready(4711)
+    assert not writer.is_ready(4712)
+
+
+def test_without_redis_or_web_server_nothing_is_ready(settings: Settings, taken_port: int) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    settings.HOST, settings.PORT = "127.0.0.1", taken_port  # accepts, and never answers
+
+    writer, web = service.parts(None)
+
+    assert not writer.is_ready(1)
+    assert not web.is_ready(1)

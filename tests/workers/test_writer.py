@@ -1,0 +1,460 @@
+"""The stream, the writer and the callers in one process: each step happens when the test says so."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+import redis
+from django.db import OperationalError, connection
+from django.test import override_settings
+
+from tests.notes.models import Note
+from tests.notes.write_functions import texts
+from tests.waiting import until
+from workers import (
+    Kind,
+    Outcome,
+    QueueUnavailable,
+    StreamFull,
+    Submission,
+    client,
+    commit,
+    heartbeat,
+    keys,
+    outcomes,
+    stream,
+    submit,
+    submitter,
+)
+from workers.exceptions import KeyInProgress, KeyReused
+from workers.idempotency import Idempotency, from_key
+from workers.models import Receipt
+from workers.progress import Progress, wait_until_committed
+from workers.status import queue_status
+from workers.writer import Writer
+from workers.writes import Write, new_token
+
+
+def add(text: str, *, announced: bool = True, once: Idempotency | None = None) -> Submission:
+    return submit(
+        "notes.add",
+        {"data": {"text": text}},
+        announced=announced,
+        token=once.token if once else None,
+        fingerprint=once.fingerprint if once else "",
+    )
+
+
+def accepted(text: str) -> int:
+    return add(text, announced=False).accepted()
+
+
+def in_thread(run: Callable[[], Outcome | None]) -> Callable[[], Outcome | None]:
+    """Run in a thread of its own; return what waits for its answer."""
+    answers: list[Outcome | BaseException | None] = []
+
+    def work() -> None:
+        try:
+            answers.append(run())
+        except Exception as exc:
+            answers.append(exc)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+
+    def join() -> Outcome | None:
+        thread.join(20)
+        [answer] = answers
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    return join
+
+
+def test_an_accepted_write_is_committed_acknowledged_and_answered(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    submission = add("a")
+    write_id = submission.accepted()
+    answer = in_thread(lambda: submission.wait(10))
+
+    writer.drain()
+
+    outcome = answer()
+    assert outcome is not None
+    assert (outcome.write_id, outcome.kind, outcome.status) == (write_id, Kind.COMMITTED, 201)
+    assert texts() == ["a"]
+    assert stream.length(clean_redis) == 0
+    assert clean_redis.xpending(keys.stream(), stream.GROUP)["pending"] == 0
+
+
+def test_writes_are_committed_in_the_order_of_acceptance(writer: Writer) -> None:
+    ids = [accepted(text) for text in "abcdef"]
+
+    writer.drain()
+
+    assert texts() == list("abcdef")
+    assert ids == sorted(ids)
+    assert list(Receipt.objects.order_by("pk").values_list("write_id", flat=True)) == ids
+
+
+def test_ids_keep_growing_when_the_clock_of_redis_goes_back(writer: Writer, clean_redis: redis.Redis) -> None:
+    ahead = int(time.time() * 1e6) + 3_600_000_000
+    clean_redis.set(keys.last_write_id(), str(ahead))
+
+    assert [accepted("a"), accepted("b")] == [ahead + 1, ahead + 2]
+    assert queue_status().oldest_age_seconds == 0
+    writer.drain()
+    assert texts() == ["a", "b"]
+
+
+def test_what_was_read_and_not_acknowledged_is_taken_first_and_in_order(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    for text in "ab":
+        accepted(text)
+    stream.ensure_group(clean_redis)
+    stream.read_new(clean_redis, count=10, wait_seconds=0)  # a predecessor that died before its commit
+    accepted("c")
+
+    writer.drain()
+
+    assert texts() == ["a", "b", "c"]
+
+
+def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_right_answer(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    submission = add("a")
+    submission.accepted()
+    answer = in_thread(lambda: submission.wait(10))
+
+    def die(*args: object, **kwargs: object) -> None:
+        raise redis.ConnectionError("killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outcomes, "announce", die)
+        with pytest.raises(redis.ConnectionError):
+            writer.drain()
+    assert texts() == ["a"]
+    assert stream.length(clean_redis) == 1
+
+    Writer().drain()
+
+    assert texts() == ["a"]
+    assert stream.length(clean_redis) == 0
+    outcome = answer()
+    assert outcome is not None
+    assert outcome.kind is Kind.COMMITTED
+
+
+def test_a_store_that_fails_acknowledges_nothing_and_everything_is_committed_later(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    for text in "ab":
+        accepted(text)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only = 1")  # a file system gone read-only
+    failed_commits = []
+
+    def fails(exc: Exception, writes: int) -> None:
+        failed_commits.append(exc)
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA query_only = 0")
+
+    writer._wait_for_store = fails  # type: ignore[method-assign]  # instead of a pause of real time
+    writer.drain()
+
+    assert [type(exc) for exc in failed_commits] == [OperationalError]
+    assert texts() == ["a", "b"]
+    assert stream.length(clean_redis) == 0
+
+
+def test_an_entry_that_cannot_be_decoded_gets_a_receipt_and_does_not_stop_the_rest(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    accepted("a")
+    last = stream.last_write_id(clean_redis)
+    clean_redis.xadd(keys.stream(), {"w": b"\xff not json"}, id=f"{last + 1}-0")
+    clean_redis.set(keys.last_write_id(), last + 1)
+    accepted("b")
+
+    writer.drain()
+
+    assert texts() == ["a", "b"]
+    assert Receipt.objects.get(write_id=last + 1).outcome == Kind.FAILED
+    assert stream.length(clean_redis) == 0
+
+
+def test_past_the_limit_nothing_is_appended_and_nothing_is_lost(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    with override_settings(WRITE_STREAM_MAX_LENGTH=2):
+        accepted("a")
+        accepted("b")
+        with pytest.raises(StreamFull):
+            accepted("c")
+        assert stream.length(clean_redis) == 2
+
+        writer.drain()
+
+        accepted("d")
+        writer.drain()
+    assert texts() == ["a", "b", "d"]
+
+
+def test_a_batch_is_never_larger_than_its_limit(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    commit_batch = commit.commit_batch
+
+    def counted(writes: Sequence[Write]) -> list[commit.Answer]:
+        sizes.append(len(writes))
+        return commit_batch(writes)
+
+    monkeypatch.setattr(commit, "commit_batch", counted)
+    for text in "abcde":
+        accepted(text)
+
+    with override_settings(WRITE_BATCH_MAX_WRITES=2):
+        writer.drain()
+
+    assert sizes == [2, 2, 1]
+    assert texts() == list("abcde")
+
+
+def test_the_first_write_rings_and_others_do_not_until_the_writer_has_been_there(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rings = []
+    monkeypatch.setattr(client.submitter(), "_ring", lambda: rings.append(1))
+
+    for text in "abc":
+        accepted(text)
+    assert len(rings) == 1
+
+    assert writer.drain() is False
+    accepted("d")
+    assert len(rings) == 2
+
+
+def test_a_write_accepted_while_the_doorbell_is_released_is_not_left_unseen(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = stream.release_doorbell
+    late = iter(["late"])
+
+    def accept_one_first(client: redis.Redis) -> None:
+        for text in late:
+            accepted(text)
+        release(client)
+
+    monkeypatch.setattr(stream, "release_doorbell", accept_one_first)
+    accepted("a")
+
+    writer.drain()
+
+    assert texts() == ["a", "late"]
+
+
+def test_a_drain_ends_after_its_time_and_asks_to_be_called_again(writer: Writer) -> None:
+    for text in "abc":
+        accepted(text)
+    with override_settings(WRITE_TASK_SECONDS=0.0, WRITE_BATCH_MAX_WRITES=1):
+        assert writer.drain() is True
+    assert texts() == []
+    assert writer.drain() is False
+    assert texts() == ["a", "b", "c"]
+
+
+def test_without_a_writer_a_waiting_request_is_told_at_once(
+    clean_redis: redis.Redis, transactional_db: None
+) -> None:
+    started = time.monotonic()
+
+    submission = add("a")
+
+    assert submission.wait(30) is None
+    assert submission.write_id > 0
+    assert time.monotonic() - started < 10
+
+
+def test_requests_that_submit_at_the_same_moment_share_round_trips(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    sizes = []
+    go_on = threading.Event()
+    append = stream.append
+
+    def slow_append(script: object, appends: list[stream.Append]) -> stream.Appended:
+        sizes.append(len(appends))
+        if len(sizes) == 1:
+            go_on.wait(10)
+        return append(script, appends)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stream, "append", slow_append)
+    answers = [in_thread(lambda: add("x").wait(20))]
+    until(lambda: sizes, what="the first append")
+    answers += [in_thread(lambda: add("x").wait(20)) for _ in range(10)]
+    until(lambda: len(client.submitter()._pending) == 10, what="ten requests lined up")
+    go_on.set()
+
+    until(lambda: writer.drain() or Note.objects.count() == 11, what="eleven commits")
+
+    assert all(answer() is not None for answer in answers)
+    assert sizes == [1, 10]
+
+
+def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, sent = threading.Event(), []
+    append = stream.append
+
+    def slow_append(script: object, appends: list[stream.Append]) -> stream.Appended:
+        sent.append(len(appends))
+        if len(sent) == 1:
+            go_on.wait(10)
+        return append(script, appends)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stream, "append", slow_append)
+    first = in_thread(lambda: add("a").wait(20))
+    until(lambda: sent, what="the first append")
+    add("b")  # lined up, and its caller goes away
+    go_on.set()
+    first()
+
+    until(lambda: stream.length(clean_redis) == 2, what="both in the stream")
+    assert accepted("c")
+
+
+def test_a_redis_that_is_gone_refuses_at_once_and_certainly(transactional_db: None) -> None:
+    with override_settings(REDIS_URL="unix:///nowhere/redis.sock", WRITE_SUBMIT_TIMEOUT_SECONDS=0.2):
+        nowhere = submitter.Submitter(ring=lambda: None)
+        write = Write(function="notes.add", arguments={}, token=new_token())
+        with pytest.raises(QueueUnavailable):
+            nowhere.submit(write, announced=True).wait(10)
+
+
+def test_the_same_key_joins_the_write_that_is_under_way(writer: Writer, clean_redis: redis.Redis) -> None:
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    once = from_key("k", principal="1", request=["a"])
+    submissions = [add("a", once=once) for _ in range(3)]
+    for submission in submissions:
+        submission.accepted()
+    answers = [in_thread(lambda s=submission: s.wait(20)) for submission in submissions]  # type: ignore[misc]
+
+    writer.drain()
+
+    got = [answer() for answer in answers]
+    assert texts() == ["a"]
+    assert got[0] is not None
+    assert got == [got[0]] * 3
+
+
+def test_the_same_key_without_waiting_is_told_which_write_is_under_way(writer: Writer) -> None:
+    once = from_key("k", principal="1", request=["a"])
+    write_id = add("a", announced=False, once=once).accepted()
+
+    with pytest.raises(KeyInProgress) as told:
+        add("a", announced=False, once=once).accepted()
+    assert told.value.write_id == write_id
+
+
+def test_the_same_key_for_another_request_is_refused_while_the_first_waits(writer: Writer) -> None:
+    add("a", announced=False, once=from_key("k", principal="1", request=["a"])).accepted()
+
+    with pytest.raises(KeyReused):
+        add("b", announced=False, once=from_key("k", principal="1", request=["b"])).accepted()
+
+
+def test_the_claim_on_a_key_ends_with_the_commit(writer: Writer, clean_redis: redis.Redis) -> None:
+    add("a", announced=False, once=from_key("k", principal="1", request=["a"])).accepted()
+    assert clean_redis.keys(keys.claims() + "*")
+
+    writer.drain()
+
+    assert clean_redis.keys(keys.claims() + "*") == []
+
+
+def test_keys_of_two_principals_are_unrelated() -> None:
+    one, two = (from_key("k", principal=principal, request=["a"]) for principal in "12")
+
+    assert one.token != two.token
+
+
+def test_reading_after_a_write_waits_for_its_commit(writer: Writer) -> None:
+    write_id = accepted("a")
+    assert wait_until_committed(write_id, 0) is Progress.WAITING
+    got: list[Progress] = []
+
+    def read() -> None:
+        got.append(wait_until_committed(write_id, 20))
+        connection.close()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    until(lambda: writer._client.pubsub_numsub(keys.progress())[0][1] == 1, what="the reader's subscription")
+
+    writer.drain()
+
+    thread.join(20)
+    assert got == [Progress.THROUGH]
+
+
+def test_reading_after_a_write_that_was_never_accepted_is_told_apart(writer: Writer) -> None:
+    assert wait_until_committed(accepted("a") + 1_000_000_000, 5) is Progress.UNKNOWN
+
+
+def test_an_announcement_that_is_lost_is_made_up_for_by_the_receipt(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    monkeypatch.setattr(outcomes, "announce", lambda *args, **kwargs: None)
+    submission = add("a")
+    submission.accepted()
+    answer = in_thread(lambda: submission.wait(20))
+
+    writer.drain()
+
+    outcome = answer()
+    assert outcome is not None
+    assert outcome.kind is Kind.COMMITTED
+
+
+def test_the_status_shows_what_waits_and_who_writes(writer: Writer) -> None:
+    accepted("a")
+    before = queue_status()
+    writer.drain()
+    after = queue_status()
+
+    assert before.length == 1
+    assert before.oldest_age_seconds is not None
+    assert before.writer is None
+    assert (after.length, after.oldest_age_seconds) == (0, None)
+    assert after.writer is not None
+
+
+def test_a_stream_that_was_flushed_is_made_again(writer: Writer, clean_redis: redis.Redis) -> None:
+    writer.drain()
+    clean_redis.flushall()
+    accepted("a")
+
+    writer.drain()
+
+    assert texts() == ["a"]
+
+
+def test_a_retired_writer_is_known_to_be_gone(writer: Writer) -> None:
+    writer.drain()
+    assert queue_status().writer is not None
+
+    writer.retire()
+
+    assert queue_status().writer is None

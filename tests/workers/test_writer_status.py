@@ -1,0 +1,115 @@
+import json
+import os
+from io import StringIO
+from typing import Any
+
+import pytest
+import redis
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from workers import submit
+from workers.connections import connect
+from workers.lease import Lease
+from workers.models import Receipt
+from workers.writer import Writer
+from workers.writes import Kind, new_token
+
+
+def run(*arguments: str) -> str:
+    output = StringIO()
+    call_command("writer_status", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def run_without_writer() -> tuple[dict[str, Any], str]:
+    """Return what `--json` prints, and the error that ends the command."""
+    output = StringIO()
+    with pytest.raises(CommandError) as failed:
+        call_command("writer_status", "--json", stdout=output)
+    return json.loads(output.getvalue()), str(failed.value)
+
+
+def add_receipt(write_id: int, kind: Kind, status: int) -> None:
+    Receipt.objects.create(
+        write_id=write_id,
+        token=new_token(),
+        function="notes.add",
+        principal="7",
+        outcome=kind,
+        status=status,
+        body="{}",
+        committed_at=timezone.now(),
+    )
+
+
+def add_note(text: str) -> int:
+    return submit("notes.add", {"data": {"text": text}}, announced=False).accepted()
+
+
+def test_a_writer_at_work_is_shown_with_what_it_committed(writer: Writer) -> None:
+    write_id = add_note("hello")
+    writer.drain()
+
+    state = json.loads(run("--json"))
+
+    assert (state["length"], state["oldest_age_seconds"], state["problems"]) == (0, None, [])
+    assert state["writer"]["pid"] == os.getpid()
+    assert [receipt["write_id"] for receipt in state["receipts"]] == [write_id]
+    assert f"pid {os.getpid()} on " in run()
+
+
+@pytest.mark.django_db
+def test_writes_that_wait_without_a_writer_are_a_failure(clean_redis: redis.Redis) -> None:
+    add_note("first")
+    add_note("second")
+
+    state, error = run_without_writer()
+
+    assert state["length"] == 2
+    assert state["oldest_age_seconds"] >= 0
+    assert error == "No writer is at work: 2 accepted writes wait. Start one with `manage.py up`."
+
+
+@pytest.mark.django_db
+def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_receipt(5, Kind.COMMITTED, 201)
+    with connect(timeout_seconds=1, url="unix:///nowhere/redis.sock") as nowhere:
+        monkeypatch.setattr("workers.status.shared_client", lambda: nowhere)
+        state, error = run_without_writer()
+
+    assert (state["length"], state["writer"]) == (None, None)
+    assert [receipt["write_id"] for receipt in state["receipts"]] == [5]
+    assert error.startswith("Redis does not answer: ")
+
+
+def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:
+    writer.drain()
+    add_receipt(1, Kind.COMMITTED, 201)
+    add_receipt(2, Kind.REJECTED, 404)
+    add_receipt(3, Kind.FAILED, 500)
+
+    shown = run("--receipts=2")
+
+    assert "rejected, 404" in shown
+    assert "failed, 500" in shown
+    assert "committed, 201" not in shown
+    assert "Most recent receipts" not in run("--receipts=0")
+
+
+def test_who_took_the_lease_last_is_shown(writer: Writer) -> None:
+    writer.drain()
+    assert "nobody" in run()
+
+    lease = Lease()
+    assert lease.try_acquire(purpose="backup")
+    try:
+        assert f"backup, pid {os.getpid()}" in run()
+    finally:
+        lease.release()
+
+
+@pytest.mark.parametrize("receipts", ["-1", "x", "1001"])
+def test_a_number_of_receipts_that_makes_no_sense_is_refused(receipts: str) -> None:
+    with pytest.raises(CommandError, match="use a whole number from 0 to 1000"):
+        run(f"--receipts={receipts}")

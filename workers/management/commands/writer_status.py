@@ -1,0 +1,155 @@
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DatabaseError
+from django.utils import timezone
+from rich.console import Console
+from rich.table import Table
+
+from workers.exceptions import QueueUnavailable
+from workers.lease import Lease
+from workers.models import Receipt
+from workers.status import queue_status
+from workers.writes import Kind
+
+STYLES = {Kind.COMMITTED: "green", Kind.REJECTED: "yellow", Kind.FAILED: "red"}
+
+
+def _receipts(value: str) -> int:
+    if not value.isdecimal() or int(value) > 1_000:
+        raise ArgumentTypeError("use a whole number from 0 to 1000")
+    return int(value)
+
+
+class Command(BaseCommand):
+    help = (
+        "Show how many accepted writes wait and for how long, who the writer is and when it committed last, "
+        "who took the lease on the store last, and what became of the most recent writes. "
+        "Exit status 0 when Redis answers and a writer is at work, else 1."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--receipts",
+            type=_receipts,
+            default=10,
+            metavar="N",
+            help="how many of the most recent receipts to show (default: 10)",
+        )
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            dest="as_json",
+            help="print one JSON object instead; times in it are seconds since 1970, or ISO 8601",
+        )
+
+    def handle(self, *, receipts: int, as_json: bool, **options: Any) -> None:
+        state = _state(receipts)
+        if as_json:
+            self.stdout.write(json.dumps(state, cls=DjangoJSONEncoder))
+        else:
+            self.stdout.ending = ""  # rich ends its lines itself
+            console = Console(
+                file=cast(IO[str], self.stdout), no_color=options["no_color"] or None, highlight=False
+            )
+            console.print(_overview(state))
+            if state["receipts"]:
+                console.print(_receipts_table(state["receipts"]))
+        if state["problems"]:
+            raise CommandError(" ".join(state["problems"]))
+
+
+def _state(receipts: int) -> dict[str, Any]:
+    """Return everything that is shown, in JSON's types but for times of receipts."""
+    state: dict[str, Any] = {"length": None, "oldest_age_seconds": None, "writer": None, "problems": []}
+    try:
+        status = queue_status()
+    except QueueUnavailable as exc:
+        state["problems"].append(str(exc))
+    else:
+        state |= asdict(status)
+        if status.writer is None:
+            state["problems"].append(
+                f"No writer is at work: {status.length} accepted writes wait. Start one with `manage.py up`."
+            )
+    state["lease"] = Lease().holder()
+    fields = ("write_id", "function", "outcome", "status", "principal", "committed_at")
+    try:
+        state["receipts"] = list(Receipt.objects.values(*fields)[:receipts])
+    except DatabaseError as exc:
+        state["receipts"] = []
+        state["problems"].append(f"The receipts cannot be read ({exc}). Is `manage.py migrate` due?")
+    return state
+
+
+def _overview(state: dict[str, Any]) -> Table:
+    table = Table(show_header=False, title="Write path", title_justify="left")
+    table.add_column(style="bold")
+    if state["length"] is None:
+        table.add_row("Redis", "[red]does not answer[/red]")
+    else:
+        age = state["oldest_age_seconds"]
+        table.add_row("Waiting writes", str(state["length"]))
+        table.add_row("Oldest has waited", "-" if age is None else _duration(age))
+        for name, value in _writer_rows(state["writer"]):
+            table.add_row(name, value)
+    lease = state["lease"]
+    table.add_row(
+        "Lease last taken by",
+        "nobody" if not lease else f"{lease['purpose']}, pid {lease['pid']}, {_moment(lease['since'])}",
+    )
+    return table
+
+
+def _writer_rows(writer: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if writer is None:
+        return [("Writer", "[red]none at work[/red]")]
+    committed_at = writer["committed_at"]
+    return [
+        ("Writer", f"pid {writer['pid']} on {writer['host']}"),
+        ("At work since", _moment(writer["since"])),
+        ("Last progress", _moment(writer["progress_at"])),
+        ("Last commit", "none yet" if committed_at is None else _moment(committed_at)),
+        ("Committed", f"{writer['writes']} writes in {writer['commits']} transactions"),
+    ]
+
+
+def _receipts_table(receipts: list[dict[str, Any]]) -> Table:
+    table = Table(title="Most recent receipts", title_justify="left")
+    for heading in ("Write", "Function", "Outcome", "By user", "Committed"):
+        table.add_column(heading, no_wrap=heading == "Write")
+    for receipt in receipts:
+        style = STYLES[Kind(receipt["outcome"])]
+        table.add_row(
+            str(receipt["write_id"]),
+            receipt["function"],
+            f"[{style}]{receipt['outcome']}, {receipt['status']}[/{style}]",
+            receipt["principal"] or "-",
+            f"{_age(receipt['committed_at'])} ago",
+        )
+    return table
+
+
+def _moment(seconds_since_1970: float) -> str:
+    moment = datetime.fromtimestamp(seconds_since_1970, tz=UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({_age(moment)} ago)"
+
+
+def _age(moment: datetime) -> str:
+    # Another machine's clock can be ahead.
+    return _duration(max(0.0, (timezone.now() - moment).total_seconds()))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = int(seconds) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from workers import Kind, WritePathError, submit
 from workers.conf import settings
@@ -59,7 +61,17 @@ class ReadOnlyAdminSite(admin.AdminSite):
 
     site_title = site_header = "One writer"
     index_title = "The store"
-    password_change_form = QueuedPasswordChangeForm
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Do what Django's does, with a form that goes through the writer; it has no hook for that."""
+        view = PasswordChangeView.as_view(
+            form_class=QueuedPasswordChangeForm,
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return view(request)
 
     def register(
         self,

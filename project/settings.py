@@ -33,7 +33,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
 
 INSTALLED_APPS = [
-    "project.apps.ProjectConfig",
     "project.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -48,6 +47,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "workers",
     "items",
+    # Last: it replaces a signal that django.contrib.auth connects when it is ready.
+    "project.apps.ProjectConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -19,7 +19,10 @@ from tests.notes.models import Topic
 from workers import Role, WriteOutsideWriter, set_role
 from workers.store import read_pragmas
 """
-PRAGMAS = "journal_mode synchronous query_only cache_size mmap_size journal_size_limit wal_autocheckpoint busy_timeout"
+PRAGMAS = (
+    "journal_mode synchronous query_only cache_size mmap_size "
+    "journal_size_limit wal_autocheckpoint busy_timeout"
+)
 STRAY_WRITE = """
 set_role(Role.COMMAND)
 Topic.objects.create(name="kept")

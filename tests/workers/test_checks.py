@@ -1,0 +1,67 @@
+"""Wrong configuration is said by id, with a remedy."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.checks import CheckMessage
+from django.test import override_settings
+
+from workers.checks import check_configuration, check_store
+
+
+def ids(found: list[CheckMessage]) -> list[str | None]:
+    assert all(message.hint for message in found)
+    return [message.id for message in found]
+
+
+def test_the_settings_of_this_project_are_fine() -> None:
+    assert check_configuration() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"CELERY_WORKER_CONCURRENCY": 2}, "workers.E003"),
+        ({"SESSION_ENGINE": "django.contrib.sessions.backends.db"}, "workers.E004"),
+        ({"SESSION_ENGINE": "django.contrib.sessions.backends.cached_db"}, "workers.E004"),
+        ({"WRITE_SYNCHRONOUS": "NORMAL"}, "workers.W001"),
+    ],
+)
+def test_a_wrong_setting_is_found(changed: dict[str, Any], expected: str) -> None:
+    with override_settings(**changed):
+        assert ids(check_configuration()) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [
+        ({"ATOMIC_REQUESTS": True}, "workers.E001"),
+        ({"OPTIONS": {"transaction_mode": "IMMEDIATE"}}, "workers.E002"),
+        ({"OPTIONS": {"init_command": "PRAGMA busy_timeout=1"}}, "workers.E002"),
+    ],
+)
+def test_a_wrong_database_is_found(
+    monkeypatch: pytest.MonkeyPatch, database: dict[str, Any], expected: str
+) -> None:
+    # Not override_settings: it warns about DATABASES, which Django reads only once.
+    monkeypatch.setitem(settings.DATABASES, "default", settings.DATABASES["default"] | database)
+
+    assert ids(check_configuration()) == [expected]
+
+
+@pytest.mark.django_db
+def test_the_pragmas_in_force_are_checked() -> None:
+    assert check_store(databases=["default"]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pragma_that_does_not_take_effect_is_found() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous = OFF")
+    try:
+        assert ids(check_store(databases=["default"])) == ["workers.E006"]
+    finally:
+        connection.close()

@@ -1,14 +1,15 @@
 """The admin site: people look at everything here, and nothing in it writes the store from a web process."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from workers import Kind, WritePathError, submit
@@ -64,14 +65,14 @@ class ReadOnlyAdminSite(admin.AdminSite):
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> TemplateResponse:
         """Do what Django's does, with a form that goes through the writer; it has no hook for that."""
         view = PasswordChangeView.as_view(
             form_class=QueuedPasswordChangeForm,
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
-        return view(request)
+        return cast(TemplateResponse, view(request))  # a redirect when the form is valid, as Django's own
 
     def register(
         self,

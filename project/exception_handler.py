@@ -94,8 +94,8 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
 
 
 def _code(exc: exceptions.APIException) -> str:
-    code = getattr(exc, "code", None) or CODES.get(exc.status_code) or exc.get_codes()
-    return code if isinstance(code, str) else "error"
+    code = getattr(exc, "code", None) or exc.get_codes()
+    return code if isinstance(code, str) else CODES.get(exc.status_code, "error")
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:

@@ -33,7 +33,7 @@ class AddressUnavailable(Exception):
 def parts(redis_binary: Path | None) -> list[Part]:
     """Return the parts in the order in which they start; with no binary, Redis is somebody else's."""
     redis_parts = [] if redis_binary is None else [_redis(redis_binary)]
-    return [*redis_parts, _writer(), _web()]
+    return [*redis_parts, _writer("writer"), _writer("standby"), _web()]
 
 
 def environment() -> dict[str, str]:
@@ -87,19 +87,24 @@ def _redis(binary: Path) -> Part:
     )
 
 
-def _writer() -> Part:
+def _writer(name: str) -> Part:
+    """Return one of two equal workers. Whichever takes the lease first is the writer.
+
+    The other stands by, because a new process needs two seconds for its imports alone, and a service whose
+    writer was killed should commit again sooner.
+    """
     # fmt: off
     command = [
         sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker",
-        "--pool", "solo", "--concurrency", "1", "--hostname", "writer@%h",
+        "--pool", "solo", "--concurrency", "1", "--hostname", f"{name}@%h",
         "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
     ]
     # fmt: on
     # SIGTERM lets it finish its batch; the rest stays in the stream.
     return Part(
-        name="writer",
+        name=name,
         command=command,
-        is_ready=_writer_beats,
+        is_ready=lambda pid: _a_writer_beats(),
         ready_seconds=15,
         grace_seconds=20,
         hidden_output=_WRITER_CHATTER,
@@ -119,8 +124,8 @@ def _web() -> Part:
     )
 
 
-def _writer_beats(pid: int) -> bool:
-    """Say whether this writer is at work: the heartbeat of one that was killed outlives it for seconds."""
+def _a_writer_beats() -> bool:
+    """Say whether a writer is at work: the heartbeat of one that was killed outlives it for seconds."""
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL,
@@ -130,7 +135,15 @@ def _writer_beats(pid: int) -> bool:
             state = heartbeat.read(client)
     except redis.RedisError:
         return False
-    return state is not None and state.pid == pid
+    return state is not None and _is_alive(state.pid)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _web_answers() -> bool:

@@ -215,6 +215,8 @@ def test_the_schema_and_its_page_need_no_network(service: Service) -> None:
     assert json.loads(schema.body)["openapi"].startswith("3.1")
     assert page.status == 200
     assert b"https://" not in page.body.replace(b"https://www.w3.org", b"")
+    problem = json.loads(schema.body)["components"]["schemas"]["Problem"]
+    assert "stream_full" in problem["properties"]["code"]["enum"]
     script = page.body.split(b'src="')[1].split(b'"')[0].decode()
     assert service.get(script, anonymous=True).status == 200
 

@@ -1,9 +1,10 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import redis
@@ -51,7 +52,7 @@ def test_the_url_is_one_that_can_be_opened(settings: Settings, host: str, url: s
 
 
 def test_the_parts_run_with_this_interpreter_on_the_same_data_and_redis(settings: Settings) -> None:
-    writer, web = service.parts(None)
+    writer, _, web = service.parts(None)
 
     assert [writer.name, web.name] == ["writer", "web"]
     assert writer.command[0] == web.command[0] == sys.executable
@@ -68,24 +69,27 @@ def test_the_web_server_gets_longer_to_stop_than_a_request_may_wait(settings: Se
     assert web.grace_seconds > service.web_graceful_seconds()
 
 
-def test_the_writer_is_ready_when_the_heartbeat_is_its_own(clean_redis: redis.Redis) -> None:
+def test_the_writer_is_ready_while_a_heartbeat_is_that_of_a_living_process(clean_redis: redis.Redis) -> None:
     writer = service.parts(None)[0]
     state = heartbeat.WriterState(
-        host="here", pid=4711, since=0, progress_at=0, committed_at=None, commits=0, writes=0
+        host="here", pid=os.getpid(), since=0, progress_at=0, committed_at=None, commits=0, writes=0
     )
-    assert not writer.is_ready(4711)
+    assert not writer.is_ready(1)
 
     clean_redis.set(keys.heartbeat(), json.dumps(asdict(state)))
+    assert writer.is_ready(1)
 
-    assert writer.is_ready(4711)
-    assert not writer.is_ready(4712)
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    clean_redis.set(keys.heartbeat(), json.dumps(asdict(replace(state, pid=dead.pid))))
+    assert not writer.is_ready(1)
 
 
 def test_without_redis_or_web_server_nothing_is_ready(settings: Settings, taken_port: int) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     settings.HOST, settings.PORT = "127.0.0.1", taken_port  # accepts, and never answers
 
-    writer, web = service.parts(None)
+    writer, _, web = service.parts(None)
 
     assert not writer.is_ready(1)
     assert not web.is_ready(1)

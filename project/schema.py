@@ -1,0 +1,123 @@
+"""What operations share in the OpenAPI schema: headers, 202, the one error shape."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+CODES = {
+    "bad_request": "400: not HTTP as it should be, or not for this host",
+    "parse_error": "400: the body is not JSON",
+    "invalid": "400: `fields` says what is wrong",
+    "invalid_header": "400: the detail names the header",
+    "not_authenticated": "401: no token and no session",
+    "authentication_failed": "401: the token is unknown, expired or revoked",
+    "permission_denied": "403: not for this user, or the CSRF token of a session is missing",
+    "not_found": "404",
+    "method_not_allowed": "405",
+    "not_acceptable": "406",
+    "conflict": "409: the change conflicts with what is stored",
+    "idempotency_key_in_progress": "409: the first request with this key still waits; see Location",
+    "length_required": "411: bodies in chunks are not taken",
+    "precondition_failed": "412: the entity tag in If-Match is out of date",
+    "body_too_large": "413",
+    "unsupported_media_type": "415: only application/json is taken",
+    "idempotency_key_reused": "422: the key belongs to another request",
+    "precondition_required": "428: WRITE_REQUIRE_IF_MATCH asks for If-Match",
+    "internal_error": "500",
+    "write_failed": "500: the write function is at fault; the write took no effect",
+    "unknown_write_function": "500: web and writer run different versions; the write took no effect",
+    "write_outside_writer": "500: a view tried to write the store; nothing was changed",
+    "stream_full": "503: too many writes wait; nothing was accepted",
+    "queue_unavailable": "503: Redis does not answer; nothing was accepted",
+    "acceptance_unknown": "503: the write may yet be applied; retry with the same Idempotency-Key",
+    "not_committed_yet": "503: the write named in Read-After still waits",
+    "not_ready": "503: `fields` says which part stands in the way",
+    "store_unavailable": "503: the store cannot be read",
+}
+"""Every code that an error can carry, with its status and meaning."""
+
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "\n".join(
+        ["Problem details (RFC 9457).", "", *(f"* `{code}` {text}" for code, text in CODES.items())]
+    ),
+    "properties": {
+        "type": {"type": "string", "const": "about:blank"},
+        "title": {"type": "string", "description": "The phrase of the status."},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "enum": list(CODES), "description": "Stable; made for programs."},
+        "detail": {"type": "string", "description": "One sentence for people."},
+        "fields": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+            "description": "Messages by field.",
+        },
+    },
+    "required": ["type", "title", "status", "code", "detail"],
+}
+QUEUED: Schema = {
+    "type": "object",
+    "properties": {
+        "write_id": {"type": "string"},
+        "status": {"type": "string", "const": "queued"},
+        "url": {"type": "string", "description": "Ask here for the outcome."},
+    },
+    "required": ["write_id", "status", "url"],
+}
+
+
+def _header(name: str, description: str, example: str) -> Schema:
+    schema = {"type": "string"}
+    return {"in": "header", "name": name, "schema": schema, "description": description, "example": example}
+
+
+PREFER = _header(
+    "Prefer",
+    "RFC 7240: `respond-async` answers 202 at once, `wait=N` waits N seconds at most, `return=minimal` leaves "
+    "the body out.",
+    "wait=5",
+)
+KEY = _header(
+    "Idempotency-Key",
+    "Makes a retry safe: the same key and request get the first one's answer "
+    "(draft-ietf-httpapi-idempotency-key-header).",
+    '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+)
+IF_MATCH = _header(
+    "If-Match", "RFC 9110: change only what still has this entity tag; checked by the writer.", '"7-2"'
+)
+READ_AFTER = _header("Read-After", "Wait until this write is committed, then read.", "1795394199077218")
+
+NO_WRITES = ("/session_a", "/session_b")
+"""Take no headers of writes: they are a demonstration."""
+
+
+def document_what_is_shared(result: Schema, **_: Any) -> Schema:
+    """Add headers, 202 and errors to every operation. A post-processing hook of drf-spectacular."""
+    schemas = result["components"]["schemas"]
+    schemas["Problem"], schemas["Queued"] = PROBLEM, QUEUED
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            _document(path, method, operation)
+    return result
+
+
+def _document(path: str, method: str, operation: Schema) -> None:
+    responses = operation["responses"]
+    responses["default"] = _response("Problem", "application/problem+json", "Any error.")
+    parameters = operation.setdefault("parameters", [])
+    if method == "get":
+        if path.startswith("/api/items/"):
+            parameters.append(READ_AFTER)
+        return
+    if path in NO_WRITES:
+        return
+    parameters += [PREFER, KEY]
+    if method != "post":
+        parameters.append(IF_MATCH)
+    responses["202"] = _response("Queued", "application/json", "Accepted, and not committed yet.")
+
+
+def _response(name: str, media_type: str, description: str) -> Schema:
+    content = {media_type: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {"description": description, "content": content}

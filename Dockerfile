@@ -2,8 +2,9 @@
 # command, see docker-compose.yml.
 FROM python:3.13-slim-trixie
 
-# Its id is fixed, so that the files in the volume keep their owner from one image to the next.
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
+# Its ids are fixed, so that the files in the volume keep their owner from one image to the next.
+RUN groupadd --system --gid 10001 app \
+    && useradd --system --uid 10001 --gid app --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
 
 WORKDIR /app
 

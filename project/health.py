@@ -54,6 +54,8 @@ def _queue() -> dict[str, str]:
     obstacles = {}
     if status.writer is None:
         obstacles["writer"] = "No writer is at work: writes are accepted and wait."
+    elif status.writer.fault:
+        obstacles["store"] = f"The writer cannot commit: {status.writer.fault}"
     age = status.oldest_age_seconds or 0.0
     if age > settings.WRITE_READY_OLDEST_SECONDS:
         obstacles["stream"] = f"The oldest of {status.length} waiting writes has waited for {age:.0f} s."

@@ -73,7 +73,7 @@ def _header(name: str, description: str, example: str) -> Schema:
 
 PREFER = _header(
     "Prefer",
-    "RFC 7240: `respond-async` answers 202 at once, `wait=N` waits N seconds at most, `return=minimal` leaves "
+    "RFC 7240: `respond-async` answers 202 at once, `wait=N` waits N seconds, `return=minimal` leaves "
     "the body out.",
     "wait=5",
 )

@@ -1,6 +1,5 @@
 """The secret key, made once and kept beside the data."""
 
-import os
 import secrets
 from pathlib import Path
 
@@ -14,7 +13,7 @@ def load_or_create(data_dir: Path) -> str:
     path = data_dir / "secret-key"
     if not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
-        draft = data_dir / f".secret-key.{os.getpid()}"
+        draft = data_dir / f".secret-key.{secrets.token_hex(8)}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(50))
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from kombu import Queue
 
 from project import embedded_redis, environment, secret_key
-from workers.conf import all_settings
+from workers.conf import WriteSettings, all_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = environment.path("DATA_DIR", BASE_DIR / "var")
@@ -95,11 +95,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = environment.url("REDIS_URL", schemes=["redis", "rediss", "unix"]) or (
     f"unix://{embedded_redis.socket_path(DATA_DIR)}"
 )
+WRITE_KEY_PREFIX = environment.read(WriteSettings.__dict__["WRITE_KEY_PREFIX"])
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "cache",
+        "KEY_PREFIX": f"{WRITE_KEY_PREFIX}:cache",
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},
     }
 }
@@ -109,7 +110,9 @@ SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 # CELERY.md gives the reason for each of these.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "global_keyprefix": "celery:",
+    "global_keyprefix": f"{WRITE_KEY_PREFIX}:celery:",
+    # Of web processes; workers/bootsteps.py gives the worker more.
+    "socket_timeout": 0.5,
     "socket_connect_timeout": 0.5,
     "max_retries": 0,
 }

@@ -8,6 +8,7 @@ from workers.exceptions import (
     AcceptanceUnknown,
     KeyInProgress,
     KeyReused,
+    LeaseUnavailable,
     NotAccepted,
     QueueUnavailable,
     StreamFull,
@@ -20,6 +21,7 @@ from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
 from workers.status import QueueStatus, queue_status
 from workers.submission import Submission
+from workers.turn import end_turn, forbid_pause
 from workers.writes import Kind, Outcome, Result, Write
 
 __all__ = [
@@ -36,14 +38,17 @@ __all__ = [
     # How the write path is doing
     "QueueStatus",
     "queue_status",
-    # Roles
+    # Roles, and a command's turn at writing
     "Role",
     "current_role",
+    "end_turn",
+    "forbid_pause",
     "set_role",
     # Errors
     "AcceptanceUnknown",
     "KeyInProgress",
     "KeyReused",
+    "LeaseUnavailable",
     "NotAccepted",
     "QueueUnavailable",
     "StreamFull",

@@ -5,47 +5,48 @@ See https://docs.celeryq.dev/en/stable/userguide/extending.html#consumer-bootste
 
 import logging
 import sys
+import time
 from typing import Any
 
 import redis
 from celery import Celery, bootsteps, signals
 from celery.app.amqp import AMQP
-from django.db import connections
 from kombu import Connection
 
 from workers import tasks
-from workers.lease import Lease
-from workers.roles import Role, set_role
-from workers.writer import Writer
+from workers.tenure import Tenure
+from workers.writer import REPLY_SECONDS
 
 logger = logging.getLogger(__name__)
 
-LEASE_RETRY_SECONDS = 0.25
+TICK_SECONDS = 0.25
 """How often a standby looks whether the lease is free; it must take over within a second."""
 
 RING_SECONDS = 1.0
 """How often the writer rings for itself, which makes up for a lost ring and proves that it can work."""
 
+_tenure = Tenure()
+"""One for the process: Celery makes its bootsteps anew after each reconnection."""
+
 
 class WriterStep(bootsteps.StartStopStep):
-    """Consumes doorbells while the lease is held, stands by otherwise."""
+    """Consumes doorbells while this process is the writer, and stands by otherwise."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
-        self._lease = Lease()
         self._timer: Any = None
-        self._stands_by = False
+        self._consumes = True
+        self._ring_at = 0.0
 
     def start(self, consumer: Any) -> None:
-        """Take the lease or stand by. Called again after each reconnection."""
+        """Begin to look for the lease. Called again after each reconnection."""
         self._cancel_timer()
-        if self._lease.is_held or self._try_to_take_over():
-            self._timer = consumer.timer.call_repeatedly(RING_SECONDS, tasks.ring)
-            tasks.ring()
-        else:
-            self._stand_by(consumer)
+        tasks.employ(_tenure)
+        self._consumes = True
+        self._timer = consumer.timer.call_repeatedly(TICK_SECONDS, self._tick, (consumer,))
+        self._tick(consumer)
 
     def stop(self, consumer: Any) -> None:
         self._cancel_timer()
@@ -58,29 +59,32 @@ class WriterStep(bootsteps.StartStopStep):
             self._timer.cancel()
             self._timer = None
 
-    def _try_to_take_over(self) -> bool:
-        if not self._lease.try_acquire(purpose="writer"):
-            return False
-        set_role(Role.WRITER)
-        connections.close_all()  # whatever the checks opened could only read
-        tasks.employ(Writer())
-        logger.warning("writer state=holds-lease lease=%s", self._lease.path)
-        return True
+    def _tick(self, consumer: Any) -> None:
+        """Take the lease if it is free; consume doorbells only with it; ring for this writer itself."""
+        was_writer = _tenure.writer is not None
+        try:
+            is_writer = _tenure.try_begin()
+        except redis.RedisError as exc:
+            logger.warning("writer state=waits-for-redis error=%s", exc)
+            return
+        self._consume(consumer, is_writer)
+        if is_writer and (not was_writer or time.monotonic() >= self._ring_at):
+            self._ring_at = time.monotonic() + RING_SECONDS
+            tasks.ring()
 
-    def _stand_by(self, consumer: Any) -> None:
-        """Leave the doorbells to the holder and keep an eye on the lease."""
+    def _consume(self, consumer: Any, is_writer: bool) -> None:
+        """Take doorbells, or leave them to the lease's holder."""
+        if is_writer == self._consumes:
+            return
+        self._consumes = is_writer
+        if is_writer:
+            for name in consumer.app.amqp.queues:
+                consumer.add_task_queue(name)
+            return
         for queue in list(consumer.task_consumer.queues):
             consumer.cancel_task_queue(queue)
-        holder = self._lease.holder() or {}
+        holder = _tenure.lease.holder() or {}
         logger.warning("writer state=standby holder=%s purpose=%s", holder.get("pid"), holder.get("purpose"))
-        self._timer = consumer.timer.call_repeatedly(LEASE_RETRY_SECONDS, self._look, (consumer,))
-
-    def _look(self, consumer: Any) -> None:
-        if not self._try_to_take_over():
-            return
-        for name in consumer.app.amqp.queues:
-            consumer.add_task_queue(name)
-        self.start(consumer)
 
 
 class PromptConnection(Connection):
@@ -99,11 +103,17 @@ class PromptAMQP(AMQP):
 def make_writer(app: Celery) -> None:
     """Make every worker of this app a writer. Called once, where the app is made."""
     app.steps["consumer"].add(WriterStep)
-    signals.worker_init.connect(_refuse_wrong_flags, weak=False)
+    signals.worker_init.connect(_prepare, weak=False)
     signals.worker_shutdown.connect(_retire, weak=False)
 
 
-def _refuse_wrong_flags(sender: Any, **_: object) -> None:
+def _prepare(sender: Any, **_: object) -> None:
+    """Give the worker more patience with Redis than a request has, and refuse wrong flags."""
+    sender.app.conf.broker_transport_options["socket_timeout"] = REPLY_SECONDS
+    _refuse_wrong_flags(sender)
+
+
+def _refuse_wrong_flags(sender: Any) -> None:
     """Stop a worker that would run several tasks at once: there is one transaction at a time."""
     pool = getattr(sender.pool_cls, "__module__", "")
     if pool != "celery.concurrency.solo" or sender.concurrency not in (0, 1, None):
@@ -114,7 +124,4 @@ def _refuse_wrong_flags(sender: Any, **_: object) -> None:
 
 
 def _retire(**_: object) -> None:
-    try:
-        tasks.retire()
-    except redis.RedisError as exc:
-        logger.warning("writer state=stopped heartbeat=not-removed error=%s", exc)
+    _tenure.end(reason="shutdown")

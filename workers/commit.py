@@ -11,14 +11,17 @@ What may happen to a write, and who undoes what:
 
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 import orjson
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from workers import faults, receipts, registry
+from workers import faults, receipts, registry, time_limit
+from workers.conf import settings
 from workers.exceptions import UnknownWriteFunction, WriteRejected
 from workers.writes import Kind, Outcome, Result, Write, encode_result
 
@@ -27,28 +30,36 @@ logger = logging.getLogger(__name__)
 Answer = tuple[Write, Outcome]
 
 
-def commit_batch(writes: Sequence[Write]) -> list[Answer]:
+def commit_batch(
+    writes: Sequence[Write], *, set_aside: Callable[[Write], bool] = lambda write: False
+) -> list[Answer]:
     """Commit the writes in order and return the outcome of each, durable.
 
-    A write whose token has a receipt already takes no effect again: it gets the outcome of the first.
+    A write whose token has a receipt already takes no effect again: it gets the outcome of the first. One
+    of which `set_aside` is true is failed without being applied.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
     try:
-        return _commit(writes)
-    except IntegrityError as exc:
+        return _commit(writes, set_aside)
+    except Exception as exc:
+        faults.raise_if_transient(exc)
         if len(writes) > 1:
-            return [answer for write in writes for answer in commit_batch([write])]
-        return _record(writes[0], _outcome_of(writes[0], exc))
+            return [answer for write in writes for answer in commit_batch([write], set_aside=set_aside)]
+        return _settle_alone(writes[0], exc, set_aside)
 
 
-def _commit(writes: Sequence[Write]) -> list[Answer]:
+def _commit(writes: Sequence[Write], set_aside: Callable[[Write], bool]) -> list[Answer]:
     with transaction.atomic(durable=True):
         known = receipts.find(write.token for write in writes)
         fresh: dict[object, Write] = {}
         for write in writes:
             if write.token not in known:
                 fresh.setdefault(write.token, write)
-        answers = list(_apply(fresh.values()))
+        answers = [
+            answer
+            for is_deadly, run in groupby(fresh.values(), key=set_aside)
+            for answer in (map(_set_aside, run) if is_deadly else _apply(run))
+        ]
         if answers:
             receipts.insert(answers, committed_at=timezone.now())
     for write, outcome in answers:
@@ -67,6 +78,22 @@ def _replayed(write: Write, first: receipts.Known) -> Outcome:
         "idempotency_key_reused",
         "This Idempotency-Key belongs to another request.",
     )
+
+
+def _settle_alone(write: Write, exc: Exception, set_aside: Callable[[Write], bool]) -> list[Answer]:
+    """Give an outcome to a write that cannot be committed even by itself."""
+    if isinstance(exc, IntegrityError) and receipts.is_taken(write.write_id):
+        # Redis was emptied and its clock set back: ids are given a second time.
+        renumbered = replace(write, write_id=receipts.last_write_id() + 1)
+        logger.error("write=%s state=renumbered as=%s", write.write_id, renumbered.write_id)
+        return commit_batch([renumbered], set_aside=set_aside)
+    return _record(write, _outcome_of(write, exc))
+
+
+def _set_aside(write: Write) -> Answer:
+    logger.error("write=%s state=set-aside function=%s", write.write_id, write.function)
+    detail = "The writer died each time it tried to apply this write. It took no effect."
+    return write, _error(write, Kind.FAILED, 500, "write_killed_writer", detail)
 
 
 def _record(write: Write, outcome: Outcome) -> list[Answer]:
@@ -97,10 +124,11 @@ def _apply_run(name: str, run: list[Write]) -> list[Answer]:
 def _apply_together(apply_many: registry.ApplyMany, run: list[Write]) -> list[Answer] | None:
     """Return the outcomes, or None when the bulk form failed and left no effect."""
     try:
-        with transaction.atomic():
+        with transaction.atomic(), time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
             results = apply_many(run)
+            _refuse_swallowed_errors()
             return [(write, _committed(write, result)) for write, result in zip(run, results, strict=True)]
-    except Exception as exc:
+    except (Exception, time_limit.WriteTimedOut) as exc:
         faults.raise_if_transient(exc)
         # Expected when one write of the run is bad: each then gets its own verdict.
         logger.info("batch state=one-by-one function=%s writes=%s error=%r", run[0].function, len(run), exc)
@@ -109,11 +137,38 @@ def _apply_together(apply_many: registry.ApplyMany, run: list[Write]) -> list[An
 
 def _apply_one(function: registry.WriteFunction, write: Write) -> Outcome:
     try:
-        with transaction.atomic():
-            return _committed(write, function(write))
+        with transaction.atomic(), time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
+            result = function(write)
+            _refuse_swallowed_errors()
+            return _committed(write, result)
+    except time_limit.WriteTimedOut as exc:
+        return _timed_out(write, exc)
     except Exception as exc:
         faults.raise_if_transient(exc)
+        if faults.sqlite_code(exc) == faults.SQLITE_INTERRUPT:
+            return _timed_out(write, exc)
         return _outcome_of(write, exc)
+
+
+def _refuse_swallowed_errors() -> None:
+    """Raise when a function caught an error of the store: Django undoes its savepoint silently."""
+    if transaction.get_rollback():
+        raise transaction.TransactionManagementError(
+            "The write function caught a database error inside its transaction, which undoes it. "
+            "Wrap the statement that may fail in transaction.atomic()."
+        )
+
+
+def _timed_out(write: Write, exc: BaseException) -> Outcome:
+    logger.error("write=%s state=timed-out function=%s", write.write_id, write.function)
+    return _error(
+        write,
+        Kind.FAILED,
+        500,
+        "write_timed_out",
+        f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s: it was cut off, without effect.",
+        trace="".join(traceback.format_exception(exc)),
+    )
 
 
 def _committed(write: Write, result: Result) -> Outcome:
@@ -148,7 +203,14 @@ def _error(
     fields: dict[str, list[str]] | None = None,
     trace: str = "",
 ) -> Outcome:
-    body = {"code": code, "detail": detail} | ({"fields": fields} if fields else {})
+    body: dict[str, Any] = {"code": _text(code), "detail": _text(detail)}
+    if fields:
+        body["fields"] = {_text(name): [_text(message) for message in fields[name]] for name in fields}
     return Outcome(
-        write_id=write.write_id, kind=kind, status=status, body=orjson.dumps(body), traceback=trace
+        write_id=write.write_id, kind=kind, status=status, body=orjson.dumps(body), traceback=_text(trace)
     )
+
+
+def _text(value: object) -> str:
+    """Return the value as a text that can be stored: lazy translations too, without lone surrogates."""
+    return str(value).encode(errors="replace").decode()

@@ -74,6 +74,24 @@ class WriteSettings:
         at_least=0.05,
         at_most=60,
     )
+    WRITE_TIME_LIMIT_SECONDS = Setting(
+        5.0,
+        "Longest run of a write function before its write is cut off and failed, in seconds; 0 for none.",
+        at_least=0,
+        at_most=300,
+    )
+    WRITE_MAX_DEATHS = Setting(
+        3,
+        "Deaths of the writer after which the write at hand is set aside as failed.",
+        at_least=1,
+        at_most=100,
+    )
+    WRITE_PAUSE_TIMEOUT_SECONDS = Setting(
+        15.0,
+        "Longest wait of a command for the writer to pause, in seconds; past it nothing is written.",
+        at_least=1,
+        at_most=600,
+    )
     WRITE_SYNCHRONOUS = Setting(
         "FULL",
         "SQLite's synchronous level in the writer: FULL is durable, NORMAL can lose commits on power loss.",

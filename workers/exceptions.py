@@ -67,5 +67,9 @@ class UndecodableEntry(WritePathError):
     """An entry of the stream is not a write in a form that this version knows."""
 
 
+class LeaseUnavailable(WritePathError):
+    """Another process holds the lease, so nothing was written."""
+
+
 class WrongStore(WritePathError):
     """The store cannot be used as it is configured."""

@@ -9,6 +9,9 @@ import sqlite3
 
 from django.db import InterfaceError, OperationalError
 
+SQLITE_READONLY = sqlite3.SQLITE_READONLY
+SQLITE_INTERRUPT = sqlite3.SQLITE_INTERRUPT
+
 TRANSIENT_SQLITE_CODES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -38,7 +41,7 @@ def is_transient(exc: BaseException) -> bool:
     return code in TRANSIENT_SQLITE_CODES
 
 
-def raise_if_transient(exc: Exception) -> None:
+def raise_if_transient(exc: BaseException) -> None:
     """Raise the error again when the store is at fault."""
     if is_transient(exc):
         raise exc

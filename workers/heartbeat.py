@@ -6,7 +6,7 @@ It is renewed by the loop that reads the stream, never by a timer of its own, so
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import orjson
 import redis
@@ -34,6 +34,8 @@ class WriterState:
     """Transactions since it started."""
     writes: int
     """Writes committed since it started."""
+    fault: str = ""
+    """Why it cannot commit now; empty when it can."""
 
 
 class Heartbeat:
@@ -43,18 +45,23 @@ class Heartbeat:
         self._client = client
         self._since = time.time()
         self._renewed = 0.0
+        self._fault = ""
         self._committed_at: float | None = None
         self._commits = 0
         self._writes = 0
 
-    def beat(self, *, committed: int) -> None:
-        """Note progress, `committed` being the size of the batch, and renew the key when it is due."""
+    def beat(self, *, committed: int, fault: str = "") -> None:
+        """Note progress, `committed` being the size of the batch, and renew the key when it is due.
+
+        A writer that waits for the store makes progress of its own kind: it says so at once, as `fault`.
+        """
         if committed:
             self._committed_at = time.time()
             self._commits += 1
             self._writes += committed
-        if time.monotonic() - self._renewed < RENEW_SECONDS:
+        if fault == self._fault and time.monotonic() - self._renewed < RENEW_SECONDS:
             return
+        self._fault = fault
         state = WriterState(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -63,6 +70,7 @@ class Heartbeat:
             committed_at=self._committed_at,
             commits=self._commits,
             writes=self._writes,
+            fault=fault,
         )
         self._client.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
         self._renewed = time.monotonic()
@@ -74,4 +82,7 @@ class Heartbeat:
 def read(client: redis.Redis) -> WriterState | None:
     """Return what the writer says of itself, or None when none is at work."""
     raw = client.get(keys.heartbeat())
-    return None if raw is None else WriterState(**orjson.loads(raw))
+    if raw is None:
+        return None
+    known = {field.name for field in fields(WriterState)}  # a writer of another version may say more
+    return WriterState(**{name: value for name, value in orjson.loads(raw).items() if name in known})

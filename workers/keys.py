@@ -23,6 +23,11 @@ def heartbeat() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:writer"
 
 
+def pause(kind: str) -> str:
+    """Asks the writer to give the lease back for a while."""
+    return f"{settings.WRITE_KEY_PREFIX}:pause:{kind}"
+
+
 def claims() -> str:
     """Prefix of the claims on idempotency keys whose writes wait in the stream."""
     return f"{settings.WRITE_KEY_PREFIX}:key:"

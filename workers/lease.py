@@ -36,11 +36,18 @@ class Lease:
         except BlockingIOError:
             os.close(descriptor)
             return False
+        if not _is_file(descriptor, self.path):
+            os.close(descriptor)  # the file was replaced meanwhile: this lock is on nothing
+            return False
         holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         self._file = descriptor
         return True
+
+    def is_intact(self) -> bool:
+        """Return whether the file that is locked still is the one that others would lock."""
+        return self._file is not None and _is_file(self._file, self.path)
 
     def release(self) -> None:
         """Give the lease back. Does nothing when it is not held."""
@@ -56,6 +63,13 @@ class Lease:
         except (FileNotFoundError, ValueError):
             return None
         return holder if isinstance(holder, dict) else None
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def lease_path() -> Path:

@@ -21,6 +21,8 @@ class Receipt(models.Model):
     status = models.PositiveSmallIntegerField(help_text="HTTP status of the answer.")
     body = models.TextField(help_text="JSON: the result, or the error with its code and detail.")
     traceback = models.TextField(blank=True, help_text="Where a failed write's function raised.")
+    arguments = models.TextField(blank=True, help_text="JSON: a failed write's arguments, for another try.")
+    retry_of = models.BigIntegerField(null=True, blank=True, help_text="The failed write tried again.")
     committed_at = models.DateTimeField()
 
     class Meta:

@@ -33,6 +33,7 @@ class Waiter(Protocol):
     """Whoever waits for an outcome."""
 
     token: UUID
+    fingerprint: str
 
     def settle(self, outcome: Outcome) -> None:
         """Take the outcome and wake up."""
@@ -43,7 +44,7 @@ def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, l
     messages: dict[str, list[Any]] = defaultdict(list)
     for write, outcome in answers:
         process, _, number = write.reply_to.partition(":")
-        if process:
+        if process and number.isdecimal():
             messages[process].append(
                 [int(number), outcome.write_id, outcome.kind, outcome.status, orjson.Fragment(outcome.body)]
             )
@@ -131,5 +132,8 @@ class Listener:
             return
         for number, waiter in waiting:
             receipt = known.get(waiter.token)
-            if receipt is not None and self._waiters.pop(number, None) is not None:
+            # Another request may have reused the key: its verdict is the writer's to announce.
+            if receipt is None or receipt.fingerprint != waiter.fingerprint:
+                continue
+            if self._waiters.pop(number, None) is not None:
                 waiter.settle(receipt.outcome)

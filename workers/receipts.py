@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from workers.writes import Kind, Outcome, Write
+from workers.writes import Kind, Outcome, Write, encode_arguments
 
 TABLE = "workers_receipt"
 COLUMNS = (
@@ -23,6 +23,8 @@ COLUMNS = (
     "status",
     "body",
     "traceback",
+    "arguments",
+    "retry_of",
     "committed_at",
 )
 _INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
@@ -70,12 +72,28 @@ def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
             outcome.status,
             outcome.body.decode(),
             outcome.traceback,
+            encode_arguments(write) if outcome.kind is Kind.FAILED else "",
+            write.retry_of or None,
             moment,
         )
         for write, outcome in answers
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, rows)
+
+
+def is_taken(write_id: int) -> bool:
+    """Return whether a receipt has this id."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {TABLE} WHERE write_id = %s", [write_id])  # noqa: S608 - constant
+        return cursor.fetchone() is not None
+
+
+def last_write_id() -> int:
+    """Return the highest id that a receipt has, or 0."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT max(write_id) FROM {TABLE}")  # noqa: S608 - constant
+        return cursor.fetchone()[0] or 0
 
 
 def reached(write_id: int) -> bool:

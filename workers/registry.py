@@ -50,7 +50,10 @@ def write_function(name: str) -> Callable[[Apply], WriteFunction]:
 
     def register(apply: Apply) -> WriteFunction:
         known = _functions.get(name)
-        if known is not None and known.apply.__qualname__ != apply.__qualname__:
+        if known is not None and (known.apply.__module__, known.apply.__qualname__) != (
+            apply.__module__,
+            apply.__qualname__,
+        ):
             raise ValueError(
                 f"The write function {name!r} is registered already: {known.apply.__qualname__}."
             )

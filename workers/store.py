@@ -11,48 +11,72 @@ from typing import Any
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers import faults
+from workers import faults, time_limit
 from workers.conf import settings
 from workers.exceptions import WriteOutsideWriter, WrongStore
 from workers.roles import Role, current_role
+from workers.turn import take_turn_to_write
 
 MIB = 1024 * 1024
 JOURNAL_SIZE_LIMIT_BYTES = 64 * MIB
 WRITER_BUSY_MILLISECONDS = 30_000
 """A busy store is a bug where only one process writes; waiting gives a backup or a shell time to finish."""
 
-SQLITE_READONLY = 8
 
-
-def pragmas(role: Role) -> dict[str, int | str]:
-    """Return the pragmas of a role, in the order in which they are set."""
-    common: dict[str, int | str] = {"mmap_size": 0, "wal_autocheckpoint": 0}
-    if role is Role.WEB:
-        return common | {"cache_size": -8 * 1024, "query_only": 1}
-    # 2 and 1 are how SQLite reads FULL and NORMAL back.
-    synchronous = {"FULL": 2, "NORMAL": 1}[settings.WRITE_SYNCHRONOUS]
-    writing = common | {
+def writing_pragmas() -> dict[str, int | str]:
+    """Return the pragmas of whoever writes, in the order in which they are set."""
+    return {
         "journal_mode": "wal",
-        "synchronous": synchronous,
+        # 2 and 1 are how SQLite reads FULL and NORMAL back.
+        "synchronous": {"FULL": 2, "NORMAL": 1}[settings.WRITE_SYNCHRONOUS],
         "journal_size_limit": JOURNAL_SIZE_LIMIT_BYTES,
         "cache_size": -64 * 1024,
     }
-    if role is Role.COMMAND:
-        # A command runs for itself, with nobody to checkpoint after it.
-        return writing | {"wal_autocheckpoint": 1000}
-    return writing | {"busy_timeout": WRITER_BUSY_MILLISECONDS}
+
+
+def pragmas(role: Role) -> dict[str, int | str]:
+    """Return the pragmas with which a role's connection begins."""
+    common: dict[str, int | str] = {"mmap_size": 0, "wal_autocheckpoint": 0}
+    match role:
+        case Role.WRITER:
+            return common | writing_pragmas() | {"busy_timeout": WRITER_BUSY_MILLISECONDS}
+        case Role.COMMAND:
+            # A command reads until it takes its turn. It checkpoints for itself, with nobody to do it later.
+            return {"mmap_size": 0, "wal_autocheckpoint": 1000, "query_only": 1}
+        case _:
+            return common | {"cache_size": -8 * 1024, "query_only": 1}
+
+
+def refuse_writes(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """Run a statement; name the right way when it tried to write."""
+    try:
+        return execute(sql, params, many, context)
+    except OperationalError as exc:
+        if faults.sqlite_code(exc) == faults.SQLITE_READONLY:
+            raise WriteOutsideWriter from exc
+        raise
+
+
+WRAPPERS = {Role.WEB: refuse_writes, Role.COMMAND: take_turn_to_write}
 
 
 def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
     """Prepare a new connection for this process's role. Raises WrongStore."""
-    if connection.vendor != "sqlite":
+    if connection.vendor != "sqlite" or connection.alias != "default":
         return
     role = current_role()
     apply(connection, pragmas(role))
     # IMMEDIATE takes the write lock at BEGIN: right for who writes, a stall for who reads.
     connection.transaction_mode = None if role is Role.WEB else "IMMEDIATE"  # type: ignore[attr-defined]
-    if role is Role.WEB and refuse_writes not in connection.execute_wrappers:
-        connection.execute_wrappers.append(refuse_writes)
+    # A connection outlives a change of role when it is closed and opened again.
+    wrappers = [wrapper for wrapper in connection.execute_wrappers if wrapper not in WRAPPERS.values()]
+    if role in WRAPPERS:
+        wrappers.append(WRAPPERS[role])
+    connection.execute_wrappers[:] = wrappers
+    if role is not Role.WEB:
+        connection.connection.set_progress_handler(time_limit.is_over, time_limit.PROGRESS_INSTRUCTIONS)
 
 
 def apply(connection: BaseDatabaseWrapper, wanted: dict[str, int | str]) -> None:
@@ -77,18 +101,6 @@ def read_pragmas(connection: BaseDatabaseWrapper, names: Any) -> dict[str, Any]:
             row = cursor.execute(f"PRAGMA {name}").fetchone()
             values[name] = row[0] if row else None
         return values
-
-
-def refuse_writes(
-    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
-) -> Any:
-    """Run a statement; name the right way when it tried to write."""
-    try:
-        return execute(sql, params, many, context)
-    except OperationalError as exc:
-        if faults.sqlite_code(exc) == SQLITE_READONLY:
-            raise WriteOutsideWriter from exc
-        raise
 
 
 def wal_bytes() -> int:

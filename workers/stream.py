@@ -22,6 +22,9 @@ CONSUMER = "writer"
 CLAIM_SECONDS = 86_400
 """How long a claim on an idempotency key can outlive its write, should Redis lose the write."""
 
+CLAIM_LINGER_SECONDS = 60
+"""How long a claim stays after the commit, for a request that looked for the receipt just before it."""
+
 DOORBELL_MILLISECONDS = 1_000
 """How long a ring that was lost can keep others from ringing."""
 
@@ -55,6 +58,15 @@ class Entry:
 
     write_id: int
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unacknowledged:
+    """An entry that somebody read."""
+
+    write_id: int
+    deliveries: int
+    """How often it was read."""
 
 
 @cache
@@ -123,6 +135,16 @@ def read_unacknowledged(client: redis.Redis, *, count: int) -> list[Entry]:
     return _entries(client.xreadgroup(GROUP, CONSUMER, {keys.stream(): "0"}, count=count))
 
 
+def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
+    """Return the first entry that was read and not acknowledged."""
+    pending: Any = client.xpending_range(keys.stream(), GROUP, "-", "+", 1)
+    if not pending:
+        return None
+    return Unacknowledged(
+        write_id=_write_id(pending[0]["message_id"]), deliveries=pending[0]["times_delivered"]
+    )
+
+
 def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[Entry]:
     """Return, in order, what was never read; waits for the first one, 0 for not at all."""
     block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
@@ -130,13 +152,14 @@ def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[En
 
 
 def acknowledge(client: redis.Redis, entries: Sequence[Entry], *, claimed: Sequence[str]) -> None:
-    """Remove committed entries, and the claims of their idempotency keys; keep the doorbell set."""
+    """Remove committed entries, let the claims on their keys run out; keep the doorbell set."""
     ids = [f"{entry.write_id}-0" for entry in entries]
-    pipeline = client.pipeline(transaction=False)
+    # Together, because an entry that is acknowledged and not deleted would stay for ever.
+    pipeline = client.pipeline(transaction=True)
     pipeline.xack(keys.stream(), GROUP, *ids)
     pipeline.xdel(keys.stream(), *ids)
-    if claimed:
-        pipeline.delete(*(keys.claims() + token for token in claimed))
+    for token in claimed:
+        pipeline.expire(keys.claims() + token, CLAIM_LINGER_SECONDS)
     hold_doorbell(pipeline)
     pipeline.execute()
 

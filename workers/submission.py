@@ -23,6 +23,7 @@ class Submission:
         self._sender = sender
         self.append = append
         self.token = token
+        self.fingerprint = append.fingerprint
         self.number = number
         self.write_id = 0
         """The write's place in the order; 0 until it is accepted."""
@@ -32,6 +33,8 @@ class Submission:
         self.error: Exception | None = None
         self.joined = False
         """Whether an earlier request with the same Idempotency-Key owns the write."""
+        self.id_is_doubtful = False
+        """Whether the write was sent twice: the id may be that of the second, which gets no receipt."""
         self.can_lead = False
         """Whether this submission's caller waits, so that it can be asked to send for all."""
         self.lead = False

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 APPENDS_AT_ONCE = 200
 """Writes in one round trip; keeps the script short, because Redis does nothing else while it runs."""
 
-WAKE_CHECK_SECONDS = 60.0
-"""Longest sleep of a submission that waits to be sent; a round trip has its own, far shorter limit."""
+ACCEPTANCE_SECONDS = 60.0
+"""Longest wait to be sent, should all other limits fail; a round trip has its own, far shorter one."""
 
 
 class Submitter:
@@ -71,9 +71,13 @@ class Submitter:
     def wait_until_accepted(self, submission: Submission) -> None:
         """Return once the stream holds the write. Raises NotAccepted or AcceptanceUnknown."""
         submission.wake_when_accepted()
+        deadline = time.monotonic() + ACCEPTANCE_SECONDS
         with self._ready_to_lead(submission):
             while not submission.is_answered:
-                self._lead_or_sleep(submission, WAKE_CHECK_SECONDS)
+                if time.monotonic() >= deadline:
+                    submission.error = AcceptanceUnknown()
+                    break
+                self._lead_or_sleep(submission, ACCEPTANCE_SECONDS)
         if submission.error is not None:
             self._listener.forget(submission.number)
             raise submission.error
@@ -96,6 +100,8 @@ class Submitter:
             self._look_up(submission)
         if submission.outcome is None and submission.joined:
             raise KeyInProgress(submission.write_id)
+        if submission.outcome is None and submission.id_is_doubtful:
+            raise AcceptanceUnknown
         return submission.outcome
 
     def _look_up(self, submission: Submission) -> None:
@@ -197,6 +203,8 @@ class Submitter:
         again = [submission for submission in batch if submission not in once_only]
         for submission in once_only:
             submission.refuse(AcceptanceUnknown())
+        for submission in again:
+            submission.id_is_doubtful = not submission.append.key_token
         if not again:
             return False
         try:
@@ -235,6 +243,8 @@ class Submitter:
             submission.refuse(error)
         for submission in unsent:
             submission.refuse(QueueUnavailable())
+        for submission in batch + unsent:
+            self._listener.forget(submission.number)  # its caller may have gone
 
 
 def _tell(submission: Submission, answer: bytes, *, writer_is_alive: bool, again: bool) -> None:

@@ -10,14 +10,16 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
+from enum import StrEnum
 
 import redis
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, Error, connection
 
-from workers import commit, heartbeat, outcomes, pacing, store, stream
+from workers import commit, heartbeat, outcomes, pacing, pauses, store, stream
 from workers.conf import settings
 from workers.connections import connect
 from workers.exceptions import UndecodableEntry
+from workers.leftovers import Leftovers
 from workers.writes import Write, decode
 
 logger = logging.getLogger(__name__)
@@ -28,8 +30,25 @@ REPLY_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses between attempts to commit while the store is unwell; the last one repeats."""
 
+UNDECODABLE = ""
+"""Stands for the write function of an entry that cannot be decoded."""
+
+PAUSE_CHECK_SECONDS = 0.1
+"""How often the writer looks whether somebody asks for the lease."""
+
 CHECKPOINT_RETRY_SECONDS = 1.0
 """Pause between attempts to empty the log while a reader keeps it from being emptied."""
+
+
+class Drained(StrEnum):
+    """How a drain ended."""
+
+    EMPTY = "empty"
+    """Nothing is left in the stream."""
+    MORE = "more"
+    """Its time was over first: call again."""
+    PAUSE = "pause"
+    """Somebody asks for the lease."""
 
 
 class Writer:
@@ -38,12 +57,14 @@ class Writer:
     def __init__(self) -> None:
         self._client = connect(timeout_seconds=REPLY_SECONDS)
         self._heartbeat = heartbeat.Heartbeat(self._client)
-        self._has_leftovers = True  # of a predecessor, or of a batch that was not acknowledged
+        self._leftovers = Leftovers(self._client)
+        self._held: Sequence[stream.Entry] = ()  # read, and not committed because the store is unwell
         self._failures = 0
         self._checkpoint_after = 0.0
+        self._pause_check_at = 0.0
 
-    def drain(self) -> bool:
-        """Commit what is in the stream, for WRITE_TASK_SECONDS at most; return whether to be called again.
+    def drain(self) -> Drained:
+        """Commit what is in the stream, for WRITE_TASK_SECONDS at most.
 
         1. Read a batch, commit it, announce it, acknowledge it; pause while there is load. Each
            acknowledgement keeps the doorbell set, so that nobody rings while the writer is at the stream.
@@ -55,24 +76,38 @@ class Writer:
         deadline = time.monotonic() + settings.WRITE_TASK_SECONDS
         linger_seconds = 0.0
         while time.monotonic() < deadline:
+            if self._is_to_pause():
+                return Drained.PAUSE
             if self._step(wait_seconds=linger_seconds):
                 linger_seconds = settings.WRITE_LINGER_SECONDS
                 continue
             stream.release_doorbell(self._client)
             if not self._step(wait_seconds=0):
-                return False
-        return True
+                return Drained.EMPTY
+        return Drained.MORE
 
     def retire(self) -> None:
         """Say that this writer stops, so that nobody waits for it."""
         self._heartbeat.stop()
         connection.close()
 
+    def _is_to_pause(self) -> bool:
+        now = time.monotonic()
+        if now < self._pause_check_at:
+            return False
+        self._pause_check_at = now + PAUSE_CHECK_SECONDS
+        pause = pauses.requested(self._client)
+        if pause is not None:
+            logger.warning("writer state=pausing by=%s", pause.by)
+        return pause is not None
+
     def _step(self, *, wait_seconds: float) -> bool:
         """Read one batch and see it through; return whether there was one."""
-        entries = self._read(wait_seconds)
+        entries = self._held or self._read(wait_seconds)
         started = time.monotonic()
-        if entries and not self._see_through(entries):
+        if entries:
+            self._see_through(entries)
+        if self._held:
             return True
         self._heartbeat.beat(committed=len(entries))
         if not entries:
@@ -88,7 +123,7 @@ class Writer:
         )
         return True
 
-    def _read(self, wait_seconds: float) -> list[stream.Entry]:
+    def _read(self, wait_seconds: float) -> Sequence[stream.Entry]:
         try:
             return self._read_in_order(wait_seconds)
         except redis.ResponseError as exc:
@@ -98,45 +133,41 @@ class Writer:
             stream.ensure_group(self._client)
             return self._read_in_order(wait_seconds)
 
-    def _read_in_order(self, wait_seconds: float) -> list[stream.Entry]:
+    def _read_in_order(self, wait_seconds: float) -> Sequence[stream.Entry]:
         count = settings.WRITE_BATCH_MAX_WRITES
-        if self._has_leftovers:
-            entries = stream.read_unacknowledged(self._client, count=count)
-            if entries:
-                logger.warning(
-                    "batch state=taken-again writes=%s first=%s", len(entries), entries[0].write_id
-                )
-                return entries
-            self._has_leftovers = False
-        return stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
-
-    def _see_through(self, entries: Sequence[stream.Entry]) -> bool:
-        """Commit, announce and acknowledge a batch; return False when the store could not commit."""
-        were_leftovers, self._has_leftovers = self._has_leftovers, True
-        writes = [_decode(entry) for entry in entries]
-        try:
-            answers = commit.commit_batch(writes)
-        except DatabaseError as exc:
-            self._wait_for_store(exc, len(writes))
-            return False
-        self._failures = 0
-        outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
-        stream.acknowledge(
-            self._client, entries, claimed=[write.token.hex for write in writes if write.fingerprint]
+        return self._leftovers.read(count=count) or stream.read_new(
+            self._client, count=count, wait_seconds=wait_seconds
         )
-        self._has_leftovers = were_leftovers
-        return True
 
-    def _wait_for_store(self, exc: DatabaseError, writes: int) -> None:
+    def _see_through(self, entries: Sequence[stream.Entry]) -> None:
+        """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
+        self._leftovers.expect()
+        # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
+        writes = [_decode(entry) for entry in entries if entry.payload]
+        try:
+            answers = commit.commit_batch(writes, set_aside=self._leftovers.is_deadly)
+        except Error as exc:
+            self._wait_for_store(entries, exc)
+            return
+        self._held, self._failures = (), 0
+        outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
+        claimed = [write.token.hex for write in writes if write.fingerprint]
+        stream.acknowledge(self._client, entries, claimed=claimed)
+        self._leftovers.acknowledged()
+
+    def _wait_for_store(self, entries: Sequence[stream.Entry], exc: Error) -> None:
+        """Keep the batch for the next attempt; reading it again would count as a death."""
+        self._held = entries
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         logger.error(
             "batch state=not-committed writes=%s attempt=%s retry_in=%ss error=%s",
-            writes,
+            len(entries),
             self._failures,
             pause,
             exc,
         )
+        self._heartbeat.beat(committed=0, fault=str(exc))
         connection.close()  # the next attempt opens the store anew
         time.sleep(pause)
 
@@ -160,7 +191,7 @@ def _decode(entry: stream.Entry) -> Write:
         logger.exception("write=%s state=undecodable", entry.write_id)
         # Kept whole in its receipt, under a name that no write function has.
         return Write(
-            function="",
+            function=UNDECODABLE,
             arguments={"entry": base64.b64encode(entry.payload).decode()},
             token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)),
             write_id=entry.write_id,

@@ -48,6 +48,8 @@ class Write:
     """Where its outcome is announced: `<process>:<number>`; empty when nobody waits."""
     write_id: int = 0
     """Its place in the order of acceptance; 0 until it is accepted."""
+    retry_of: int = 0
+    """The id of the failed write that this one tries again; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,10 @@ class Result:
     """Sent to the client; JSON types, dates and UUIDs."""
     status: int = 200
     """The HTTP status of the answer, 200 to 299."""
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 299:
+            raise ValueError(f"A committed write needs a status from 200 to 299, not {self.status}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,7 @@ def encode(write: Write) -> bytes:
             write.principal,
             write.fingerprint,
             write.reply_to,
+            *([write.retry_of] if write.retry_of else []),
         ],
         default=_plain,
     )
@@ -112,6 +119,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+def encode_arguments(write: Write) -> str:
+    """Return the write's arguments as JSON, for the receipt of one that failed."""
+    return orjson.dumps(write.arguments, default=_plain).decode()
+
+
 def encode_result(body: Any) -> bytes:
     """Return a write function's result as JSON. Raises TypeError when it cannot be."""
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
@@ -120,7 +132,7 @@ def encode_result(body: Any) -> bytes:
 def decode(write_id: int, payload: bytes) -> Write:
     """Return the write that an entry of the stream holds. Raises UndecodableEntry."""
     try:
-        token, function, arguments, principal, fingerprint, reply_to = orjson.loads(payload)
+        token, function, arguments, principal, fingerprint, reply_to, *more = orjson.loads(payload)
         return Write(
             function=str(function),
             arguments=dict(arguments),
@@ -129,6 +141,7 @@ def decode(write_id: int, payload: bytes) -> Write:
             fingerprint=str(fingerprint),
             reply_to=str(reply_to),
             write_id=write_id,
+            retry_of=int(more[0]) if more else 0,
         )
     except (ValueError, TypeError, AttributeError) as exc:
         raise UndecodableEntry from exc

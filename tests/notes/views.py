@@ -1,12 +1,13 @@
+from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 from rest_framework.views import APIView
-from rest_framework.viewsets import ModelViewSet
+from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from tests.notes.models import Note, Topic
-from workers.rest import QueuedWritesMixin
+from workers.rest import QueuedCreateMixin, ReadAfterMixin
 
 
 class NoteSerializer(ModelSerializer):
@@ -15,7 +16,7 @@ class NoteSerializer(ModelSerializer):
         fields = ["id", "topic", "text"]
 
 
-class NoteViewSet(QueuedWritesMixin, ModelViewSet):
+class NoteViewSet(ReadAfterMixin, QueuedCreateMixin, ReadOnlyModelViewSet):
     queryset = Note.objects.all()
     serializer_class = NoteSerializer
     create_function = "notes.add"
@@ -29,6 +30,15 @@ class StrayWriteView(APIView):
     def post(self, request: Request) -> Response:
         Topic.objects.create(name="stray")
         return Response({})
+
+
+class DeadlyView(QueuedCreateMixin, GenericAPIView):
+    """Hands over a write that kills the writer."""
+
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        return self.perform_write("notes.die", {})
 
 
 class BrokenView(APIView):

@@ -1,8 +1,12 @@
 """Write functions named for what they do, as the tests need them."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any
+
+from django.db import IntegrityError, connection
+from django.utils.translation import gettext_lazy
 
 from tests.notes.models import Note, Topic
 from workers import Result, Write, WriteRejected, write_function
@@ -10,7 +14,8 @@ from workers import Result, Write, WriteRejected, write_function
 
 @write_function("notes.add")
 def add_note(write: Write) -> Result:
-    note = Note.objects.create(**write.arguments["data"])
+    data = write.arguments["data"]
+    note = Note.objects.create(text=data["text"], topic_id=data.get("topic"))
     return Result(status=201, body={"id": note.pk, "text": note.text})
 
 
@@ -69,6 +74,47 @@ def add_then_raise(write: Write) -> Result:
 def add_then_return_no_json(write: Write) -> Result:
     Note.objects.create(text=write.arguments["text"])
     return Result(body=object())
+
+
+@write_function("notes.hang")
+def hang(write: Write) -> Result:
+    Note.objects.create(text="hanging")
+    while True:
+        pass
+
+
+@write_function("notes.hang_and_swallow")
+def hang_and_swallow(write: Write) -> Result:
+    """Catches all that a careless function would, and goes on hanging in SQL."""
+    Note.objects.create(text="hanging")
+    for _ in range(3):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+                )
+        except Exception:
+            continue
+    return Result()
+
+
+@write_function("notes.catch_conflict")
+def catch_conflict(write: Write) -> Result:
+    """Catches an error of the store without a savepoint of its own, as one must not."""
+    Topic.objects.get_or_create(name="taken")
+    with contextlib.suppress(IntegrityError):
+        Topic.objects.create(name="taken")
+    return Result(status=201, body={"id": 1})
+
+
+@write_function("notes.reject_lazily")
+def reject_lazily(write: Write) -> Result:
+    raise WriteRejected(409, "lazy", gettext_lazy("Not now."))  # type: ignore[arg-type]  # as people do
+
+
+@write_function("notes.raise_surrogates")
+def raise_surrogates(write: Write) -> Result:
+    raise ValueError("\ud800")
 
 
 @write_function("notes.die")

@@ -1,5 +1,7 @@
 """What becomes of each write of a batch, and of its neighbours."""
 
+import logging
+
 import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
@@ -75,6 +77,42 @@ def test_an_unknown_write_function_fails_its_write_and_names_it() -> None:
     assert texts() == ["a", "b"]
     assert (got[1].kind, got[1].json()["code"]) == (Kind.FAILED, "unknown_write_function")
     assert "notes.unheard_of" in got[1].json()["detail"]
+
+
+def test_an_error_of_the_store_that_a_function_swallows_fails_its_write() -> None:
+    got = outcomes([add("a"), write("notes.catch_conflict"), add("b")])
+
+    assert texts() == ["a", "b"]
+    assert got[1].kind is Kind.FAILED
+    assert "transaction.atomic()" in Receipt.objects.get(outcome=Kind.FAILED).traceback
+
+
+def test_a_lazy_text_and_one_that_cannot_be_encoded_are_outcomes_like_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL)  # pytest-xdist cannot pass on a report with a lone surrogate
+    got = outcomes([add("a"), write("notes.reject_lazily"), write("notes.raise_surrogates"), add("b")])
+
+    assert texts() == ["a", "b"]
+    assert [outcome.kind for outcome in got[1:3]] == [Kind.REJECTED, Kind.FAILED]
+    assert got[1].json()["detail"] == "Not now."
+
+
+def test_an_id_that_is_given_a_second_time_costs_neither_write() -> None:
+    first = add("a")
+    same_id = Write(
+        function=first.function,
+        arguments={"data": {"text": "b"}},
+        token=new_token(),
+        write_id=first.write_id,
+    )
+    outcomes([first])
+
+    [outcome] = outcomes([same_id])
+
+    assert texts() == ["a", "b"]
+    assert outcome.kind is Kind.COMMITTED
+    assert outcome.write_id > first.write_id
 
 
 def test_a_unique_constraint_rejects_the_second_of_two_equal_writes() -> None:

@@ -16,7 +16,7 @@ django.setup()
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from tests.notes.models import Topic
-from workers import Role, WriteOutsideWriter, set_role
+from workers import Role, WriteOutsideWriter, end_turn, set_role
 from workers.store import read_pragmas
 """
 PRAGMAS = (
@@ -26,6 +26,7 @@ PRAGMAS = (
 STRAY_WRITE = """
 set_role(Role.COMMAND)
 Topic.objects.create(name="kept")
+end_turn()
 connections.close_all()
 set_role(Role.WEB)
 try:
@@ -67,7 +68,7 @@ def run(migrated: Path, tmp_path: Path) -> Run:
     [
         ("WRITER", "wal 2 0 -65536 0 67108864 0 30000 IMMEDIATE"),
         ("WEB", "wal 2 1 -8192 0 -1 0 5000 None"),
-        ("COMMAND", "wal 2 0 -65536 0 67108864 1000 5000 IMMEDIATE"),
+        ("COMMAND", "wal 2 1 -2000 0 -1 1000 5000 IMMEDIATE"),
     ],
 )
 def test_each_role_opens_the_store_as_the_design_says(run: Run, role: str, expected: str) -> None:
@@ -77,6 +78,15 @@ def test_each_role_opens_the_store_as_the_design_says(run: Run, role: str, expec
     )
 
     assert printed == expected
+
+
+def test_a_command_is_as_durable_as_the_writer_once_it_writes(run: Run) -> None:
+    printed = run(
+        "set_role(Role.COMMAND)\nTopic.objects.create(name='x')\n"
+        f"values = read_pragmas(connection, {PRAGMAS!r}.split())\nprint(*values.values())"
+    )
+
+    assert printed == "wal 2 0 -65536 0 67108864 1000 5000"
 
 
 @pytest.mark.parametrize(

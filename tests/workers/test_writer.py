@@ -1,8 +1,10 @@
 """The stream, the writer and the callers in one process: each step happens when the test says so."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import redis
@@ -23,6 +25,7 @@ from workers import (
     heartbeat,
     keys,
     outcomes,
+    pauses,
     stream,
     submit,
     submitter,
@@ -32,7 +35,7 @@ from workers.idempotency import Idempotency, from_key
 from workers.models import Receipt
 from workers.progress import Progress, wait_until_committed
 from workers.status import queue_status
-from workers.writer import Writer
+from workers.writer import Drained, Writer
 from workers.writes import Write, new_token
 
 
@@ -157,23 +160,134 @@ def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_ri
 def test_a_store_that_fails_acknowledges_nothing_and_everything_is_committed_later(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
-    for text in "ab":
-        accepted(text)
+    texts_sent = [f"{number:0200}" for number in range(300)]
+    for text in texts_sent:
+        add(text, announced=False)
+    accepted("last")
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only = 1")  # a file system gone read-only
+        pages = cursor.execute("PRAGMA page_count").fetchone()[0]
+        cursor.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
     failed_commits = []
 
-    def fails(exc: Exception, writes: int) -> None:
+    def wait(entries: Sequence[stream.Entry], exc: Exception) -> None:
         failed_commits.append(exc)
+        assert stream.length(clean_redis) == 301
+        writer._held = entries
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA query_only = 0")
+            cursor.execute("PRAGMA max_page_count = 1073741823")
 
-    writer._wait_for_store = fails  # type: ignore[method-assign]  # instead of a pause of real time
-    writer.drain()
+    writer._wait_for_store = wait  # type: ignore[method-assign]  # instead of a pause of real time
+    until(lambda: writer.drain() is Drained.EMPTY)
 
     assert [type(exc) for exc in failed_commits] == [OperationalError]
-    assert texts() == ["a", "b"]
+    assert texts() == [*texts_sent, "last"]
     assert stream.length(clean_redis) == 0
+
+
+def test_a_store_that_fails_says_so_in_the_heartbeat(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted("a")
+    monkeypatch.setattr("workers.writer.RETRY_SECONDS", (0.0,))
+    commit_batch, faults_seen = commit.commit_batch, []
+
+    def fails_once(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+        status = queue_status().writer
+        faults_seen.append(status.fault if status else "")
+        if len(faults_seen) == 1:
+            raise OperationalError("disk I/O error")
+        return commit_batch(writes, **options)
+
+    monkeypatch.setattr(commit, "commit_batch", fails_once)
+    writer.drain()
+
+    assert faults_seen == ["", "disk I/O error"]
+    state = queue_status().writer
+    assert state is not None
+    assert state.fault == ""
+
+
+def deadly(writer: Writer, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Make the writer die while it applies the write of this text, like a segmentation fault would."""
+    commit_batch = commit.commit_batch
+
+    def die(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+        set_aside = options["set_aside"]
+        if any(write.arguments["data"]["text"] == text and not set_aside(write) for write in writes):
+            raise SystemExit("killed")
+        return commit_batch(writes, **options)
+
+    monkeypatch.setattr(commit, "commit_batch", die)
+
+
+def test_a_write_that_kills_the_writer_is_set_aside_after_three_deaths_and_its_neighbours_go_on(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("a", "killer", "b"):
+        accepted(text)
+    deadly(writer, monkeypatch, "killer")
+    deaths = 0
+
+    for _ in range(10):
+        try:
+            if Writer().drain() is Drained.EMPTY:
+                break
+        except SystemExit:
+            deaths += 1
+
+    assert deaths == 3
+    assert texts() == ["a", "b"]
+    receipt = Receipt.objects.get(outcome=Kind.FAILED)
+    assert receipt.json()["code"] == "write_killed_writer"
+    assert json.loads(receipt.arguments) == {"data": {"text": "killer"}}
+    assert stream.length(clean_redis) == 0
+
+
+def test_a_store_that_fails_for_long_kills_no_write(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted("a")
+    monkeypatch.setattr("workers.writer.RETRY_SECONDS", (0.0,))
+    commit_batch, tries = commit.commit_batch, []
+
+    def fails_often(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+        tries.append(1)
+        if len(tries) < 20:
+            raise OperationalError("database or disk is full")
+        return commit_batch(writes, **options)
+
+    monkeypatch.setattr(commit, "commit_batch", fails_often)
+    until(lambda: writer.drain() is Drained.EMPTY)
+
+    assert texts() == ["a"]
+
+
+def test_a_write_that_hangs_is_cut_off_and_failed_alone(writer: Writer) -> None:
+    with override_settings(WRITE_TIME_LIMIT_SECONDS=0.2):
+        accepted("a")
+        submit("notes.hang", {}, announced=False).accepted()
+        submit("notes.hang_and_swallow", {}, announced=False).accepted()
+        accepted("b")
+        until(lambda: writer.drain() is Drained.EMPTY)
+
+    assert texts() == ["a", "b"]
+    codes = [receipt.json()["code"] for receipt in Receipt.objects.filter(outcome=Kind.FAILED)]
+    assert codes == ["write_timed_out", "write_timed_out"]
+
+
+def test_a_pause_that_is_asked_for_ends_the_drain_and_leaves_the_rest(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    accepted("a")
+    pause = pauses.Pause(by="a test", until=time.time() + 60)
+    pauses.request(clean_redis, pauses.Kind.OPERATOR, pause, seconds=60)
+
+    assert writer.drain() is Drained.PAUSE
+    assert texts() == []
+
+    pauses.withdraw(clean_redis, pauses.Kind.OPERATOR)
+    assert Writer().drain() is Drained.EMPTY
+    assert texts() == ["a"]
 
 
 def test_an_entry_that_cannot_be_decoded_gets_a_receipt_and_does_not_stop_the_rest(
@@ -213,9 +327,9 @@ def test_a_batch_is_never_larger_than_its_limit(writer: Writer, monkeypatch: pyt
     sizes = []
     commit_batch = commit.commit_batch
 
-    def counted(writes: Sequence[Write]) -> list[commit.Answer]:
+    def counted(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
         sizes.append(len(writes))
-        return commit_batch(writes)
+        return commit_batch(writes, **options)
 
     monkeypatch.setattr(commit, "commit_batch", counted)
     for text in "abcde":
@@ -238,7 +352,7 @@ def test_the_first_write_rings_and_others_do_not_until_the_writer_has_been_there
         accepted(text)
     assert len(rings) == 1
 
-    assert writer.drain() is False
+    assert writer.drain() is Drained.EMPTY
     accepted("d")
     assert len(rings) == 2
 
@@ -266,9 +380,9 @@ def test_a_drain_ends_after_its_time_and_asks_to_be_called_again(writer: Writer)
     for text in "abc":
         accepted(text)
     with override_settings(WRITE_TASK_SECONDS=0.0, WRITE_BATCH_MAX_WRITES=1):
-        assert writer.drain() is True
+        assert writer.drain() is Drained.MORE
     assert texts() == []
-    assert writer.drain() is False
+    assert writer.drain() is Drained.EMPTY
     assert texts() == ["a", "b", "c"]
 
 
@@ -374,13 +488,14 @@ def test_the_same_key_for_another_request_is_refused_while_the_first_waits(write
         add("b", announced=False, once=from_key("k", principal="1", request=["b"])).accepted()
 
 
-def test_the_claim_on_a_key_ends_with_the_commit(writer: Writer, clean_redis: redis.Redis) -> None:
+def test_the_claim_on_a_key_ends_soon_after_the_commit(writer: Writer, clean_redis: redis.Redis) -> None:
     add("a", announced=False, once=from_key("k", principal="1", request=["a"])).accepted()
-    assert clean_redis.keys(keys.claims() + "*")
+    [claim] = clean_redis.keys(keys.claims() + "*")
+    assert clean_redis.ttl(claim) > stream.CLAIM_LINGER_SECONDS
 
     writer.drain()
 
-    assert clean_redis.keys(keys.claims() + "*") == []
+    assert 0 < clean_redis.ttl(claim) <= stream.CLAIM_LINGER_SECONDS
 
 
 def test_keys_of_two_principals_are_unrelated() -> None:

@@ -12,6 +12,7 @@ The write functions get the validated data as `write.arguments["data"]`; updates
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import redis
 from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_vary_headers
 from rest_framework import status
@@ -21,7 +22,7 @@ from rest_framework.response import Response
 from workers import idempotency
 from workers.client import submit
 from workers.conf import settings
-from workers.exceptions import KeyInProgress, WritePathError
+from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
 from workers.progress import Progress, wait_until_committed
 from workers.rest import headers
 from workers.rest.answers import principal_of, queued_response, result_of, status_url
@@ -65,9 +66,12 @@ class QueuedWriteMixin:
                     outcome = submission.wait(wait_seconds)
                 write_id = submission.accepted()
         except KeyInProgress as exc:
-            problem = problem_of(exc)
-            problem.headers["Location"] = status_url(exc.write_id)
-            raise problem from exc
+            # Committed since this request looked for its receipt?
+            outcome, write_id = (once and idempotency.earlier_outcome(once)), exc.write_id
+            if outcome is None:
+                problem = problem_of(exc)
+                problem.headers["Location"] = status_url(exc.write_id)
+                raise problem from exc
         except WritePathError as exc:
             raise problem_of(exc) from exc
         response = queued_response(write_id) if outcome is None else self._settled(outcome, preferences)
@@ -168,7 +172,11 @@ class ReadAfterMixin:
         write_id = headers.read_after(request) if request.method in {"GET", "HEAD"} else None
         if write_id is None:
             return
-        match wait_until_committed(write_id, settings.WRITE_WAIT_SECONDS):
+        try:
+            progress = wait_until_committed(write_id, settings.WRITE_WAIT_SECONDS)
+        except redis.RedisError as exc:
+            raise problem_of(QueueUnavailable(f"Redis does not say whether write {write_id} waits.")) from exc
+        match progress:
             case Progress.UNKNOWN:
                 raise headers.invalid("Read-After", f"no write with the id {write_id} was accepted.")
             case Progress.WAITING:

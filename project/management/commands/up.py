@@ -17,6 +17,7 @@ from project.demo import DemoAccess
 from project.part_output import Console
 from project.run_lock import AlreadyRunning, RunLock
 from project.supervisor import OWN_NAME, Supervisor
+from workers import end_turn
 
 # Longer than a web process may take to answer what is waiting.
 LEFTOVERS_SECONDS = 45
@@ -56,8 +57,10 @@ class Command(BaseCommand):
             self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
         access = demo.prepare(settings.DATA_DIR) if settings.DEMO else None
-        # The parts are forked from this process, and a connection to the store must not cross a fork.
+        # The parts are forked from this process, and a connection to the store must not cross a fork. This
+        # process's turn at writing would last as long as it runs.
         connections.close_all()
+        end_turn()
         return access
 
     def _supervise(self, parts_descriptor: int, access: DemoAccess | None, *, colour: bool) -> bool:

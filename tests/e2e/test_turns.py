@@ -1,0 +1,211 @@
+"""Commands take turns with the writer, and nobody writes beside it."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+
+from tests.e2e.service import BASE_DIR, PYTHON, Answer, Service
+from tests.waiting import until
+
+HOLD_THE_LEASE = """
+import django; django.setup()
+from workers.lease import Lease
+import sys
+print(Lease().try_acquire(purpose="test"), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def service(make_service: Callable[..., Service]) -> Service:
+    service = make_service()
+    service.start_all()
+    return service
+
+
+class Load:
+    """Creates items from several threads until it is stopped; keeps every answer."""
+
+    def __init__(self, service: Service, clients: int = 4) -> None:
+        self._service = service
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(clients)
+        self.answers: list[Answer] = []
+        self._futures = [self._pool.submit(self._run, client) for client in range(clients)]
+
+    def _run(self, client: int) -> None:
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            self.answers.append(self._service.create(f"{client}-{number}"))
+
+    def stop(self) -> None:
+        self._stop.set()
+        for future in self._futures:
+            future.result()
+        self._pool.shutdown()
+
+
+def test_commands_that_write_succeed_under_load_and_no_client_sees_an_error(service: Service) -> None:
+    load = Load(service)
+    until(lambda: len(load.answers) > 20, what="some load")
+
+    service.manage("createsuperuser", "--noinput", "--username", "root2", "--email", "root@example.com")
+    service.manage("migrate")
+    service.manage("shell", "-c", "from items.models import Item; Item.objects.filter(name='0-1').delete()")
+    seen = len(load.answers)
+    until(lambda: len(load.answers) > seen + 20, what="load after the commands")
+    load.stop()
+
+    assert {answer.status for answer in load.answers} <= {201, 202}
+    until(lambda: service.redis().xlen("writes:stream") == 0, what="the stream to be drained")
+    assert len(service.names()) == len(load.answers) - 1
+    assert service.rows("SELECT username FROM auth_user WHERE username = 'root2'") == [("root2",)]
+    assert service.log("writer").count("state=gave-lease-back reason=pause") >= 2
+
+
+def test_a_command_that_only_reads_does_not_pause_the_writer(service: Service) -> None:
+    service.manage("showmigrations")
+    service.manage("shell", "-c", "from items.models import Item; print(Item.objects.count())")
+
+    assert "gave-lease-back" not in service.log("writer")
+
+
+def test_with_no_pause_a_command_writes_nothing_beside_a_writer(service: Service) -> None:
+    done = service.manage(
+        "createsuperuser", "--noinput", "--username", "x", "--email", "", "--no-pause", check=False
+    )
+
+    assert done.returncode == 1
+    assert "--no-pause forbids" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert service.rows("SELECT * FROM auth_user WHERE username = 'x'") == []
+
+
+def test_a_writer_that_cannot_pause_in_time_is_named_and_nothing_is_written(
+    make_service: Callable[..., Service],
+) -> None:
+    service = make_service(WRITE_PAUSE_TIMEOUT_SECONDS="1")
+    service.start_all()
+    service.signal("writer", SIGSTOP)
+
+    done = service.manage("createsuperuser", "--noinput", "--username", "x", "--email", "", check=False)
+    service.signal("writer", SIGCONT)
+
+    assert done.returncode == 1
+    assert "did not pause within 1 s. Nothing was written" in done.stderr
+    assert service.rows("SELECT * FROM auth_user WHERE username = 'x'") == []
+    until(lambda: service.create("after").status == 201)
+
+
+def test_a_command_that_is_killed_gives_the_lease_back(service: Service) -> None:
+    script = """
+from django.contrib.auth.models import Group
+from django.db import transaction
+import time
+with transaction.atomic():
+    Group.objects.create(name="never")
+    print("in", flush=True)
+    time.sleep(60)
+"""
+    command = subprocess.Popen(
+        [PYTHON, "manage.py", "shell", "-c", script],
+        env=service.environment,
+        cwd=BASE_DIR,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout is not None
+    until(lambda: "in" in command.stdout.readline(), what="the command's transaction")
+    waiting = service.create("accepted meanwhile", headers={"Prefer": "respond-async"})
+    assert waiting.status == 202
+
+    command.kill()
+    command.wait(10)
+    command.stdout.close()
+
+    until(lambda: service.names() == ["accepted meanwhile"], what="the commit")
+    assert service.rows("SELECT * FROM auth_group") == []
+
+
+def test_writes_that_were_accepted_during_a_command_are_committed_in_order(service: Service) -> None:
+    holder = subprocess.Popen(
+        [PYTHON, "manage.py", "shell", "-c", "import sys; from django.contrib.auth.models import Group\n"
+         "Group.objects.create(name='mine'); print('in', flush=True); sys.stdin.read()"],
+        env=service.environment, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout is not None
+    until(lambda: "in" in holder.stdout.readline(), what="the command's write")
+    names = [f"meanwhile {number}" for number in range(10)]
+    answers = [service.create(name, headers={"Prefer": "respond-async"}) for name in names]
+
+    assert service.names() == []
+    holder.communicate("")
+
+    assert {answer.status for answer in answers} == {202}
+    until(lambda: service.names() == names, what="the commits, in order")
+
+
+def test_of_two_processes_that_start_at_the_same_instant_one_gets_the_lease(service: Service) -> None:
+    service.stop("writer")
+    for _ in range(20):
+        pair = [
+            subprocess.Popen(
+                [PYTHON, "-c", HOLD_THE_LEASE],
+                env=service.environment,
+                cwd=BASE_DIR,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        got = [process.stdout.readline().strip() for process in pair if process.stdout]
+        for process in pair:
+            process.communicate("")
+        assert sorted(got) == ["False", "True"]
+
+
+def test_a_frozen_writer_that_wakes_up_never_writes_beside_another(service: Service) -> None:
+    frozen = service.processes["writer"]
+    service.signal("writer", SIGSTOP)
+    service.processes["frozen"] = service.processes.pop("writer")
+    service.start("writer")
+    until(lambda: "state=standby" in service.log("writer"), what="the second worker to stand by")
+    waiting = service.create("while frozen", headers={"Prefer": "wait=1"})
+    assert waiting.status == 202
+    assert service.names() == []
+
+    service.signal("frozen", SIGCONT)
+
+    until(lambda: service.names() == ["while frozen"], what="the commit by the one that holds the lease")
+    assert str(frozen.pid) in (service.directory / "store.sqlite3.lease").read_text()
+
+
+def test_a_write_that_kills_the_writer_is_failed_and_its_neighbours_are_committed(service: Service) -> None:
+    service.stop("writer")
+    before = service.post("/api/notes/", {"text": "before"})
+    deadly = service.post("/api/deadly/", {})
+    after = service.post("/api/notes/", {"text": "after"})
+    assert {before.status, deadly.status, after.status} == {202}
+
+    deadline = time.monotonic() + 60
+    while service.redis().xlen("writes:stream") and time.monotonic() < deadline:
+        service.start("writer")
+        process = service.processes["writer"]
+        until(lambda: process.poll() is not None or not service.redis().xlen("writes:stream"), seconds=30)  # noqa: B023
+        if process.poll() is not None:
+            del service.processes["writer"]
+
+    status = service.get(f"/api/writes/{deadly.headers['Write-Id']}/").json()
+    assert (status["status"], status["error"]["code"]) == ("failed", "write_killed_writer")
+    assert [text for (text,) in service.rows("SELECT text FROM notes_note ORDER BY id")] == [
+        "before",
+        "after",
+    ]
+    assert service.post("/api/notes/", {"text": "again"}).status == 201

@@ -14,8 +14,9 @@ from django.conf import settings
 
 from project import embedded_redis
 from project.part import Part
-from workers import heartbeat
+from workers import QueueUnavailable, heartbeat, queue_status
 from workers.conf import settings as write_settings
+from workers.lease import Lease
 
 _PROBE_TIMEOUT_SECONDS = 0.5
 
@@ -105,6 +106,7 @@ def _writer(name: str) -> Part:
         name=name,
         command=command,
         is_ready=lambda pid: _a_writer_beats(),
+        is_healthy=_is_healthy_writer,
         ready_seconds=15,
         grace_seconds=20,
         hidden_output=_WRITER_CHATTER,
@@ -136,6 +138,20 @@ def _a_writer_beats() -> bool:
     except redis.RedisError:
         return False
     return state is not None and _is_alive(state.pid)
+
+
+def _is_healthy_writer(pid: int) -> bool:
+    """Say whether this worker does what it should: the lease's holder beats, the other one need not.
+
+    Without Redis nobody beats and nobody is to blame.
+    """
+    holder = Lease().holder() or {}
+    if holder.get("pid") != pid:
+        return True
+    try:
+        return queue_status().writer is not None
+    except QueueUnavailable:
+        return True
 
 
 def _is_alive(pid: int) -> bool:

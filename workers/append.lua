@@ -1,14 +1,18 @@
 -- Append writes to the stream, each within the limit, and ring for the writer; all of it at once.
 --
--- KEYS: stream, last write id, doorbell, writer's heartbeat
+-- KEYS: stream, last write id, doorbell, writer's heartbeat, bytes in the stream, writer's rate
 -- ARGV: limit (entries), doorbell's life (ms), prefix of the key claims, life of a key claim (s),
---       then for each write: payload, token or '', fingerprint or '', '1' when the caller waits
+--       limit (bytes), limit (seconds that the last one would wait at the writer's rate), then for each write: payload, token or '', fingerprint or '', '1' when the caller waits
 -- Returns: whether the caller is to ring, whether a writer is alive, then for each write its id, or
 --          'full', 'reused' (the key belongs to another request), or for a write that is in the stream already
 --          'joined <its id>' (its outcome comes) or 'running <its id>' (the caller does not wait for it)
 local stream, last_key, doorbell, heartbeat = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local limit = tonumber(ARGV[1])
+local limit, bytes_limit = tonumber(ARGV[1]), tonumber(ARGV[5])
 local length = redis.call('XLEN', stream)
+-- Counted anew from an empty stream, so that no error can add up.
+local bytes = length > 0 and tonumber(redis.call('GET', KEYS[5]) or '0') or 0
+local rate = tonumber(redis.call('GET', KEYS[6]) or '0')
+if rate > 0 then limit = math.min(limit, math.ceil(rate * tonumber(ARGV[6]))) end
 local now = redis.call('TIME')
 local last = tonumber(redis.call('GET', last_key) or '0')
 -- Microseconds stay exact in Lua's doubles until the year 2255. A clock set back must not reorder writes.
@@ -17,15 +21,16 @@ local first = id
 local answers = {0, redis.call('EXISTS', heartbeat)}
 
 local function append(payload)
-  if length >= limit then return 'full' end
+  if length >= limit or bytes + #payload > bytes_limit then return 'full' end
   local text = string.format('%.0f', id)
   redis.call('XADD', stream, text .. '-0', 'w', payload)
   length = length + 1
+  bytes = bytes + #payload
   id = id + 1
   return text
 end
 
-for i = 5, #ARGV, 4 do
+for i = 7, #ARGV, 4 do
   local payload, token, fingerprint, waits = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer
   if token == '' then
@@ -53,6 +58,7 @@ for i = 5, #ARGV, 4 do
 end
 
 if id > first then
+  redis.call('SET', KEYS[5], bytes)
   redis.call('SET', last_key, string.format('%.0f', id - 1))
   if redis.call('SET', doorbell, '1', 'NX', 'PX', ARGV[2]) then answers[1] = 1 end
 end

@@ -31,24 +31,33 @@ Answer = tuple[Write, Outcome]
 
 
 def commit_batch(
-    writes: Sequence[Write], *, set_aside: Callable[[Write], bool] = lambda write: False
+    writes: Sequence[Write],
+    *,
+    set_aside: Callable[[Write], bool] = lambda write: False,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> list[Answer]:
     """Commit the writes in order and return the outcome of each, durable.
 
     A write whose token has a receipt already takes no effect again: it gets the outcome of the first. One
-    of which `set_aside` is true is failed without being applied.
+    of which `set_aside` is true is failed without being applied. `on_progress` is called now and then.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
     try:
-        return _commit(writes, set_aside)
+        return _commit(writes, set_aside, on_progress)
     except Exception as exc:
         faults.raise_if_transient(exc)
         if len(writes) > 1:
-            return [answer for write in writes for answer in commit_batch([write], set_aside=set_aside)]
+            return [
+                answer
+                for write in writes
+                for answer in commit_batch([write], set_aside=set_aside, on_progress=on_progress)
+            ]
         return _settle_alone(writes[0], exc, set_aside)
 
 
-def _commit(writes: Sequence[Write], set_aside: Callable[[Write], bool]) -> list[Answer]:
+def _commit(
+    writes: Sequence[Write], set_aside: Callable[[Write], bool], on_progress: Callable[[], None]
+) -> list[Answer]:
     with transaction.atomic(durable=True):
         known = receipts.find(write.token for write in writes)
         fresh: dict[object, Write] = {}
@@ -58,7 +67,7 @@ def _commit(writes: Sequence[Write], set_aside: Callable[[Write], bool]) -> list
         answers = [
             answer
             for is_deadly, run in groupby(fresh.values(), key=set_aside)
-            for answer in (map(_set_aside, run) if is_deadly else _apply(run))
+            for answer in (map(_set_aside, run) if is_deadly else _apply(run, on_progress))
         ]
         if answers:
             receipts.insert(answers, committed_at=timezone.now())
@@ -102,13 +111,15 @@ def _record(write: Write, outcome: Outcome) -> list[Answer]:
     return [(write, outcome)]
 
 
-def _apply(writes: Iterable[Write]) -> Iterator[Answer]:
+def _apply(writes: Iterable[Write], on_progress: Callable[[], None]) -> Iterator[Answer]:
     """Apply writes in order, runs of one kind together where their function can."""
     for name, run in groupby(writes, key=lambda write: write.function):
-        yield from _apply_run(name, list(run))
+        for answer in _apply_run(name, list(run)):
+            on_progress()
+            yield answer
 
 
-def _apply_run(name: str, run: list[Write]) -> list[Answer]:
+def _apply_run(name: str, run: list[Write]) -> Iterable[Answer]:
     try:
         function = registry.find(name)
     except UnknownWriteFunction as exc:
@@ -118,7 +129,7 @@ def _apply_run(name: str, run: list[Write]) -> list[Answer]:
         together = _apply_together(function.apply_many, run)
         if together is not None:
             return together
-    return [(write, _apply_one(function, write)) for write in run]
+    return ((write, _apply_one(function, write)) for write in run)
 
 
 def _apply_together(apply_many: registry.ApplyMany, run: list[Write]) -> list[Answer] | None:
@@ -166,7 +177,7 @@ def _timed_out(write: Write, exc: BaseException) -> Outcome:
         Kind.FAILED,
         500,
         "write_timed_out",
-        f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s: it was cut off, without effect.",
+        f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s and was cut off. No effect.",
         trace="".join(traceback.format_exception(exc)),
     )
 

@@ -50,6 +50,24 @@ class WriteSettings:
         at_least=1,
         at_most=10_000_000,
     )
+    WRITE_STREAM_MAX_BYTES = Setting(
+        67_108_864,
+        "Most bytes of accepted writes that may wait in the stream; past it 503.",
+        at_least=65_536,
+        at_most=17_179_869_184,
+    )
+    WRITE_MAX_ESTIMATED_WAIT_SECONDS = Setting(
+        60.0,
+        "Longest time a new write would wait at the writer's present rate, in seconds; past it 503.",
+        at_least=1,
+        at_most=86_400,
+    )
+    WRITE_MAX_WAITING = Setting(
+        5_000,
+        "Most requests of one web process that may wait for an outcome; past it 503.",
+        at_least=1,
+        at_most=100_000,
+    )
     WRITE_MAX_BODY_BYTES = Setting(
         1_048_576, "Largest request body, in bytes; past it 413.", at_least=1_024, at_most=67_108_864
     )
@@ -110,6 +128,18 @@ class WriteSettings:
         at_most=86_400,
     )
     WRITE_REQUIRE_IF_MATCH = Setting(False, "Whether PUT, PATCH and DELETE without If-Match answer 428.")
+    WRITE_RECEIPT_DAYS = Setting(
+        30,
+        "Age past which receipts are pruned, in days; an Idempotency-Key is remembered as long.",
+        at_least=1,
+        at_most=3_650,
+    )
+    WRITE_MAX_RECEIPTS = Setting(
+        10_000_000,
+        "Most receipts that are kept; the oldest ones are pruned first.",
+        at_least=1_000,
+        at_most=1_000_000_000,
+    )
     WRITE_KEY_PREFIX = Setting("writes", "First part of the write path's Redis keys.")
 
 

@@ -43,6 +43,10 @@ class StreamFull(NotAccepted):
     """Too many writes are waiting, so nothing was accepted: try again in a few seconds."""
 
 
+class TooManyWaiting(NotAccepted):
+    """Too many requests of this process wait for an outcome, so nothing was accepted: try again soon."""
+
+
 class AcceptanceUnknown(WritePathError):
     """Redis did not confirm the write in time: it may yet be applied. Retry with the same Idempotency-Key."""
 

@@ -3,6 +3,7 @@
 It is renewed by the loop that reads the stream, never by a timer of its own, so a writer that hangs loses it.
 """
 
+import logging
 import os
 import socket
 import time
@@ -13,10 +14,18 @@ import redis
 
 from workers import keys
 
-LIFE_SECONDS = 5.0
+logger = logging.getLogger(__name__)
+
+LIFE_SECONDS = 4.0
 """A writer without progress for so long counts as down."""
 
+RATE_LIFE_SECONDS = 30
+"""How long a measured rate is believed."""
+
 RENEW_SECONDS = 1.0
+
+RATE_BATCH = 20
+"""Size from which a batch tells the writer's rate; a smaller one tells the clients'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,7 @@ class Heartbeat:
         self._client = client
         self._since = time.time()
         self._renewed = 0.0
+        self._rated = 0.0
         self._fault = ""
         self._committed_at: float | None = None
         self._commits = 0
@@ -59,7 +69,7 @@ class Heartbeat:
             self._committed_at = time.time()
             self._commits += 1
             self._writes += committed
-        if fault == self._fault and time.monotonic() - self._renewed < RENEW_SECONDS:
+        if fault == self._fault and not self.is_due:
             return
         self._fault = fault
         state = WriterState(
@@ -74,6 +84,25 @@ class Heartbeat:
         )
         self._client.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
         self._renewed = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the key is to be renewed."""
+        return time.monotonic() - self._renewed >= RENEW_SECONDS
+
+    def tick(self) -> None:
+        """Note progress within a batch. Never fails: the batch must not, for want of this."""
+        try:
+            self.beat(committed=0)
+        except redis.RedisError as exc:
+            logger.warning("writer state=heartbeat-not-renewed error=%s", exc)
+
+    def note_rate(self, *, writes: int, seconds: float) -> None:
+        """Publish how fast the writer commits, from a batch large enough to tell."""
+        now = time.monotonic()
+        if writes >= RATE_BATCH and seconds > 0 and now - self._rated >= RENEW_SECONDS:
+            self._rated = now
+            self._client.set(keys.rate(), round(writes / seconds), ex=RATE_LIFE_SECONDS)
 
     def stop(self) -> None:
         self._client.delete(keys.heartbeat())

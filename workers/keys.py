@@ -23,6 +23,16 @@ def heartbeat() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:writer"
 
 
+def stream_bytes() -> str:
+    """How many bytes of payload the stream holds."""
+    return f"{settings.WRITE_KEY_PREFIX}:bytes"
+
+
+def rate() -> str:
+    """How many writes per second the writer can commit; expires when it has not been busy lately."""
+    return f"{settings.WRITE_KEY_PREFIX}:rate"
+
+
 def pause(kind: str) -> str:
     """Asks the writer to give the lease back for a while."""
     return f"{settings.WRITE_KEY_PREFIX}:pause:{kind}"

@@ -68,6 +68,11 @@ class Listener:
     def expect(self, number: int, waiter: Waiter) -> None:
         self._waiters[number] = waiter
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiters)
+
     def forget(self, number: int) -> None:
         self._waiters.pop(number, None)
 

@@ -96,6 +96,26 @@ def last_write_id() -> int:
         return cursor.fetchone()[0] or 0
 
 
+def delete_before(write_id: int, *, limit: int) -> int:
+    """Delete the oldest receipts below an id, `limit` at most; return how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {TABLE} WHERE write_id IN "  # noqa: S608 - constant
+            f"(SELECT write_id FROM {TABLE} WHERE write_id < %s ORDER BY write_id LIMIT %s)",
+            [write_id, limit],
+        )
+        count: int = cursor.rowcount
+        return count
+
+
+def newest_beyond(count: int) -> int:
+    """Return the highest id that is not among the newest `count` receipts, or 0."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT write_id FROM {TABLE} ORDER BY write_id DESC LIMIT 1 OFFSET %s", [count])  # noqa: S608
+        row = cursor.fetchone()
+        return row[0] if row else 0
+
+
 def reached(write_id: int) -> bool:
     """Return whether this write, or a later one, has a receipt: writes are committed in order."""
     with connection.cursor() as cursor:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import Error, OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers import faults, time_limit
@@ -19,8 +19,8 @@ from workers.turn import take_turn_to_write
 
 MIB = 1024 * 1024
 JOURNAL_SIZE_LIMIT_BYTES = 64 * MIB
-WRITER_BUSY_MILLISECONDS = 30_000
-"""A busy store is a bug where only one process writes; waiting gives a backup or a shell time to finish."""
+WRITER_BUSY_MILLISECONDS = 2_000
+"""A busy store means that a foreign process writes it. The writer then says so, and tries again."""
 
 
 def writing_pragmas() -> dict[str, int | str]:
@@ -101,6 +101,15 @@ def read_pragmas(connection: BaseDatabaseWrapper, names: Any) -> dict[str, Any]:
             row = cursor.execute(f"PRAGMA {name}").fetchone()
             values[name] = row[0] if row else None
         return values
+
+
+def probe() -> str:
+    """Return why the store cannot be written now, or nothing. Takes the write lock for an instant."""
+    try:
+        with transaction.atomic():
+            return ""
+    except Error as exc:
+        return str(exc)
 
 
 def wal_bytes() -> int:

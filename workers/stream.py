@@ -86,10 +86,19 @@ def append(script: Script, appends: Iterable[Append]) -> Appended:
         DOORBELL_MILLISECONDS,
         keys.claims(),
         CLAIM_SECONDS,
+        settings.WRITE_STREAM_MAX_BYTES,
+        settings.WRITE_MAX_ESTIMATED_WAIT_SECONDS,
     ]
     for item in appends:
         arguments += (item.payload, item.key_token, item.fingerprint, "1" if item.waits else "0")
-    names = [keys.stream(), keys.last_write_id(), keys.doorbell(), keys.heartbeat()]
+    names = [
+        keys.stream(),
+        keys.last_write_id(),
+        keys.doorbell(),
+        keys.heartbeat(),
+        keys.stream_bytes(),
+        keys.rate(),
+    ]
     ring, alive, *answers = script(keys=names, args=arguments)
     return Appended(ring=bool(ring), writer_is_alive=bool(alive), answers=answers)
 
@@ -158,6 +167,7 @@ def acknowledge(client: redis.Redis, entries: Sequence[Entry], *, claimed: Seque
     pipeline = client.pipeline(transaction=True)
     pipeline.xack(keys.stream(), GROUP, *ids)
     pipeline.xdel(keys.stream(), *ids)
+    pipeline.decrby(keys.stream_bytes(), sum(len(entry.payload) for entry in entries))
     for token in claimed:
         pipeline.expire(keys.claims() + token, CLAIM_LINGER_SECONDS)
     hold_doorbell(pipeline)

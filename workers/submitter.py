@@ -20,7 +20,14 @@ from django.db import DatabaseError
 from workers import receipts, stream
 from workers.conf import settings
 from workers.connections import connect
-from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused, QueueUnavailable, StreamFull
+from workers.exceptions import (
+    AcceptanceUnknown,
+    KeyInProgress,
+    KeyReused,
+    QueueUnavailable,
+    StreamFull,
+    TooManyWaiting,
+)
 from workers.outcomes import Listener
 from workers.submission import Submission
 from workers.writes import Outcome, Write, encode
@@ -48,7 +55,12 @@ class Submitter:
         self._script = stream.append_script(self._client)
 
     def submit(self, write: Write, *, announced: bool) -> Submission:
-        """Line the write up for the next round trip. `announced` asks for its outcome."""
+        """Line the write up for the next round trip. `announced` asks for its outcome.
+
+        Raises TooManyWaiting.
+        """
+        if announced and self._listener.waiting >= settings.WRITE_MAX_WAITING:
+            raise TooManyWaiting
         number = next(self._numbers)
         reply_to = f"{self._listener.process}:{number}" if announced else ""
         append = stream.Append(

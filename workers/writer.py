@@ -20,6 +20,7 @@ from workers.conf import settings
 from workers.connections import connect
 from workers.exceptions import UndecodableEntry
 from workers.leftovers import Leftovers
+from workers.pruning import Pruning
 from workers.writes import Write, decode
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Writer:
         self._heartbeat = heartbeat.Heartbeat(self._client)
         self._leftovers = Leftovers(self._client)
         self._held: Sequence[stream.Entry] = ()  # read, and not committed because the store is unwell
+        self._pruning = Pruning()
         self._failures = 0
         self._checkpoint_after = 0.0
         self._pause_check_at = 0.0
@@ -105,14 +107,16 @@ class Writer:
         """Read one batch and see it through; return whether there was one."""
         entries = self._held or self._read(wait_seconds)
         started = time.monotonic()
-        if entries:
-            self._see_through(entries)
+        if not entries:
+            self._idle()
+            return False
+        self._see_through(entries)
         if self._held:
             return True
+        self._heartbeat.note_rate(writes=len(entries), seconds=time.monotonic() - started)
         self._heartbeat.beat(committed=len(entries))
-        if not entries:
-            return False
         self._checkpoint()
+        self._pruning.prune_a_little()
         time.sleep(
             pacing.pause_seconds(
                 batch_size=len(entries),
@@ -122,6 +126,12 @@ class Writer:
             )
         )
         return True
+
+    def _idle(self) -> None:
+        """Prove that this writer could write, and tidy up."""
+        if self._heartbeat.is_due:
+            self._heartbeat.beat(committed=0, fault=store.probe())
+        self._pruning.prune_a_little()
 
     def _read(self, wait_seconds: float) -> Sequence[stream.Entry]:
         try:
@@ -145,7 +155,9 @@ class Writer:
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
         writes = [_decode(entry) for entry in entries if entry.payload]
         try:
-            answers = commit.commit_batch(writes, set_aside=self._leftovers.is_deadly)
+            answers = commit.commit_batch(
+                writes, set_aside=self._leftovers.is_deadly, on_progress=self._heartbeat.tick
+            )
         except Error as exc:
             self._wait_for_store(entries, exc)
             return
@@ -182,6 +194,11 @@ class Writer:
             emptied = False
         if not emptied:
             self._checkpoint_after = now + CHECKPOINT_RETRY_SECONDS
+            if store.wal_bytes() > store.JOURNAL_SIZE_LIMIT_BYTES:
+                logger.warning(
+                    "checkpoint state=held-back wal_bytes=%s reason=long-reader hint='manage.py doctor'",
+                    store.wal_bytes(),
+                )
 
 
 def _decode(entry: stream.Entry) -> Write:

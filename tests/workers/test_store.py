@@ -66,7 +66,7 @@ def run(migrated: Path, tmp_path: Path) -> Run:
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        ("WRITER", "wal 2 0 -65536 0 67108864 0 30000 IMMEDIATE"),
+        ("WRITER", "wal 2 0 -65536 0 67108864 0 2000 IMMEDIATE"),
         ("WEB", "wal 2 1 -8192 0 -1 0 5000 None"),
         ("COMMAND", "wal 2 1 -2000 0 -1 1000 5000 IMMEDIATE"),
     ],

@@ -41,6 +41,8 @@ def problem_of(exc: exceptions.WritePathError) -> ProblemError:
             return ProblemError(409, "idempotency_key_in_progress", str(exc), headers=headers)
         case exceptions.StreamFull():
             return ProblemError(503, "stream_full", str(exc), headers=retry)
+        case exceptions.TooManyWaiting():
+            return ProblemError(503, "too_many_waiting", str(exc), headers=retry)
         case exceptions.QueueUnavailable():
             return ProblemError(503, "queue_unavailable", str(exc), headers=retry)
         case exceptions.AcceptanceUnknown():

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connections
 
 from workers import store
 from workers.conf import settings
+from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
 from workers.roles import current_role
 
@@ -70,7 +71,8 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     connection = connections["default"]
     if connection.vendor != "sqlite":
         return []
-    wanted = store.pragmas(current_role())
+    # Except query_only: a command may have its turn at writing.
+    wanted = {name: value for name, value in store.pragmas(current_role()).items() if name != "query_only"}
     try:
         actual = store.read_pragmas(connection, wanted)
     except (WrongStore, DatabaseError) as exc:
@@ -88,3 +90,25 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         for name, value in wanted.items()
         if actual[name] != value and actual[name] != "memory"
     ]
+
+
+@register(Tags.compatibility)
+def check_file_system(**_: Any) -> list[CheckMessage]:
+    """Refuse a network file system under the store, where SQLite's log and locks do not work."""
+    if connections["default"].vendor != "sqlite":
+        return []
+    finding = disk.judge_file_system(disk.file_system_of(sqlite_store.path()))
+    if finding.level is not Level.ERROR:
+        return []
+    return [Error(finding.found, hint=finding.remedy, id="workers.E007")]
+
+
+@register(Tags.compatibility, deploy=True)
+def check_sqlite_version(**_: Any) -> list[CheckMessage]:
+    """Name SQLite's WAL-reset bug. For `check --deploy`: it needs a second writer, and there is none here."""
+    if connections["default"].vendor != "sqlite":
+        return []
+    finding = sqlite_store.judge_version(sqlite_store.library_version())
+    if finding.level is Level.OK:
+        return []
+    return [checks.Warning(finding.found, hint=finding.remedy, id="workers.W002")]

@@ -41,12 +41,14 @@ def submit(
     principal: str = "",
     token: UUID | None = None,
     fingerprint: str = "",
+    retry_of: int = 0,
     announced: bool = True,
 ) -> Submission:
     """Hand a write to the writer and return at once; the submission tells what becomes of it.
 
     `principal` says who asked. `token` and `fingerprint` come from an Idempotency-Key, see
-    workers/idempotency.py. Without `announced` the outcome can only be read from the receipt.
+    workers/idempotency.py. `retry_of` is the id of the failed write that this one tries again.
+    Without `announced` the outcome can only be read from the receipt.
     Raises UnknownWriteFunction, and TypeError for arguments that are not JSON.
     """
     registry.find(function)
@@ -56,5 +58,6 @@ def submit(
         token=token or new_token(),
         principal=principal,
         fingerprint=fingerprint,
+        retry_of=retry_of,
     )
     return submitter().submit(write, announced=announced)

@@ -9,6 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from workers.exceptions import QueueUnavailable
@@ -128,9 +129,9 @@ def _receipts_table(receipts: list[dict[str, Any]]) -> Table:
         style = STYLES[Kind(receipt["outcome"])]
         table.add_row(
             str(receipt["write_id"]),
-            receipt["function"],
+            escape(receipt["function"]),
             f"[{style}]{receipt['outcome']}, {receipt['status']}[/{style}]",
-            receipt["principal"] or "-",
+            escape(receipt["principal"]) or "-",
             f"{_age(receipt['committed_at'])} ago",
         )
     return table

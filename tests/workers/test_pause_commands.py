@@ -1,0 +1,172 @@
+import os
+import signal
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import redis
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from tests.notes.write_functions import texts
+from tests.waiting import until
+from tests.workers.writer_process import WRITER, lease_held, running, store_path
+from workers import end_turn, heartbeat, keys, operator_pause, pauses, submit
+from workers.lease import Lease
+from workers.lease_probe import is_held
+from workers.pauses import Kind
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(command: str, *arguments: str) -> str:
+    output = StringIO()
+    call_command(command, *arguments, stdout=output)
+    return output.getvalue()
+
+
+def lease_is_held() -> bool:
+    return is_held(Path(f"{store_path()}.lease"))
+
+
+@pytest.fixture
+def writer_pid(clean_redis: redis.Redis, transactional_db: None) -> Iterator[int]:
+    """A writer at work in a process of its own."""
+    with running(WRITER) as process:
+        until(lambda: heartbeat.read(clean_redis) is not None, seconds=30, what="the writer to be at work")
+        yield process.pid
+
+
+def test_after_pause_the_writer_has_let_the_store_go(writer_pid: int, clean_redis: redis.Redis) -> None:
+    said = run("pause", "--seconds=60")
+
+    assert not lease_is_held()
+    assert heartbeat.read(clean_redis) is None
+    assert said.startswith("The writer has given the lease back. Paused until ")
+    assert "End it earlier with `manage.py resume`." in said
+
+
+def test_what_is_accepted_during_a_pause_is_committed_after_resume(writer_pid: int) -> None:
+    run("pause")
+    submission = submit("notes.add", {"data": {"text": "meanwhile"}})
+    submission.accepted()
+    assert texts() == []
+
+    said = run("resume")
+
+    until(lambda: texts() == ["meanwhile"])
+    assert (
+        said == f"The pause is withdrawn. The writer is at work: pid {writer_pid} on {os.uname().nodename}.\n"
+    )
+
+
+def test_a_pause_ends_by_itself(writer_pid: int, clean_redis: redis.Redis) -> None:
+    run("pause", "--seconds=1")
+
+    until(lambda: heartbeat.read(clean_redis) is not None, what="the writer to be at work again")
+    assert pauses.requested(clean_redis) is None
+
+
+def test_a_pause_without_a_writer_says_so_and_holds_for_one_that_starts(clean_redis: redis.Redis) -> None:
+    said = run("pause", "--seconds=90")
+
+    assert said.startswith("No writer is at work; one that starts stays paused. Paused until ")
+    pause = pauses.requested(clean_redis)
+    assert pause is not None
+    assert 80 < clean_redis.ttl(keys.pause(Kind.OPERATOR)) <= 90
+
+
+def test_a_writer_that_does_not_let_go_in_time_is_an_error_and_the_pause_holds(
+    writer_pid: int, clean_redis: redis.Redis
+) -> None:
+    os.kill(writer_pid, signal.SIGSTOP)
+
+    with (
+        override_settings(WRITE_PAUSE_TIMEOUT_SECONDS=0.2),
+        pytest.raises(
+            CommandError, match=rf"writer \(pid {writer_pid}\) did not give .* 0.2 s.*kill that process"
+        ),
+    ):
+        run("pause")
+
+    os.kill(writer_pid, signal.SIGCONT)
+    until(lambda: not lease_is_held(), what="the writer to pause as soon as it can")
+
+
+def test_a_frozen_writer_without_heartbeat_has_not_let_go(writer_pid: int, clean_redis: redis.Redis) -> None:
+    os.kill(writer_pid, signal.SIGSTOP)
+    clean_redis.delete(keys.heartbeat())
+
+    assert operator_pause.writer_holds_lease()
+
+
+def test_a_command_that_writes_does_not_keep_pause_waiting(clean_redis: redis.Redis) -> None:
+    with lease_held("manage.py migrate"):
+        assert run("pause").startswith("No writer is at work")
+
+
+def test_resume_without_a_pause_says_so(writer_pid: int) -> None:
+    assert run("resume").startswith(f"There was no pause. The writer is at work: pid {writer_pid} on ")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "remedy"),
+    [
+        ("", "Start one with `manage.py up`."),
+        ("manage.py migrate", r"The lease is held by manage.py migrate \(pid \d+\): wait until it ends."),
+    ],
+)
+def test_resume_without_a_writer_withdraws_the_pause_and_says_what_to_do(
+    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, purpose: str, remedy: str
+) -> None:
+    monkeypatch.setattr(operator_pause, "RESUME_SECONDS", 0.1)
+    run("pause")
+    end_turn()
+
+    with pytest.raises(CommandError, match=f"The pause is withdrawn, but no writer began .*{remedy}"):
+        if purpose:
+            with lease_held(purpose):
+                run("resume")
+        else:
+            run("resume")
+
+    assert pauses.requested(clean_redis) is None
+
+
+def test_resume_names_a_command_that_asks_for_a_pause_too(
+    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_pause, "RESUME_SECONDS", 0.1)
+    pauses.request(clean_redis, Kind.COMMAND, pauses.Pause(by="manage.py loaddata", until=0), seconds=60)
+
+    with pytest.raises(CommandError, match=r"manage\.py loaddata asks for a pause too"):
+        run("resume")
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_without_redis_the_error_names_the_next_step(command: str) -> None:
+    with (
+        override_settings(REDIS_URL="unix:///nowhere/redis.sock"),
+        pytest.raises(
+            CommandError, match=r"Redis does not answer: (.|\n)*\nWhether.*Start Redis|\nStart Redis"
+        ),
+    ):
+        run(command)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "x", "1.5", "3601"])
+def test_a_length_that_makes_no_sense_is_refused(seconds: str) -> None:
+    with pytest.raises(CommandError, match="use a whole number of seconds from 1 to 3600"):
+        run("pause", f"--seconds={seconds}")
+
+
+def test_looking_at_the_lease_neither_makes_its_file_nor_forgets_its_last_holder(tmp_path: Path) -> None:
+    path = tmp_path / "store.lease"
+
+    assert not is_held(path)
+    assert not path.exists()
+
+    path.write_text('{"pid": 1, "purpose": "writer"}')
+    assert not is_held(path)
+    assert Lease(path).holder() == {"pid": 1, "purpose": "writer"}

@@ -1,0 +1,76 @@
+"""Processes beside the test's own: a real writer, the lease's holder, a reader that stays."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+from tests.waiting import until
+from workers import end_turn
+from workers.lease_probe import is_held
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+WRITER = """
+import sys, time
+import django
+django.setup()
+from django.db import connections
+from workers.tenure import Tenure
+from workers.writer import Drained
+connections["default"].settings_dict["NAME"] = sys.argv[1]
+tenure = Tenure()
+while True:
+    if tenure.try_begin() and tenure.writer.drain() is Drained.PAUSE:
+        tenure.end(reason="pause")
+    time.sleep(0.02)
+"""
+
+HOLDER = """
+import sys
+from pathlib import Path
+from workers.lease import Lease
+assert Lease(Path(sys.argv[1] + ".lease")).try_acquire(purpose=sys.argv[2])
+sys.stdin.read()
+"""
+
+READER = """
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("BEGIN")
+store.execute("SELECT count(*) FROM sqlite_master").fetchall()
+print("reads", flush=True)
+sys.stdin.read()
+"""
+
+
+def store_path() -> Path:
+    return Path(connection.settings_dict["NAME"])
+
+
+@contextmanager
+def running(program: str, *arguments: str, says: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Run a program until the block ends; with `says`, begin once it has said it."""
+    end_turn()  # the test may have set the scene, and hold the lease for that
+    command = [sys.executable, "-c", program, str(store_path()), *arguments]
+    with subprocess.Popen(
+        command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            if says:
+                assert process.stdout is not None
+                assert process.stdout.readline().strip() == says
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def lease_held(purpose: str) -> Iterator[subprocess.Popen[str]]:
+    """Let another process hold the lease while the block runs."""
+    with running(HOLDER, purpose) as process:
+        until(lambda: is_held(Path(f"{store_path()}.lease")), what="the lease to be held")
+        yield process

@@ -1,0 +1,150 @@
+"""The write path at work: the stream, the writer, the lease, and who asks for a pause."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+from django.db import connections
+
+from workers import heartbeat, pauses, stream
+from workers.conf import settings
+from workers.doctor.finding import Finding, error, ok, warning
+from workers.heartbeat import WriterState
+from workers.lease import Lease
+from workers.lease_probe import is_held
+from workers.pauses import Pause
+
+NEARLY_FULL_SHARE = 0.80
+
+HANDOVER_SECONDS = heartbeat.LIFE_SECONDS + 0.5
+"""How long a heartbeat can outlive its writer; until then it may disagree with the lease."""
+
+LOOK_SECONDS = 0.1
+
+NO_WRITER = "Start one: `manage.py up`, or the Celery worker of this project."
+
+
+def examine(client: redis.Redis) -> Iterator[Finding]:
+    """Yield what the write path shows. Raises redis.RedisError."""
+    pause = pauses.requested(client)
+    waiting = stream.length(client)
+    yield from judge_pause(pause, now=time.time())
+    if connections["default"].vendor == "sqlite":
+        yield from _writer_and_lease(client, pause, waiting)
+    else:
+        yield judge_writer(heartbeat.read(client), is_paused=pause is not None, waiting=waiting)
+    yield judge_stream(waiting, stream.oldest_age_seconds(client))
+
+
+def _writer_and_lease(client: redis.Redis, pause: Pause | None, waiting: int) -> Iterator[Finding]:
+    """Yield both together; where they disagree, only after a writer that died had time to be forgotten."""
+    deadline = time.monotonic() + HANDOVER_SECONDS
+    while True:
+        writer = heartbeat.read(client)
+        held, holder = _look_at_lease()
+        lease = judge_lease(held, holder, writer)
+        if not disagree(held, holder, writer) or time.monotonic() >= deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting)
+    yield lease
+
+
+def lease_without_redis() -> Finding:
+    """Say who holds the lease while nothing is known of a heartbeat."""
+    held, holder = _look_at_lease()
+    if held is None:
+        return judge_lease(held, holder, None)
+    return ok("lease", f"Held by {_who(holder)}." if held else "Free: nobody writes.")
+
+
+def _look_at_lease() -> tuple[bool | None, dict[str, Any] | None]:
+    """Return whether the lease is held, None when it cannot be looked at, and who took it."""
+    lease = Lease()
+    try:
+        return is_held(lease.path), lease.holder()
+    except OSError:
+        return None, None
+
+
+def disagree(held: bool | None, holder: dict[str, Any] | None, writer: WriterState | None) -> bool:
+    """Return whether the heartbeat is of another process than the lease's holder."""
+    if writer is None or held is None:
+        return False
+    return not held or (holder or {}).get("pid") != writer.pid
+
+
+def judge_pause(pause: Pause | None, *, now: float) -> Iterator[Finding]:
+    """Say who keeps the writer from its work."""
+    if pause is not None:
+        until = datetime.fromtimestamp(pause.until, tz=UTC)
+        yield warning(
+            "writer.pause",
+            f"{pause.by} asks for a pause, until {until:%Y-%m-%d %H:%M:%S} UTC at the latest "
+            f"(in {max(0.0, pause.until - now):.0f} s). Writes are accepted and wait.",
+            "`manage.py resume` ends an operator's pause; a command's ends by itself.",
+        )
+
+
+def judge_writer(writer: WriterState | None, *, is_paused: bool, waiting: int) -> Finding:
+    """Say whether somebody commits."""
+    name = "writer"
+    if writer is None and is_paused:
+        return ok(name, f"Paused; {waiting} writes wait.")
+    if writer is None:
+        return error(name, f"No writer is at work; {waiting} accepted writes wait.", NO_WRITER)
+    found = f"pid {writer.pid} on {writer.host}, {writer.writes} writes in {writer.commits} transactions."
+    if writer.fault:
+        return error(
+            name,
+            f"{found} It cannot commit now: {writer.fault}",
+            "Remove the cause; the writer tries again every 2 s and goes on by itself. See disk.space above.",
+        )
+    return ok(name, found)
+
+
+def judge_lease(held: bool | None, holder: dict[str, Any] | None, writer: WriterState | None) -> Finding:
+    """Say who may write the store, and whether that is who says it writes."""
+    name, who = "lease", _who(holder)
+    if held is None:
+        return warning(name, "It may not be looked at.", "Run this as the user who runs the service.")
+    if writer is not None and disagree(held, holder, writer):
+        return error(
+            name,
+            f"Held by {who if held else 'nobody'}; the writer says it is pid {writer.pid} on {writer.host}. "
+            "Two services share Redis's keys, or the lease's file was deleted.",
+            "Give each service a store and a REDIS_URL or WRITE_KEY_PREFIX of its own; restart the writer.",
+        )
+    if not held:
+        return ok(name, f"Free. {who} died with it." if holder else "Free.")
+    if writer is None and (holder or {}).get("purpose") == "writer":
+        return warning(
+            name,
+            f"Held by {who}, which shows no progress: it is starting, busy with one long write, or frozen.",
+            "If it stays so, kill that process: a standby takes over within a second.",
+        )
+    return ok(name, f"Held by {who}.")
+
+
+def _who(holder: dict[str, Any] | None) -> str:
+    if not holder:
+        return "an unknown process"
+    since = datetime.fromtimestamp(holder.get("since", 0), tz=UTC)
+    return f"{holder.get('purpose')} (pid {holder.get('pid')}, since {since:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def judge_stream(length: int, oldest_age_seconds: float | None) -> Finding:
+    """Say whether the writer keeps up."""
+    name, limit = "stream", settings.WRITE_STREAM_MAX_LENGTH
+    age = oldest_age_seconds or 0.0
+    found = f"{length} of at most {limit} writes wait" + (f", the oldest for {age:.1f} s." if length else ".")
+    remedy = "See the writer above. If it works, give it a faster disk, or lower the load."
+    if length >= limit:
+        return error(name, f"{found} New writes get 503.", remedy)
+    if age > settings.WRITE_READY_OLDEST_SECONDS:
+        return error(name, f"{found} /health/ready answers 503.", remedy)
+    if length >= limit * NEARLY_FULL_SHARE:
+        return warning(name, found, remedy)
+    return ok(name, found)

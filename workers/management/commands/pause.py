@@ -1,0 +1,57 @@
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+import redis
+from django.core.management.base import BaseCommand, CommandError
+
+from workers import operator_pause
+from workers.connections import connect
+
+LONGEST_SECONDS = 3_600
+"""A pause that somebody forgot ends by itself before the stream is full."""
+
+REPLY_SECONDS = 2.0
+
+
+def _seconds(value: str) -> int:
+    if not (value.isdecimal() and 1 <= int(value) <= LONGEST_SECONDS):
+        raise ArgumentTypeError(f"use a whole number of seconds from 1 to {LONGEST_SECONDS}")
+    return int(value)
+
+
+class Command(BaseCommand):
+    help = (
+        "Let the writer give the store back for a while, and say when it has. Writes are accepted meanwhile "
+        "and wait; they are committed in order afterwards. Ends by itself, or with `resume`."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--seconds",
+            type=_seconds,
+            default=300,
+            metavar="N",
+            help=f"end by itself after so many seconds, {LONGEST_SECONDS} at most (default: 300)",
+        )
+
+    def handle(self, *, seconds: int, **options: Any) -> None:
+        try:
+            with connect(timeout_seconds=REPLY_SECONDS) as client:
+                paused = operator_pause.pause(client, seconds=seconds)
+        except operator_pause.StillWriting as exc:
+            raise CommandError(str(exc)) from exc
+        except redis.RedisError as exc:
+            raise CommandError(
+                f"Redis does not answer: {exc}\nWhether the writer pauses is unknown. Start Redis, "
+                "or stop the writer instead."
+            ) from exc
+        what = (
+            "The writer has given the lease back."
+            if paused.was_at_work
+            else "No writer is at work; one that starts stays paused."
+        )
+        self.stdout.write(
+            f"{what} Paused until {paused.until:%Y-%m-%d %H:%M:%S} UTC ({seconds} s). "
+            "End it earlier with `manage.py resume`."
+        )

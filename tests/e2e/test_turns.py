@@ -135,11 +135,21 @@ with transaction.atomic():
 
 
 def test_writes_that_were_accepted_during_a_command_are_committed_in_order(service: Service) -> None:
+    script = """
+import sys
+from django.contrib.auth.models import Group
+Group.objects.create(name="mine")
+print("in", flush=True)
+sys.stdin.read()
+"""
     holder = subprocess.Popen(
-        [PYTHON, "manage.py", "shell", "--no-imports", "-c", "import sys; from django.contrib.auth.models import Group\n"
-         "Group.objects.create(name='mine'); print('in', flush=True); sys.stdin.read()"],
-        env=service.environment, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [PYTHON, "manage.py", "shell", "--no-imports", "-c", script],
+        env=service.environment,
+        cwd=BASE_DIR,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "in\n"
     names = [f"meanwhile {number}" for number in range(10)]

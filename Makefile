@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format lock clean
+.PHONY: run test torture lint format lock clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -12,6 +12,12 @@ run: $(VENV)/run
 test: $(VENV)/test lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Faults against load, then a check of every promise: make torture MINUTES=30 SEED=any-text-of-an-earlier-run
+MINUTES ?= 5
+SEED ?=
+torture: $(VENV)/test
+	$(BIN)/python -m tests.torture.run --minutes $(MINUTES) --seed "$(SEED)"
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .

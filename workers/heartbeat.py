@@ -3,6 +3,7 @@
 It is renewed by the loop that reads the stream, never by a timer of its own, so a writer that hangs loses it.
 """
 
+import contextlib
 import logging
 import os
 import socket
@@ -82,8 +83,11 @@ class Heartbeat:
             writes=self._writes,
             fault=fault,
         )
-        self._client.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
         self._renewed = time.monotonic()
+        try:
+            self._client.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
+        except redis.ResponseError as exc:  # out of memory, perhaps: what can be committed is
+            logger.warning("writer state=heartbeat-not-renewed error=%s", exc)
 
     @property
     def is_due(self) -> bool:
@@ -102,7 +106,8 @@ class Heartbeat:
         now = time.monotonic()
         if writes >= RATE_BATCH and seconds > 0 and now - self._rated >= RENEW_SECONDS:
             self._rated = now
-            self._client.set(keys.rate(), round(writes / seconds), ex=RATE_LIFE_SECONDS)
+            with contextlib.suppress(redis.ResponseError):  # without a rate there is one limit less
+                self._client.set(keys.rate(), round(writes / seconds), ex=RATE_LIFE_SECONDS)
 
     def stop(self) -> None:
         self._client.delete(keys.heartbeat())

@@ -35,6 +35,10 @@ class Leftovers:
         """Note that a batch is under way."""
         self._was_leftover, self._may_exist = self._may_exist, True
 
+    def suspect(self) -> None:
+        """Note that a reply was lost: what it held counts as read, and would be passed over."""
+        self._may_exist = True
+
     def acknowledged(self) -> None:
         """Note that the batch is acknowledged; after a leftover there may be more of them."""
         self._may_exist = self._was_leftover

@@ -25,6 +25,7 @@ class Kind(StrEnum):
 class Pause:
     """A pause that was asked for."""
 
+    kind: Kind = Kind.OPERATOR
     by: str
     """Who asked, for people to read."""
     until: float
@@ -43,7 +44,7 @@ def withdraw(client: redis.Redis, kind: Kind) -> bool:
 
 def requested(client: redis.Redis) -> Pause | None:
     """Return the pause that is asked for, if any; an operator's before a command's."""
-    for raw in client.mget([keys.pause(kind) for kind in Kind]):
+    for kind, raw in zip(Kind, client.mget([keys.pause(kind) for kind in Kind]), strict=True):
         if raw:
-            return Pause(**orjson.loads(raw))
+            return Pause(**orjson.loads(raw) | {"kind": kind})
     return None

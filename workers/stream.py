@@ -70,13 +70,13 @@ class Unacknowledged:
 
 
 @cache
-def _append_source() -> str:
-    return (Path(__file__).parent / "append.lua").read_text()
+def _source(name: str) -> str:
+    return (Path(__file__).parent / name).read_text()
 
 
 def append_script(client: redis.Redis) -> Script:
     """Return the script for `append`, loaded into Redis when it is first needed."""
-    return client.register_script(_append_source())
+    return client.register_script(_source("append.lua"))
 
 
 def append(script: Script, appends: Iterable[Append]) -> Appended:
@@ -160,23 +160,26 @@ def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[En
     return _entries(client.xreadgroup(GROUP, CONSUMER, {keys.stream(): ">"}, count=count, block=block))
 
 
-def acknowledge(client: redis.Redis, entries: Sequence[Entry], *, claimed: Sequence[str]) -> None:
+def acknowledge_script(client: redis.Redis) -> Script:
+    """Return the script for `acknowledge`, loaded into Redis when it is first needed."""
+    return client.register_script(_source("acknowledge.lua"))
+
+
+def acknowledge(script: Script, entries: Sequence[Entry], *, claimed: Sequence[str]) -> None:
     """Remove committed entries, let the claims on their keys run out; keep the doorbell set."""
-    ids = [f"{entry.write_id}-0" for entry in entries]
-    # Together, because an entry that is acknowledged and not deleted would stay for ever.
-    pipeline = client.pipeline(transaction=True)
-    pipeline.xack(keys.stream(), GROUP, *ids)
-    pipeline.xdel(keys.stream(), *ids)
-    pipeline.decrby(keys.stream_bytes(), sum(len(entry.payload) for entry in entries))
-    for token in claimed:
-        pipeline.expire(keys.claims() + token, CLAIM_LINGER_SECONDS)
-    hold_doorbell(pipeline)
-    pipeline.execute()
-
-
-def hold_doorbell(client: redis.Redis) -> None:
-    """Tell submitters that the writer is at the stream, so that they need not ring."""
-    client.set(keys.doorbell(), "1", px=DOORBELL_MILLISECONDS)
+    script(
+        keys=[keys.stream(), keys.stream_bytes(), keys.doorbell()],
+        args=[
+            GROUP,
+            sum(len(entry.payload) for entry in entries),
+            DOORBELL_MILLISECONDS,
+            keys.claims(),
+            CLAIM_LINGER_SECONDS,
+            len(entries),
+            *(f"{entry.write_id}-0" for entry in entries),
+            *claimed,
+        ],
+    )
 
 
 def release_doorbell(client: redis.Redis) -> None:

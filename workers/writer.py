@@ -57,6 +57,7 @@ class Writer:
 
     def __init__(self) -> None:
         self._client = connect(timeout_seconds=REPLY_SECONDS)
+        self._acknowledge = stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
         self._leftovers = Leftovers(self._client)
         self._held: Sequence[stream.Entry] = ()  # read, and not committed because the store is unwell
@@ -64,6 +65,7 @@ class Writer:
         self._failures = 0
         self._checkpoint_after = 0.0
         self._pause_check_at = 0.0
+        self._pauses_shortly = False
 
     def drain(self) -> Drained:
         """Commit what is in the stream, for WRITE_TASK_SECONDS at most.
@@ -89,9 +91,10 @@ class Writer:
         return Drained.MORE
 
     def retire(self) -> None:
-        """Say that this writer stops, so that nobody waits for it."""
-        self._heartbeat.stop()
+        """Stop, and say so, that nobody waits; but for a command, whose turn is short, requests do."""
         connection.close()
+        if not self._pauses_shortly:
+            self._heartbeat.stop()
 
     def _is_to_pause(self) -> bool:
         now = time.monotonic()
@@ -101,6 +104,7 @@ class Writer:
         pause = pauses.requested(self._client)
         if pause is not None:
             logger.warning("writer state=pausing by=%s", pause.by)
+            self._pauses_shortly = pause.kind is pauses.Kind.COMMAND
         return pause is not None
 
     def _step(self, *, wait_seconds: float) -> bool:
@@ -145,9 +149,14 @@ class Writer:
 
     def _read_in_order(self, wait_seconds: float) -> Sequence[stream.Entry]:
         count = settings.WRITE_BATCH_MAX_WRITES
-        return self._leftovers.read(count=count) or stream.read_new(
-            self._client, count=count, wait_seconds=wait_seconds
-        )
+        leftovers = self._leftovers.read(count=count)
+        if leftovers:
+            return leftovers
+        try:
+            return stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
+        except redis.RedisError:
+            self._leftovers.suspect()
+            raise
 
     def _see_through(self, entries: Sequence[stream.Entry]) -> None:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
@@ -164,7 +173,7 @@ class Writer:
         self._held, self._failures = (), 0
         outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
         claimed = [write.token.hex for write in writes if write.fingerprint]
-        stream.acknowledge(self._client, entries, claimed=claimed)
+        stream.acknowledge(self._acknowledge, entries, claimed=claimed)
         self._leftovers.acknowledged()
 
     def _wait_for_store(self, entries: Sequence[stream.Entry], exc: Error) -> None:

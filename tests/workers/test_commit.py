@@ -226,6 +226,7 @@ def test_order_is_kept_between_kinds() -> None:
 
 def test_a_store_that_cannot_commit_leaves_no_effect_and_no_receipt() -> None:
     with connection.cursor() as cursor:
+        cursor.execute("VACUUM")  # no free pages are left from other tests
         pages = cursor.execute("PRAGMA page_count").fetchone()[0]
         cursor.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
     try:

@@ -157,6 +157,47 @@ def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_ri
     assert outcome.kind is Kind.COMMITTED
 
 
+def test_writes_whose_reading_lost_its_reply_are_committed_before_later_ones(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.drain()
+    accepted("a")
+    read_new = stream.read_new
+
+    def lose_the_reply(*args: Any, **options: Any) -> list[stream.Entry]:
+        if read_new(*args, **options):
+            raise redis.ConnectionError("cut after Redis had handed the entries out")
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "read_new", lose_the_reply)
+        with pytest.raises(redis.ConnectionError):
+            writer.drain()
+    accepted("b")
+
+    writer.drain()
+
+    assert texts() == ["a", "b"]
+
+
+def test_a_redis_that_is_out_of_memory_is_drained_all_the_same(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    writer.drain()
+    for text in "abc":
+        accepted(text)
+    clean_redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(QueueUnavailable):
+            accepted("refused")
+        Writer().drain()
+        assert stream.length(clean_redis) == 0
+    finally:
+        clean_redis.config_set("maxmemory", 0)
+    assert texts() == ["a", "b", "c"]
+    assert accepted("again")
+
+
 def test_a_store_that_fails_acknowledges_nothing_and_everything_is_committed_later(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
@@ -165,6 +206,7 @@ def test_a_store_that_fails_acknowledges_nothing_and_everything_is_committed_lat
         add(text, announced=False)
     accepted("last")
     with connection.cursor() as cursor:
+        cursor.execute("VACUUM")  # no free pages are left from other tests
         pages = cursor.execute("PRAGMA page_count").fetchone()[0]
         cursor.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
     failed_commits = []

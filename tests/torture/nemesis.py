@@ -12,7 +12,7 @@ import psutil
 from tests.torture.faults import Fault
 from tests.torture.harness import Skipped, TorturedService
 
-PAUSE_SECONDS = (0.5, 3.0)
+PAUSE_SECONDS = (0.3, 1.8)
 WATCH_SECONDS = 0.05
 
 

@@ -11,7 +11,7 @@ run: $(VENV)/run
 
 test: $(VENV)/test lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 # Faults against load, then a check of every promise: make torture MINUTES=30 SEED=any-text-of-an-earlier-run
 MINUTES ?= 5

@@ -1,5 +1,6 @@
 """`manage.py up`: the one command that runs everything."""
 
+import os
 import re
 import shlex
 import signal
@@ -72,6 +73,19 @@ def test_up_runs_everything_survives_kills_and_stops_in_order(service: Service) 
     stopped = [log.rindex(part) for part in ("web", "writer", "redis")]
     assert stopped == sorted(stopped)
     assert service.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.timeout(120)
+def test_up_replaces_a_writer_that_hangs(service: Service) -> None:
+    assert service.create("before").status == 201
+    hung = pid_of_writer(service)
+    os.kill(hung, signal.SIGSTOP)
+
+    until(lambda: service.get("/health/ready").status == 503, seconds=6, what="ready to turn red")
+    until(lambda: pid_of_writer(service) != hung, seconds=30, what="the standby to take over")
+    until(service.is_ready, seconds=10)
+    assert service.create("after").status == 201
+    assert service.names() == ["before", "after"]
 
 
 def test_up_makes_no_demo_access_without_the_switch(make_service, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

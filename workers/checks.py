@@ -18,24 +18,7 @@ from workers.roles import current_role
 @register(Tags.compatibility)
 def check_configuration(**_: Any) -> list[CheckMessage]:
     """Return what the settings alone show."""
-    found: list[CheckMessage] = []
-    database: dict[str, Any] = django_settings.DATABASES["default"]
-    if database.get("ATOMIC_REQUESTS"):
-        found.append(
-            Error(
-                "ATOMIC_REQUESTS opens a transaction for every request.",
-                hint="Remove it: requests do not write, and each write is atomic in the writer.",
-                id="workers.E001",
-            )
-        )
-    if "transaction_mode" in database.get("OPTIONS", {}) or "init_command" in database.get("OPTIONS", {}):
-        found.append(
-            Error(
-                "transaction_mode or init_command in DATABASES overrides what each role needs.",
-                hint="Remove them: workers/store.py sets the transaction mode and the pragmas.",
-                id="workers.E002",
-            )
-        )
+    found = _check_database()
     if getattr(django_settings, "CELERY_WORKER_CONCURRENCY", 1) != 1:
         found.append(
             Error(
@@ -58,6 +41,28 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
                 "WRITE_SYNCHRONOUS is NORMAL: a power loss can undo writes that were answered with 201.",
                 hint="Use FULL unless that is acceptable.",
                 id="workers.W001",
+            )
+        )
+    return found
+
+
+def _check_database() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    database: dict[str, Any] = django_settings.DATABASES["default"]
+    if database.get("ATOMIC_REQUESTS"):
+        found.append(
+            Error(
+                "ATOMIC_REQUESTS opens a transaction for every request.",
+                hint="Remove it: requests do not write, and each write is atomic in the writer.",
+                id="workers.E001",
+            )
+        )
+    if "transaction_mode" in database.get("OPTIONS", {}) or "init_command" in database.get("OPTIONS", {}):
+        found.append(
+            Error(
+                "transaction_mode or init_command in DATABASES overrides what each role needs.",
+                hint="Remove them: workers/store.py sets the transaction mode and the pragmas.",
+                id="workers.E002",
             )
         )
     return found

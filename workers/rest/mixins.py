@@ -42,29 +42,13 @@ class QueuedWriteMixin:
 
         Raises ProblemError for whatever is not a success.
         """
-        request: Request = self.request
-        preferences = headers.prefer(request)
-        principal = principal_of(request)
-        once = self._idempotency(principal)
-        wait_seconds = (
-            settings.WRITE_WAIT_SECONDS if preferences.wait_seconds is None else preferences.wait_seconds
-        )
-        waits = not preferences.respond_async and wait_seconds > 0
+        preferences = headers.prefer(self.request)
+        once = self._idempotency(principal_of(self.request))
         try:
             outcome = idempotency.earlier_outcome(once) if once else None
             write_id = outcome.write_id if outcome else 0
             if outcome is None:
-                submission = submit(
-                    function,
-                    arguments,
-                    principal=principal,
-                    token=once.token if once else None,
-                    fingerprint=once.fingerprint if once else "",
-                    announced=waits,
-                )
-                if waits:
-                    outcome = submission.wait(wait_seconds)
-                write_id = submission.accepted()
+                outcome, write_id = self._hand_over(function, arguments, once, preferences)
         except KeyInProgress as exc:
             # Committed since this request looked for its receipt?
             outcome, write_id = (once and idempotency.earlier_outcome(once)), exc.write_id
@@ -80,6 +64,29 @@ class QueuedWriteMixin:
             response["Preference-Applied"] = preferences.applied()
         patch_vary_headers(response, ["Prefer"])
         return response
+
+    def _hand_over(
+        self: Any,
+        function: str,
+        arguments: Mapping[str, Any],
+        once: idempotency.Idempotency | None,
+        preferences: headers.Prefer,
+    ) -> tuple[Outcome | None, int]:
+        """Submit the write and wait as preferred; return its outcome, if it came in time, and its id."""
+        wait_seconds = preferences.wait_seconds
+        if wait_seconds is None:
+            wait_seconds = settings.WRITE_WAIT_SECONDS
+        waits = not preferences.respond_async and wait_seconds > 0
+        submission = submit(
+            function,
+            arguments,
+            principal=principal_of(self.request),
+            token=once.token if once else None,
+            fingerprint=once.fingerprint if once else "",
+            announced=waits,
+        )
+        outcome = submission.wait(wait_seconds) if waits else None
+        return outcome, submission.accepted()
 
     def get_entity_tag(self, body: Any) -> str | None:
         """Return the entity tag, without quotes, of what a result shows; override where there is one."""

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 import pytest
@@ -12,12 +14,17 @@ import pytest
 from tests.e2e.service import BASE_DIR, PYTHON, Answer, Service
 from tests.waiting import until
 
-HOLD_THE_LEASE = """
-import django; django.setup()
-from workers.lease import Lease
+TAKE_THE_LEASE_AGAIN_AND_AGAIN = """
 import sys
-print(Lease().try_acquire(purpose="test"), flush=True)
-sys.stdin.read()
+from pathlib import Path
+from workers.lease import Lease
+print("ready", flush=True)
+for line in sys.stdin:
+    lease = Lease(Path(sys.argv[1]))
+    print(lease.try_acquire(purpose="test"), flush=True)
+    sys.stdin.readline()
+    lease.release()
+    print("released", flush=True)
 """
 
 
@@ -162,24 +169,50 @@ sys.stdin.read()
     until(lambda: service.names() == names, what="the commits, in order")
 
 
-def test_of_two_processes_that_start_at_the_same_instant_one_gets_the_lease(service: Service) -> None:
-    service.stop("writer")
-    for _ in range(20):
+def test_of_two_processes_that_try_at_the_same_instant_one_gets_the_lease(tmp_path: Path) -> None:
+    with ExitStack() as stack:
         pair = [
-            subprocess.Popen(
-                [PYTHON, "-c", HOLD_THE_LEASE],
-                env=service.environment,
-                cwd=BASE_DIR,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
+            stack.enter_context(
+                subprocess.Popen(
+                    [PYTHON, "-c", TAKE_THE_LEASE_AGAIN_AND_AGAIN, str(tmp_path / "lease")],
+                    cwd=BASE_DIR,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
             )
             for _ in range(2)
         ]
-        got = [process.stdout.readline().strip() for process in pair if process.stdout]
+
+        def tell_both() -> list[str]:
+            answers = []
+            for process in pair:
+                assert process.stdin is not None
+                process.stdin.write("go on\n")
+                process.stdin.flush()
+            for process in pair:
+                assert process.stdout is not None
+                answers.append(process.stdout.readline().strip())
+            return answers
+
+        assert [process.stdout.readline() for process in pair if process.stdout] == ["ready\n"] * 2
+        for _ in range(200):
+            assert sorted(tell_both()) == ["False", "True"]
+            assert tell_both() == ["released", "released"]
         for process in pair:
-            process.communicate("")
-        assert sorted(got) == ["False", "True"]
+            process.kill()
+
+
+def test_of_two_workers_that_start_at_the_same_instant_one_writes(service: Service) -> None:
+    service.stop("writer")
+    service.start("writer")
+    service.processes["other"] = service.processes.pop("writer")
+    service.start("writer")
+
+    until(lambda: "state=standby" in service.log("writer"), seconds=30, what="one to stand by")
+
+    assert service.log("writer").count("state=holds-lease") == 2  # the one that was stopped, and one of these
+    assert service.create("by one of them").status == 201
 
 
 def test_a_frozen_writer_that_wakes_up_never_writes_beside_another(service: Service) -> None:

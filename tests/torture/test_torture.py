@@ -36,5 +36,6 @@ def test_a_writer_that_forgets_its_receipts_is_caught(tmp_path: Path) -> None:
         TORTURE_BREAK_RECEIPTS="1",
     )
 
-    found = Counter(violation.kind for violation in run.violations)
-    assert found["doubled"] >= 1, report.describe(run)
+    # A second create is "doubled", a second update a "version gap": which of them it was is chance.
+    found = {violation.kind for violation in run.violations}
+    assert found & {"doubled", "version gap"}, report.describe(run)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from project.part import BackOff, describe_exit
-from tests.project.waiting import eventually
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +40,7 @@ class Supervised:
         return self._output.read_text()
 
     def says(self, text: str, *, times: int = 1) -> bool:
-        return eventually(lambda: self.output.count(text) >= times)
+        return until(lambda: self.output.count(text) >= times, seconds=15, what=text)
 
     def pids(self, name: str) -> list[int]:
         return [int(pid) for pid in re.findall(rf"started: {name} (\d+)", self.output)]
@@ -225,7 +225,7 @@ def test_what_a_dead_part_has_left_of_its_group_is_told_to_end(supervise: Superv
 
     os.kill(supervised.pids("arbiter")[0], signal.SIGKILL)
 
-    assert eventually(lambda: is_gone(worker))
+    until(lambda: is_gone(worker), seconds=15)
 
 
 @pytest.mark.skipif(
@@ -237,7 +237,7 @@ def test_the_parts_end_when_the_supervisor_is_killed(supervise: Supervise) -> No
 
     supervised.process.kill()
 
-    assert eventually(lambda: all(is_gone(pid) for pid in supervised.pids(r"\w+")))
+    until(lambda: all(is_gone(pid) for pid in supervised.pids(r"\w+")), seconds=15)
 
 
 def test_the_terminals_ctrl_c_does_not_reach_the_parts(supervise: Supervise) -> None:

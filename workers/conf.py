@@ -98,10 +98,11 @@ class WriteSettings:
         at_least=0,
         at_most=300,
     )
+    # Three at least: the first two deaths are those of whole batches, and tell nothing of one write.
     WRITE_MAX_DEATHS = Setting(
         3,
         "Deaths of the writer after which the write at hand is set aside as failed.",
-        at_least=1,
+        at_least=3,
         at_most=100,
     )
     WRITE_PAUSE_TIMEOUT_SECONDS = Setting(

@@ -1,3 +1,4 @@
+import time
 from argparse import ArgumentParser
 
 from django.contrib.auth import get_user_model
@@ -5,9 +6,11 @@ from django.core.management.base import BaseCommand, CommandError
 from knox.models import get_token_model
 from knox.settings import CONSTANTS
 
+from project.authentication import REMEMBER_SECONDS
+
 
 class Command(BaseCommand):
-    help = "Revoke API tokens of a user. A revoked token is refused from the next request on."
+    help = "Revoke API tokens of a user. When this ends, no process accepts them any more."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", help="whose tokens to revoke")
@@ -30,4 +33,5 @@ class Command(BaseCommand):
         count, _ = tokens.delete()
         if not count:
             raise CommandError(f"{username!r} has no such token.")
+        time.sleep(REMEMBER_SECONDS)  # a web process takes a token that it knows for so long without looking
         self.stdout.write(f"Revoked {count} token{'s' if count != 1 else ''} of {username!r}.")

@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from items.models import NAME_MAX_CHARACTERS, Item, no_control_characters
+from workers.rest import SharedFieldsMixin
 
 
 class TextField(serializers.CharField):
@@ -14,7 +15,7 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class ItemSerializer(serializers.ModelSerializer):
+class ItemSerializer(SharedFieldsMixin, serializers.ModelSerializer):
     """Validates what clients send; what they get is `Item.representation`."""
 
     name = TextField(max_length=NAME_MAX_CHARACTERS, validators=[no_control_characters])

@@ -138,6 +138,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["workers.rest.codec.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["workers.rest.codec.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "workers.rest.codec.PlainNegotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "project.exception_handler.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

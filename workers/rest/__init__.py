@@ -1,7 +1,7 @@
 """The REST side of the write path: views whose writes go to the writer, and the headers they understand."""
 
 from workers.rest.answers import principal_of, queued_response, result_of
-from workers.rest.codec import BoundedJSONParser, JSONRenderer
+from workers.rest.codec import BoundedJSONParser, JSONRenderer, PlainNegotiation
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.mixins import (
     QueuedCreateMixin,
@@ -10,6 +10,7 @@ from workers.rest.mixins import (
     QueuedWritesMixin,
     ReadAfterMixin,
 )
+from workers.rest.serializers import SharedFieldsMixin
 
 __all__ = [
     # Views
@@ -18,6 +19,7 @@ __all__ = [
     "QueuedUpdateMixin",
     "QueuedWritesMixin",
     "ReadAfterMixin",
+    "SharedFieldsMixin",
     # Answers
     "principal_of",
     "queued_response",
@@ -25,6 +27,7 @@ __all__ = [
     # Wire format
     "BoundedJSONParser",
     "JSONRenderer",
+    "PlainNegotiation",
     # Errors
     "ProblemError",
     "problem_of",

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 import orjson
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from workers.conf import settings
 from workers.rest.errors import ProblemError
@@ -55,3 +57,18 @@ class JSONRenderer(BaseRenderer):
         if data is None:
             return b""
         return orjson.dumps(data, default=str, option=self._options)
+
+
+class PlainNegotiation(DefaultContentNegotiation):
+    """DRF's own, short where the client takes anything and the view renders one thing, as nearly always."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        meta = request._request.META  # not `request.headers`, which parses all of them
+        if len(renderers) == 1 and not format_suffix and not meta.get("QUERY_STRING"):
+            media_type = renderers[0].media_type
+            if meta.get("HTTP_ACCEPT", "*/*") in {"*/*", media_type}:
+                return renderers[0], media_type
+        chosen: tuple[Any, str] = super().select_renderer(request, renderers, format_suffix)
+        return chosen

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from items import rows
 from items.models import Item
 from workers import Result, Write, WriteRejected, write_function
 
@@ -18,11 +19,8 @@ def create_item(write: Write) -> Result:
 @create_item.bulk
 def create_items(writes: Sequence[Write]) -> list[Result]:
     """Create one item for each write, in one statement."""
-    now = timezone.now()
-    items = Item.objects.bulk_create(
-        Item(name=write.arguments["data"]["name"], created_at=now, updated_at=now) for write in writes
-    )
-    return [Result(status=201, body=item.representation()) for item in items]
+    items = rows.insert([write.arguments["data"] for write in writes])
+    return [Result(status=201, body=item) for item in items]
 
 
 @write_function("items.update")

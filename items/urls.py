@@ -1,7 +1,11 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from items.views import ItemViewSet
+from items.views import BulkCreateView, ItemViewSet
 
 router = SimpleRouter()
 router.register("items", ItemViewSet, basename="item")
-urlpatterns = router.urls
+urlpatterns = [
+    path("items/bulk/", BulkCreateView.as_view(), name="items-bulk"),
+    *router.urls,
+]

@@ -57,6 +57,58 @@ def test_a_bad_body_is_refused(service: Service, body: bytes, status: int, code:
     assert service.rows("SELECT count(*) FROM items_item") == before
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid"),
+        (b"null", 400, "invalid"),
+        (b"7", 400, "invalid"),
+        (b'[{"name": "x"}]', 400, "invalid"),
+        (b"{}", 400, "invalid"),
+        (b'{"items": null}', 400, "invalid"),
+        (b'{"items": "x"}', 400, "invalid"),
+        (b'{"items": {"name": "x"}}', 400, "invalid"),
+        (b'{"items": []}', 400, "invalid"),
+        (b'{"items": [NaN]}', 400, "parse_error"),
+        (b'{"items": [null]}', 400, "invalid"),
+        (b'{"items": [5, true, "x", [], 1e999]}', 400, "parse_error"),
+        (b'{"items": [5, true, "x", [], 123456789012345678901234567890]}', 400, "invalid"),
+        (b'{"items": [[[[{"name": "x"}]]]]}', 400, "invalid"),
+        (b'{"items": [{"name": {"name": {"name": "x"}}}]}', 400, "invalid"),
+        (b'{"items": [{"name": ["x"]}]}', 400, "invalid"),
+        (b'{"items": [{"name": 99999999999999999999}]}', 400, "invalid"),
+        (b'{"items": [{"name": "a\\u0000b"}]}', 400, "invalid"),
+        (b'{"items": [{"name": "\\ud800"}]}', 400, "parse_error"),
+        (b'{"items": [{"name": "\xff"}]}', 400, "parse_error"),
+        (b'{"items": ' + b"[" * 100_000, 400, "parse_error"),
+        (b'{"items": [' + b"[]," * 300_000 + b"[]]}", 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "atomic": null}', 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "atomic": "no"}', 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "atomic": 1}', 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "' + b"k" * 500_000 + b'": 1}', 400, "invalid"),
+        (b'{"items": [{"name": "' + b"x" * 2_000_000 + b'"}]}', 413, "body_too_large"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_bad_body_of_many_items_is_refused(service: Service, body: bytes, status: int, code: str) -> None:
+    before = service.rows("SELECT count(*) FROM items_item")
+
+    answer = service.post("/api/items/bulk/", body)
+
+    assert_problem(answer, status, code)
+    assert len(answer.body) < 10_000
+    assert service.rows("SELECT count(*) FROM items_item") == before
+
+
+def test_whatever_an_item_is_without_atomic_it_gets_a_verdict_and_no_error(service: Service) -> None:
+    junk = b'[null, 5, true, "x", [[]], {"name": {}}, {"name": "a\\u0000b"}, {"name": 99999999999999999999}]'
+
+    answer = service.post("/api/items/bulk/", b'{"atomic": false, "items": ' + junk + b"}")
+
+    assert answer.status == 200
+    assert [result["status"] for result in answer.json()["results"]] == [400] * 8
+
+
 def test_invalid_fields_are_named(service: Service) -> None:
     problem = service.post("/api/items/", {"name": "x" * 201}).json()
 
@@ -107,6 +159,8 @@ def test_a_bad_read_after_is_refused(service: Service, value: str) -> None:
         ("PUT", "/api/items/", 405, "method_not_allowed"),
         ("POST", "/health/live", 405, "method_not_allowed"),
         ("GET", "/session_a", 405, "method_not_allowed"),
+        ("GET", "/api/items/bulk/", 405, "method_not_allowed"),
+        ("DELETE", "/api/items/bulk/", 405, "method_not_allowed"),
         ("GET", "/api/items/?cursor=x", 404, "not_found"),
         ("GET", "/api/items/?created_after=yesterday", 400, "invalid"),
         ("GET", "/api/items/?search=%00", 400, "invalid"),

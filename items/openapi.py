@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 from items.bodies import BULK_MAX_ITEMS
+from items.operations import LARGEST_INTEGER, REF_PATTERN, TRANSACTION_MAX_OPERATIONS
 
 Schema = dict[str, Any]
 
@@ -100,6 +101,78 @@ BULK_CREATE: dict[str, Any] = {
             },
             response_only=True,
             status_codes=["201"],
+        ),
+    ],
+}
+
+_REF = {"type": "string", "pattern": f"^{REF_PATTERN}$", "description": "Unique in the request."}
+_INTEGER = {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}
+_TARGET = {
+    "oneOf": [_INTEGER, _object({"ref": _REF})],
+    "description": "An item, or what an earlier operation of this request creates.",
+}
+_VERSION = _INTEGER | {"description": "Apply only to this version of the item, as If-Match does; else 412."}
+# Not $ref Item, which requires the name.
+_CHANGES = {"type": "object", "properties": {"name": {"type": "string"}}, "description": "As in PATCH."}
+
+
+def _operation(op: str, required: Schema, optional: Schema | None = None) -> Schema:
+    return _object({"op": {"type": "string", "const": op}} | required, optional)
+
+
+_OPERATION = {
+    "oneOf": [
+        _operation("create", {"data": ITEM}, {"ref": _REF}),
+        _operation("update", {"id": _TARGET, "data": _CHANGES}, {"version": _VERSION}),
+        _operation("delete", {"id": _TARGET}, {"version": _VERSION}),
+    ],
+}
+_OPERATION_RESULT = {
+    "oneOf": [
+        _operation("create", {"status": _status(201), "item": ITEM}),
+        _operation("update", {"status": _status(200), "item": ITEM}),
+        _operation("delete", {"status": _status(204), "id": _INTEGER}),
+    ],
+}
+TRANSACTION: dict[str, Any] = {
+    "operation_id": "transactions_create",
+    "tags": ["transactions"],
+    "description": (
+        f"Apply 1 to {TRANSACTION_MAX_OPERATIONS} operations in order with one write: all or none. An "
+        'operation may change what an earlier one creates: `"id": {"ref": "a"}` is the item of the create '
+        'with `"ref": "a"`. An operation that cannot be applied is named (404, 409, 412), with `fields` '
+        "such as `operations.2.id`. If-Match is refused."
+    ),
+    "request": {"application/json": _object({"operations": _list(_OPERATION, TRANSACTION_MAX_OPERATIONS)})},
+    "responses": {
+        (200, "application/json"): OpenApiResponse(
+            response=_object({"results": _list(_OPERATION_RESULT, TRANSACTION_MAX_OPERATIONS)}),
+            description="All operations are applied; `results` are in their order.",
+        )
+    },
+    "examples": [
+        OpenApiExample(
+            "Create, change what was created, delete",
+            value={
+                "operations": [
+                    {"op": "create", "ref": "a", "data": {"name": "draft"}},
+                    {"op": "update", "id": {"ref": "a"}, "data": {"name": "first item"}},
+                    {"op": "delete", "id": 3, "version": 5},
+                ]
+            },
+            request_only=True,
+        ),
+        OpenApiExample(
+            "Their results",
+            value={
+                "results": [
+                    {"op": "create", "status": 201, "item": EXAMPLE_ITEM | {"name": "draft"}},
+                    {"op": "update", "status": 200, "item": EXAMPLE_ITEM | {"version": 2}},
+                    {"op": "delete", "status": 204, "id": 3},
+                ]
+            },
+            response_only=True,
+            status_codes=["200"],
         ),
     ],
 }

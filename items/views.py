@@ -12,6 +12,7 @@ from items import openapi
 from items.bodies import bulk_arguments
 from items.filters import ItemFilter
 from items.models import Item
+from items.operations import transaction_arguments
 from items.pagination import ItemPagination
 from items.serializers import ItemSerializer
 from items.write_functions import entity_tag
@@ -49,6 +50,15 @@ class BulkCreateView(QueuedWriteMixin, APIView):
     def post(self, request: Request) -> Response:
         _refuse_if_match(request, "an item that does not exist yet has no entity tag.")
         return self.perform_write("items.create_many", bulk_arguments(request.data))
+
+
+class TransactionView(QueuedWriteMixin, APIView):
+    """Change several items with one write."""
+
+    @extend_schema(**openapi.TRANSACTION)
+    def post(self, request: Request) -> Response:
+        _refuse_if_match(request, "a transaction takes `version` with each operation instead.")
+        return self.perform_write("items.transact", transaction_arguments(request.data))
 
 
 def _refuse_if_match(request: Request, detail: str) -> None:

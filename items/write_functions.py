@@ -10,6 +10,9 @@ from items import rows
 from items.models import Item
 from workers import Result, Write, WriteRejected, write_function
 
+PART_AT_FAULT = {"not_found": ".id", "precondition_failed": ".version"}
+"""Of an operation that is rejected, by code."""
+
 CONFLICT = "The change conflicts with what is stored."
 
 
@@ -45,20 +48,33 @@ def create_many(write: Write) -> Result:
 @write_function("items.update")
 def update_item(write: Write) -> Result:
     """Change the fields in `data` of the item `id`, if `if_match` allows."""
-    item = _find(write.arguments)
-    for field, value in write.arguments["data"].items():
-        setattr(item, field, value)
-    item.version += 1
-    item.updated_at = max(timezone.now(), item.updated_at)
-    item.save(force_update=True)
-    return Result(body=item.representation())
+    item = _find(write.arguments["id"])
+    _check_tags(item, write.arguments["if_match"])
+    return Result(body=_change(item, write.arguments["data"]))
 
 
 @write_function("items.delete")
 def delete_item(write: Write) -> Result:
     """Delete the item `id`, if `if_match` allows."""
-    _find(write.arguments).delete()
+    item = _find(write.arguments["id"])
+    _check_tags(item, write.arguments["if_match"])
+    item.delete()
     return Result(status=204)
+
+
+@write_function("items.transact")
+def transact(write: Write) -> Result:
+    """Apply `operations` in order. The first that cannot be applied rejects the write and is named."""
+    ids: dict[str, int] = {}
+    results = []
+    for number, operation in enumerate(write.arguments["operations"]):
+        try:
+            results.append(_operate(operation, ids))
+        except WriteRejected as exc:
+            raise _rejected_at(number, exc) from exc
+        except IntegrityError as exc:
+            raise _rejected_at(number, WriteRejected(409, "conflict", CONFLICT)) from exc
+    return Result(body={"results": results})
 
 
 def _insert_all(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -87,16 +103,63 @@ def entity_tag(item_id: int, version: int) -> str:
     return f"{item_id}-{version}"
 
 
-def _find(arguments: Any) -> Item:
-    """Return the item, or reject the write: 404 when there is none, 412 when it has changed."""
-    item = Item.objects.filter(pk=arguments["id"]).first()
+def _find(item_id: Any) -> Item:
+    """Return the item. Raises WriteRejected (404)."""
+    item = Item.objects.filter(pk=item_id).first()
     if item is None:
-        raise WriteRejected(404, "not_found", f"There is no item {arguments['id']}.")
-    tags = arguments["if_match"]
-    if tags is not None and tags != ["*"] and entity_tag(item.pk, item.version) not in tags:
-        raise WriteRejected(
-            412,
-            "precondition_failed",
-            f"Item {item.pk} has changed: it is now at version {item.version}. Read it again.",
-        )
+        raise WriteRejected(404, "not_found", f"There is no item {item_id}.")
     return item
+
+
+def _check_tags(item: Item, tags: Sequence[str] | None) -> None:
+    """Raise WriteRejected (412) when the item has none of these entity tags."""
+    if tags is not None and tags != ["*"] and entity_tag(item.pk, item.version) not in tags:
+        raise _stale(item)
+
+
+def _stale(item: Item) -> WriteRejected:
+    detail = f"Item {item.pk} has changed: it is now at version {item.version}. Read it again."
+    return WriteRejected(412, "precondition_failed", detail)
+
+
+def _change(item: Item, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Change the fields in `data`, and return the item as the API shows it."""
+    for field, value in data.items():
+        setattr(item, field, value)
+    item.version += 1
+    item.updated_at = max(timezone.now(), item.updated_at)
+    item.save(force_update=True)
+    return item.representation()
+
+
+def _operate(operation: Mapping[str, Any], ids: dict[str, int]) -> dict[str, Any]:
+    """Apply one operation of a transaction and return its result. `ids` holds the ids behind refs so far.
+
+    Raises WriteRejected.
+    """
+    op = operation["op"]
+    if op == "create":
+        [created] = rows.insert([operation["data"]])
+        if "ref" in operation:
+            ids[operation["ref"]] = created["id"]
+        return {"op": op, "status": 201, "item": created}
+    target, version = operation["id"], operation["version"]
+    item = _find(ids[target["ref"]] if isinstance(target, dict) else target)
+    if version is not None and version != item.version:
+        raise _stale(item)
+    if op == "update":
+        return {"op": op, "status": 200, "item": _change(item, operation["data"])}
+    item_id = item.pk
+    item.delete()
+    return {"op": op, "status": 204, "id": item_id}
+
+
+def _rejected_at(number: int, rejection: WriteRejected) -> WriteRejected:
+    """Return the rejection of a whole transaction because of its operation `number`."""
+    place = f"operations.{number}" + PART_AT_FAULT.get(rejection.code, "")
+    return WriteRejected(
+        rejection.status,
+        rejection.code,
+        f"Operation {number}: {rejection.detail}",
+        fields={place: [rejection.detail]},
+    )

@@ -109,6 +109,77 @@ def test_whatever_an_item_is_without_atomic_it_gets_a_verdict_and_no_error(servi
     assert [result["status"] for result in answer.json()["results"]] == [400] * 8
 
 
+@pytest.mark.parametrize(
+    ("operation", "place"),
+    [
+        (b"null", "operations.0"),
+        (b"[[]]", "operations.0"),
+        (b"{}", "operations.0.op"),
+        (b'{"op": null}', "operations.0.op"),
+        (b'{"op": ["create"]}', "operations.0.op"),
+        (b'{"op": "upsert"}', "operations.0.op"),
+        (b'{"op": "create"}', "operations.0.data"),
+        (b'{"op": "create", "data": null}', "operations.0.data"),
+        (b'{"op": "create", "data": [1]}', "operations.0.data"),
+        (b'{"op": "create", "data": {"name": "a\\u0000b"}}', "operations.0.data.name"),
+        (b'{"op": "create", "data": {"name": {"a": [[[]]]}}}', "operations.0.data.name"),
+        (b'{"op": "create", "data": {"name": "x"}, "ref": null}', "operations.0.ref"),
+        (b'{"op": "create", "data": {"name": "x"}, "ref": "a b"}', "operations.0.ref"),
+        (b'{"op": "create", "data": {"name": "x"}, "ref": {"a": 1}}', "operations.0.ref"),
+        (b'{"op": "create", "data": {"name": "x"}, "version": 1}', "operations.0"),
+        (b'{"op": "create", "data": {"name": "x"}, "' + b"k" * 500_000 + b'": 1}', "operations.0"),
+        (b'{"op": "delete"}', "operations.0.id"),
+        (b'{"op": "delete", "id": null}', "operations.0.id"),
+        (b'{"op": "delete", "id": true}', "operations.0.id"),
+        (b'{"op": "delete", "id": 0}', "operations.0.id"),
+        (b'{"op": "delete", "id": -7}', "operations.0.id"),
+        (b'{"op": "delete", "id": 1.0}', "operations.0.id"),
+        (b'{"op": "delete", "id": "1"}', "operations.0.id"),
+        (b'{"op": "delete", "id": [1]}', "operations.0.id"),
+        (b'{"op": "delete", "id": 9223372036854775808}', "operations.0.id"),
+        (b'{"op": "delete", "id": 123456789012345678901234567890}', "operations.0.id"),
+        (b'{"op": "delete", "id": {}}', "operations.0.id"),
+        (b'{"op": "delete", "id": {"ref": 5}}', "operations.0.id"),
+        (b'{"op": "delete", "id": {"ref": "' + b"r" * 500_000 + b'"}}', "operations.0.id"),
+        (b'{"op": "delete", "id": {"ref": "a", "x": 1}}', "operations.0.id"),
+        (b'{"op": "delete", "id": 1, "version": null}', "operations.0.version"),
+        (b'{"op": "delete", "id": 1, "version": "1"}', "operations.0.version"),
+        (b'{"op": "delete", "id": 1, "version": true}', "operations.0.version"),
+        (b'{"op": "delete", "id": 1, "version": 9223372036854775808}', "operations.0.version"),
+        (b'{"op": "update", "id": 1}', "operations.0.data"),
+        (b'{"op": "update", "id": 1, "data": {"name": 5}}', "operations.0.data.name"),
+    ],
+    ids=lambda value: repr(value)[:70],
+)
+def test_a_bad_operation_is_refused_by_its_place(service: Service, operation: bytes, place: str) -> None:
+    answer = service.post("/api/transactions/", b'{"operations": [' + operation + b"]}")
+
+    assert_problem(answer, 400, "invalid")
+    assert list(answer.json()["fields"]) == [place]
+    assert len(answer.body) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid"),
+        (b"null", 400, "invalid"),
+        (b"[]", 400, "invalid"),
+        (b"{}", 400, "invalid"),
+        (b'{"operations": {}}', 400, "invalid"),
+        (b'{"operations": []}', 400, "invalid"),
+        (b'{"operations": [NaN]}', 400, "parse_error"),
+        (b'{"operations": [{"op": "\\udfff"}]}', 400, "parse_error"),
+        (b'{"operations": ' + b"[" * 100_000, 400, "parse_error"),
+        (b'{"operations": [{"op": "delete", "id": 9223372036854775807}]}', 404, "not_found"),
+        (b'{"operations": [{"op": "delete", "id": 1}], "atomic": true}', 400, "invalid"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_bad_transaction_is_refused(service: Service, body: bytes, status: int, code: str) -> None:
+    assert_problem(service.post("/api/transactions/", body), status, code)
+
+
 def test_invalid_fields_are_named(service: Service) -> None:
     problem = service.post("/api/items/", {"name": "x" * 201}).json()
 
@@ -161,6 +232,7 @@ def test_a_bad_read_after_is_refused(service: Service, value: str) -> None:
         ("GET", "/session_a", 405, "method_not_allowed"),
         ("GET", "/api/items/bulk/", 405, "method_not_allowed"),
         ("DELETE", "/api/items/bulk/", 405, "method_not_allowed"),
+        ("GET", "/api/transactions/", 405, "method_not_allowed"),
         ("GET", "/api/items/?cursor=x", 404, "not_found"),
         ("GET", "/api/items/?created_after=yesterday", 400, "invalid"),
         ("GET", "/api/items/?search=%00", 400, "invalid"),

@@ -7,8 +7,9 @@ from django.db import models
 
 NAME_MAX_CHARACTERS = 200
 
+CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 no_control_characters = RegexValidator(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]",
+    CONTROL_CHARACTERS,
     "Control characters are not allowed.",
     "control_characters",
     inverse_match=True,

@@ -1,7 +1,12 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from items.views import ItemViewSet
+from items.views import BulkCreateView, ItemViewSet, TransactionView
 
 router = SimpleRouter()
 router.register("items", ItemViewSet, basename="item")
-urlpatterns = router.urls
+urlpatterns = [
+    path("items/bulk/", BulkCreateView.as_view(), name="items-bulk"),
+    path("transactions/", TransactionView.as_view(), name="transactions"),
+    *router.urls,
+]

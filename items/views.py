@@ -1,17 +1,22 @@
 from typing import Any
 
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
+from items import openapi
+from items.bodies import bulk_arguments
 from items.filters import ItemFilter
 from items.models import Item
+from items.operations import transaction_arguments
 from items.pagination import ItemPagination
 from items.serializers import ItemSerializer
 from items.write_functions import entity_tag
-from workers.rest import QueuedWritesMixin
+from workers.rest import ProblemError, QueuedWriteMixin, QueuedWritesMixin
 
 
 class ItemViewSet(QueuedWritesMixin, ModelViewSet):
@@ -36,3 +41,27 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
         response = super().retrieve(request, *args, **kwargs)
         response["ETag"] = f'"{self.get_entity_tag(response.data)}"'
         return response
+
+
+class BulkCreateView(QueuedWriteMixin, APIView):
+    """Create many items with one write."""
+
+    @extend_schema(**openapi.BULK_CREATE)
+    def post(self, request: Request) -> Response:
+        _refuse_if_match(request, "an item that does not exist yet has no entity tag.")
+        return self.perform_write("items.create_many", bulk_arguments(request.data))
+
+
+class TransactionView(QueuedWriteMixin, APIView):
+    """Change several items with one write."""
+
+    @extend_schema(**openapi.TRANSACTION)
+    def post(self, request: Request) -> Response:
+        _refuse_if_match(request, "a transaction takes `version` with each operation instead.")
+        return self.perform_write("items.transact", transaction_arguments(request.data))
+
+
+def _refuse_if_match(request: Request, detail: str) -> None:
+    """Raise ProblemError for a condition that could only be ignored."""
+    if "If-Match" in request.headers:
+        raise ProblemError(400, "invalid_header", f"If-Match: {detail}")

@@ -1,13 +1,19 @@
 """How items change. These functions run in the writer, inside its transaction; see workers/registry.py."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from items import rows
 from items.models import Item
 from workers import Result, Write, WriteRejected, write_function
+
+PART_AT_FAULT = {"not_found": ".id", "precondition_failed": ".version"}
+"""Of an operation that is rejected, by code."""
+
+CONFLICT = "The change conflicts with what is stored."
 
 
 @write_function("items.create")
@@ -23,23 +29,73 @@ def create_items(writes: Sequence[Write]) -> list[Result]:
     return [Result(status=201, body=item) for item in items]
 
 
+@write_function("items.create_many")
+def create_many(write: Write) -> Result:
+    """Create an item from each of `data`, and give the verdicts on all items of the request in its order.
+
+    `refused` holds, by position, what is wrong with items that are not in `data`. With `atomic` one item that
+    the store refuses is an IntegrityError of the whole write, without it is a verdict on that item.
+    """
+    insert = _insert_all if write.arguments["atomic"] else _insert_as_many_as_possible
+    results = insert(write.arguments["data"])
+    for position, faults in write.arguments["refused"]:  # ascending, so that each finds its final place
+        results.insert(position, _refusal(400, "invalid", "The item is not valid.", faults))
+    created = sum(result["status"] == 201 for result in results)
+    body = {"created": created, "rejected": len(results) - created, "results": results}
+    return Result(status=201 if created else 200, body=body)
+
+
 @write_function("items.update")
 def update_item(write: Write) -> Result:
     """Change the fields in `data` of the item `id`, if `if_match` allows."""
-    item = _find(write.arguments)
-    for field, value in write.arguments["data"].items():
-        setattr(item, field, value)
-    item.version += 1
-    item.updated_at = max(timezone.now(), item.updated_at)
-    item.save(force_update=True)
-    return Result(body=item.representation())
+    item = _find(write.arguments["id"])
+    _check_tags(item, write.arguments["if_match"])
+    return Result(body=_change(item, write.arguments["data"]))
 
 
 @write_function("items.delete")
 def delete_item(write: Write) -> Result:
     """Delete the item `id`, if `if_match` allows."""
-    _find(write.arguments).delete()
+    item = _find(write.arguments["id"])
+    _check_tags(item, write.arguments["if_match"])
+    item.delete()
     return Result(status=204)
+
+
+@write_function("items.transact")
+def transact(write: Write) -> Result:
+    """Apply `operations` in order. The first that cannot be applied rejects the write and is named."""
+    ids: dict[str, int] = {}
+    results = []
+    for number, operation in enumerate(write.arguments["operations"]):
+        try:
+            results.append(_operate(operation, ids))
+        except WriteRejected as exc:
+            raise _rejected_at(number, exc) from exc
+        except IntegrityError as exc:
+            raise _rejected_at(number, WriteRejected(409, "conflict", CONFLICT)) from exc
+    return Result(body={"results": results})
+
+
+def _insert_all(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a verdict for each item: it is created. Raises IntegrityError when the store refuses one."""
+    return [{"status": 201, "item": item} for item in rows.insert(data)]
+
+
+def _insert_as_many_as_possible(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a verdict for each item: it is created, or the store refuses it."""
+    try:
+        with transaction.atomic():
+            return _insert_all(data)
+    except IntegrityError:
+        if len(data) == 1:
+            return [_refusal(409, "conflict", CONFLICT)]
+        return [verdict for one in data for verdict in _insert_as_many_as_possible([one])]
+
+
+def _refusal(status: int, code: str, detail: str, faults: Any = None) -> dict[str, Any]:
+    error = {"code": code, "detail": detail}
+    return {"status": status, "error": error | {"fields": faults} if faults else error}
 
 
 def entity_tag(item_id: int, version: int) -> str:
@@ -47,16 +103,63 @@ def entity_tag(item_id: int, version: int) -> str:
     return f"{item_id}-{version}"
 
 
-def _find(arguments: Any) -> Item:
-    """Return the item, or reject the write: 404 when there is none, 412 when it has changed."""
-    item = Item.objects.filter(pk=arguments["id"]).first()
+def _find(item_id: Any) -> Item:
+    """Return the item. Raises WriteRejected (404)."""
+    item = Item.objects.filter(pk=item_id).first()
     if item is None:
-        raise WriteRejected(404, "not_found", f"There is no item {arguments['id']}.")
-    tags = arguments["if_match"]
-    if tags is not None and tags != ["*"] and entity_tag(item.pk, item.version) not in tags:
-        raise WriteRejected(
-            412,
-            "precondition_failed",
-            f"Item {item.pk} has changed: it is now at version {item.version}. Read it again.",
-        )
+        raise WriteRejected(404, "not_found", f"There is no item {item_id}.")
     return item
+
+
+def _check_tags(item: Item, tags: Sequence[str] | None) -> None:
+    """Raise WriteRejected (412) when the item has none of these entity tags."""
+    if tags is not None and tags != ["*"] and entity_tag(item.pk, item.version) not in tags:
+        raise _stale(item)
+
+
+def _stale(item: Item) -> WriteRejected:
+    detail = f"Item {item.pk} has changed: it is now at version {item.version}. Read it again."
+    return WriteRejected(412, "precondition_failed", detail)
+
+
+def _change(item: Item, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Change the fields in `data`, and return the item as the API shows it."""
+    for field, value in data.items():
+        setattr(item, field, value)
+    item.version += 1
+    item.updated_at = max(timezone.now(), item.updated_at)
+    item.save(force_update=True)
+    return item.representation()
+
+
+def _operate(operation: Mapping[str, Any], ids: dict[str, int]) -> dict[str, Any]:
+    """Apply one operation of a transaction and return its result. `ids` holds the ids behind refs so far.
+
+    Raises WriteRejected.
+    """
+    op = operation["op"]
+    if op == "create":
+        [created] = rows.insert([operation["data"]])
+        if "ref" in operation:
+            ids[operation["ref"]] = created["id"]
+        return {"op": op, "status": 201, "item": created}
+    target, version = operation["id"], operation["version"]
+    item = _find(ids[target["ref"]] if isinstance(target, dict) else target)
+    if version is not None and version != item.version:
+        raise _stale(item)
+    if op == "update":
+        return {"op": op, "status": 200, "item": _change(item, operation["data"])}
+    item_id = item.pk
+    item.delete()
+    return {"op": op, "status": 204, "id": item_id}
+
+
+def _rejected_at(number: int, rejection: WriteRejected) -> WriteRejected:
+    """Return the rejection of a whole transaction because of its operation `number`."""
+    place = f"operations.{number}" + PART_AT_FAULT.get(rejection.code, "")
+    return WriteRejected(
+        rejection.status,
+        rejection.code,
+        f"Operation {number}: {rejection.detail}",
+        fields={place: [rejection.detail]},
+    )

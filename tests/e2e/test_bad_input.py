@@ -57,6 +57,129 @@ def test_a_bad_body_is_refused(service: Service, body: bytes, status: int, code:
     assert service.rows("SELECT count(*) FROM items_item") == before
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid"),
+        (b"null", 400, "invalid"),
+        (b"7", 400, "invalid"),
+        (b'[{"name": "x"}]', 400, "invalid"),
+        (b"{}", 400, "invalid"),
+        (b'{"items": null}', 400, "invalid"),
+        (b'{"items": "x"}', 400, "invalid"),
+        (b'{"items": {"name": "x"}}', 400, "invalid"),
+        (b'{"items": []}', 400, "invalid"),
+        (b'{"items": [NaN]}', 400, "parse_error"),
+        (b'{"items": [null]}', 400, "invalid"),
+        (b'{"items": [5, true, "x", [], 1e999]}', 400, "parse_error"),
+        (b'{"items": [5, true, "x", [], 123456789012345678901234567890]}', 400, "invalid"),
+        (b'{"items": [[[[{"name": "x"}]]]]}', 400, "invalid"),
+        (b'{"items": [{"name": {"name": {"name": "x"}}}]}', 400, "invalid"),
+        (b'{"items": [{"name": ["x"]}]}', 400, "invalid"),
+        (b'{"items": [{"name": 99999999999999999999}]}', 400, "invalid"),
+        (b'{"items": [{"name": "a\\u0000b"}]}', 400, "invalid"),
+        (b'{"items": [{"name": "\\ud800"}]}', 400, "parse_error"),
+        (b'{"items": [{"name": "\xff"}]}', 400, "parse_error"),
+        (b'{"items": ' + b"[" * 100_000, 400, "parse_error"),
+        (b'{"items": [' + b"[]," * 300_000 + b"[]]}", 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "atomic": null}', 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "atomic": "no"}', 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "atomic": 1}', 400, "invalid"),
+        (b'{"items": [{"name": "x"}], "' + b"k" * 500_000 + b'": 1}', 400, "invalid"),
+        (b'{"items": [{"name": "' + b"x" * 2_000_000 + b'"}]}', 413, "body_too_large"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_bad_body_of_many_items_is_refused(service: Service, body: bytes, status: int, code: str) -> None:
+    before = service.rows("SELECT count(*) FROM items_item")
+
+    answer = service.post("/api/items/bulk/", body)
+
+    assert_problem(answer, status, code)
+    assert len(answer.body) < 10_000
+    assert service.rows("SELECT count(*) FROM items_item") == before
+
+
+def test_whatever_an_item_is_without_atomic_it_gets_a_verdict_and_no_error(service: Service) -> None:
+    junk = b'[null, 5, true, "x", [[]], {"name": {}}, {"name": "a\\u0000b"}, {"name": 99999999999999999999}]'
+
+    answer = service.post("/api/items/bulk/", b'{"atomic": false, "items": ' + junk + b"}")
+
+    assert answer.status == 200
+    assert [result["status"] for result in answer.json()["results"]] == [400] * 8
+
+
+@pytest.mark.parametrize(
+    ("operation", "place"),
+    [
+        (b"null", "operations.0"),
+        (b"[[]]", "operations.0"),
+        (b"{}", "operations.0.op"),
+        (b'{"op": null}', "operations.0.op"),
+        (b'{"op": ["create"]}', "operations.0.op"),
+        (b'{"op": "upsert"}', "operations.0.op"),
+        (b'{"op": "create"}', "operations.0.data"),
+        (b'{"op": "create", "data": null}', "operations.0.data"),
+        (b'{"op": "create", "data": [1]}', "operations.0.data"),
+        (b'{"op": "create", "data": {"name": "a\\u0000b"}}', "operations.0.data.name"),
+        (b'{"op": "create", "data": {"name": {"a": [[[]]]}}}', "operations.0.data.name"),
+        (b'{"op": "create", "data": {"name": "x"}, "ref": null}', "operations.0.ref"),
+        (b'{"op": "create", "data": {"name": "x"}, "ref": "a b"}', "operations.0.ref"),
+        (b'{"op": "create", "data": {"name": "x"}, "ref": {"a": 1}}', "operations.0.ref"),
+        (b'{"op": "create", "data": {"name": "x"}, "version": 1}', "operations.0"),
+        (b'{"op": "create", "data": {"name": "x"}, "' + b"k" * 500_000 + b'": 1}', "operations.0"),
+        (b'{"op": "delete"}', "operations.0.id"),
+        (b'{"op": "delete", "id": null}', "operations.0.id"),
+        (b'{"op": "delete", "id": true}', "operations.0.id"),
+        (b'{"op": "delete", "id": 0}', "operations.0.id"),
+        (b'{"op": "delete", "id": -7}', "operations.0.id"),
+        (b'{"op": "delete", "id": 1.0}', "operations.0.id"),
+        (b'{"op": "delete", "id": "1"}', "operations.0.id"),
+        (b'{"op": "delete", "id": [1]}', "operations.0.id"),
+        (b'{"op": "delete", "id": 9223372036854775808}', "operations.0.id"),
+        (b'{"op": "delete", "id": 123456789012345678901234567890}', "operations.0.id"),
+        (b'{"op": "delete", "id": {}}', "operations.0.id"),
+        (b'{"op": "delete", "id": {"ref": 5}}', "operations.0.id"),
+        (b'{"op": "delete", "id": {"ref": "' + b"r" * 500_000 + b'"}}', "operations.0.id"),
+        (b'{"op": "delete", "id": {"ref": "a", "x": 1}}', "operations.0.id"),
+        (b'{"op": "delete", "id": 1, "version": null}', "operations.0.version"),
+        (b'{"op": "delete", "id": 1, "version": "1"}', "operations.0.version"),
+        (b'{"op": "delete", "id": 1, "version": true}', "operations.0.version"),
+        (b'{"op": "delete", "id": 1, "version": 9223372036854775808}', "operations.0.version"),
+        (b'{"op": "update", "id": 1}', "operations.0.data"),
+        (b'{"op": "update", "id": 1, "data": {"name": 5}}', "operations.0.data.name"),
+    ],
+    ids=lambda value: repr(value)[:70],
+)
+def test_a_bad_operation_is_refused_by_its_place(service: Service, operation: bytes, place: str) -> None:
+    answer = service.post("/api/transactions/", b'{"operations": [' + operation + b"]}")
+
+    assert_problem(answer, 400, "invalid")
+    assert list(answer.json()["fields"]) == [place]
+    assert len(answer.body) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid"),
+        (b"null", 400, "invalid"),
+        (b"[]", 400, "invalid"),
+        (b"{}", 400, "invalid"),
+        (b'{"operations": {}}', 400, "invalid"),
+        (b'{"operations": []}', 400, "invalid"),
+        (b'{"operations": [NaN]}', 400, "parse_error"),
+        (b'{"operations": [{"op": "\\udfff"}]}', 400, "parse_error"),
+        (b'{"operations": ' + b"[" * 100_000, 400, "parse_error"),
+        (b'{"operations": [{"op": "delete", "id": 9223372036854775807}]}', 404, "not_found"),
+        (b'{"operations": [{"op": "delete", "id": 1}], "atomic": true}', 400, "invalid"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_a_bad_transaction_is_refused(service: Service, body: bytes, status: int, code: str) -> None:
+    assert_problem(service.post("/api/transactions/", body), status, code)
+
+
 def test_invalid_fields_are_named(service: Service) -> None:
     problem = service.post("/api/items/", {"name": "x" * 201}).json()
 
@@ -107,6 +230,9 @@ def test_a_bad_read_after_is_refused(service: Service, value: str) -> None:
         ("PUT", "/api/items/", 405, "method_not_allowed"),
         ("POST", "/health/live", 405, "method_not_allowed"),
         ("GET", "/session_a", 405, "method_not_allowed"),
+        ("GET", "/api/items/bulk/", 405, "method_not_allowed"),
+        ("DELETE", "/api/items/bulk/", 405, "method_not_allowed"),
+        ("GET", "/api/transactions/", 405, "method_not_allowed"),
         ("GET", "/api/items/?cursor=x", 404, "not_found"),
         ("GET", "/api/items/?created_after=yesterday", 400, "invalid"),
         ("GET", "/api/items/?search=%00", 400, "invalid"),

@@ -224,7 +224,8 @@ def test_the_schema_and_its_page_need_no_network(service: Service) -> None:
 def test_health_needs_no_token_and_everything_else_does(service: Service) -> None:
     assert service.get("/health/live", anonymous=True).status == 200
     assert service.get("/health/ready", anonymous=True).status == 200
-    for method, path in [("GET", "/api/items/"), ("POST", "/api/items/"), ("GET", "/api/writes/1/")]:
+    posts = [("POST", path) for path in ("/api/items/", "/api/items/bulk/", "/api/transactions/")]
+    for method, path in [*posts, ("GET", "/api/items/"), ("GET", "/api/writes/1/")]:
         answer = service.request(method, path, {"name": "x"} if method == "POST" else None, anonymous=True)
         assert (answer.status, answer.json()["code"]) == (401, "not_authenticated")
         assert answer.headers["WWW-Authenticate"] == "Bearer"

@@ -7,6 +7,7 @@ from workers.rest.mixins import (
     QueuedCreateMixin,
     QueuedDestroyMixin,
     QueuedUpdateMixin,
+    QueuedWriteMixin,
     QueuedWritesMixin,
     ReadAfterMixin,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "QueuedCreateMixin",
     "QueuedDestroyMixin",
     "QueuedUpdateMixin",
+    "QueuedWriteMixin",
     "QueuedWritesMixin",
     "ReadAfterMixin",
     "SharedFieldsMixin",

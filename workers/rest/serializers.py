@@ -1,4 +1,4 @@
-"""A serializer for the path of every write: its fields, which DRF makes anew for each request, are made once."""
+"""A serializer for the path of every write: its fields are made once, not for each request as in DRF."""
 
 from functools import cache
 from typing import Any

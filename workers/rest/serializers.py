@@ -19,11 +19,12 @@ class SharedFieldsMixin:
 
     def run_validation(self, data: Any = empty) -> Any:
         """Return the validated data. Raises ValidationError, with the same messages as without this mixin."""
-        shared = _shared(type(self), self.partial)
+        shared = _shared(type(self), self.partial)  # type: ignore[arg-type]  # classes are hashable
         return super(SharedFieldsMixin, shared).run_validation(data)  # type: ignore[misc]
 
 
 @cache
-def _shared(serializer_class: type[Serializer], partial: bool) -> Serializer:
+def _shared(serializer_class: Any, partial: bool) -> Serializer:
     """Return the one instance whose fields all validation of its class goes through; it keeps no state."""
-    return serializer_class(partial=partial)
+    shared: Serializer = serializer_class(partial=partial)
+    return shared

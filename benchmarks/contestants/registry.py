@@ -1,0 +1,80 @@
+"""The contestants, and what a success of each promises."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.contestants.django_servers import DjangoServer, NoopServer
+from benchmarks.contestants.one_writer import OneWriterServer
+from benchmarks.contestants.server import Contestant
+
+DURABLE = "durable: committed and fsynced before the answer"
+NOT_DURABLE = "not durable: commits of the last moments can be lost on power loss"
+
+
+def contestants(bench: Bench, preload: Path | None = None) -> Iterator[Contestant]:
+    """Yield every contestant. With `preload`, all their processes run with that library."""
+    yield from django_contestants(bench, preload)
+    yield from one_writer_contestants(bench, preload)
+
+
+def django_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:
+    """Yield the ceiling, and Django that writes for itself."""
+    yield Contestant(
+        name="noop",
+        label="No-op view (writes nothing): the ceiling",
+        server=NoopServer(bench=bench, name="noop", preload=preload),
+        durability="nothing is written",
+        is_durable=False,
+    )
+    ways = [
+        ("direct-default", "Django, default settings", "default", "gthread", DURABLE),
+        ("direct-full", "Django, WAL + IMMEDIATE + FULL", "full", "gthread", DURABLE),
+        ("direct-full-gevent", "the same under gevent", "full", "gevent", DURABLE),
+        ("direct-full-sync", "the same under sync workers", "full", "sync", DURABLE),
+        ("direct-normal", "Django, WAL + IMMEDIATE + NORMAL", "normal", "gthread", NOT_DURABLE),
+    ]
+    for name, label, database, worker_class, durability in ways:
+        server = DjangoServer(
+            bench=bench, name=name, preload=preload, database=database, worker_class=worker_class
+        )
+        yield Contestant(
+            name=name,
+            label=label,
+            server=server,
+            durability=durability,
+            is_durable=durability == DURABLE,
+        )
+
+
+def one_writer_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:
+    """Yield this service, asked in three ways. The three share its processes."""
+    server = OneWriterServer(bench=bench, name="one-writer", preload=preload)
+    yield Contestant(
+        name="one-writer",
+        label="One Writer, 201 after the commit",
+        server=server,
+        durability=DURABLE,
+        is_durable=True,
+    )
+    yield Contestant(
+        name="one-writer-async",
+        label="One Writer, respond-async",
+        server=server,
+        headers={"Prefer": "respond-async"},
+        expected_status=202,
+        durability="accepted: in Redis's AOF, fsynced before the answer; committed soon after",
+        is_durable=True,
+    )
+    yield Contestant(
+        name="one-writer-bulk",
+        label="One Writer, 1,000 items per request",
+        server=server,
+        path="/api/items/bulk/",
+        items=1_000,
+        before='{"atomic": true, "items": [',
+        after="]}",
+        durability=DURABLE,
+        is_durable=True,
+        in_main_table=False,
+    )

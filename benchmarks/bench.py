@@ -45,7 +45,7 @@ class Bench:
 
     @cached_property
     def template(self) -> Path:
-        """A data directory with a migrated store, the demo user and a token, which every contestant copies."""
+        """A data directory with a migrated store, a user and a token, which every contestant copies."""
         directory = self.new_directory("template")
         self.prepare({"DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "benchmarks.peers.settings"})
         return directory

@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
 STOP_SECONDS = 10
 _POLL_SECONDS = 0.05
-_OURS = ("WRITE_", "PEER_", "REDIS_URL", "DEMO", "PORT", "HOST", "SECRET_KEY", "WEB_", "DJANGO_", "LD_PRELOAD")
+_OURS = ("WRITE_", "PEER_", "WEB_", "REDIS_URL", "DEMO", "PORT", "HOST", "SECRET_KEY", "DJANGO_", "LD_")
 """Beginnings of the variables that a user's shell may hold and that must not reach a contestant."""
 
 

@@ -16,7 +16,7 @@ def gunicorn(python: str, config: str) -> list[str]:
     return [python, "-m", "gunicorn", "project.wsgi:application", "--config", os.fspath(BASE_DIR / config)]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class DjangoServer(Server):
     """Two gunicorn processes over a store that they write themselves."""
 
@@ -47,7 +47,7 @@ class DjangoServer(Server):
         return self.bench.python
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class NoopServer(DjangoServer):
     """The ceiling: it keeps no rows."""
 

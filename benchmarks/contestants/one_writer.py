@@ -1,4 +1,4 @@
-"""This service as `manage.py up` runs it: Redis, two workers of which one stands by, and the web processes."""
+"""This service as `manage.py up` runs it: Redis, a worker and one that stands by, and the web processes."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def redis_command(python: str, directory: Path) -> list[str]:
     return [binary, os.fspath(embedded_redis.prepare(directory))]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class OneWriterServer(Server):
     """The service with its own defaults."""
 

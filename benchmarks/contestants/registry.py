@@ -4,17 +4,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.bench import Bench
+from benchmarks.contestants.celery_servers import CeleryServer
 from benchmarks.contestants.django_servers import DjangoServer, NoopServer
 from benchmarks.contestants.one_writer import OneWriterServer
+from benchmarks.contestants.other_servers import DatasetteServer, FastApiServer
+from benchmarks.contestants.postgres import PostgresServer
 from benchmarks.contestants.server import Contestant
 
 DURABLE = "durable: committed and fsynced before the answer"
 NOT_DURABLE = "not durable: commits of the last moments can be lost on power loss"
 
+DAY = "2026-01-01 00:00:00"
+"""Datasette fills in nothing itself: its clients send all of a row."""
+
 
 def contestants(bench: Bench, preload: Path | None = None) -> Iterator[Contestant]:
     """Yield every contestant. With `preload`, all their processes run with that library."""
     yield from django_contestants(bench, preload)
+    yield from postgres_contestants(bench, preload)
+    yield from celery_contestants(bench, preload)
+    yield from other_contestants(bench, preload)
     yield from one_writer_contestants(bench, preload)
 
 
@@ -45,6 +54,53 @@ def django_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestan
             durability=durability,
             is_durable=durability == DURABLE,
         )
+
+
+def postgres_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:
+    """Yield Django on PostgreSQL, with threads and with greenlets."""
+    for name, label, worker_class in (
+        ("postgres", "Django + PostgreSQL", "gthread"),
+        ("postgres-gevent", "the same under gevent", "gevent"),
+    ):
+        server = PostgresServer(bench=bench, name=name, preload=preload, worker_class=worker_class)
+        yield Contestant(name=name, label=label, server=server, durability=DURABLE, is_durable=True)
+
+
+def celery_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:
+    """Yield Django that waits for Celery tasks."""
+    for name, label, view in (
+        ("celery-task", "one Celery task and one commit per write", "celery-task"),
+        ("celery-batches", "celery-batches, one message per write", "celery-batches"),
+    ):
+        server = CeleryServer(bench=bench, name=name, preload=preload, view=view)
+        yield Contestant(
+            name=name,
+            label=label,
+            server=server,
+            durability=f"{DURABLE}; a message under way is lost when the worker is killed",
+            is_durable=True,
+        )
+
+
+def other_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:
+    """Yield other frameworks."""
+    for name, label in (
+        ("fastapi-sync", "FastAPI + SQLAlchemy, threads"),
+        ("fastapi-aiosqlite", "FastAPI + SQLAlchemy, aiosqlite"),
+    ):
+        server = FastApiServer(bench=bench, name=name, preload=preload)
+        yield Contestant(name=name, label=label, server=server, durability=DURABLE, is_durable=True)
+    yield Contestant(
+        name="datasette",
+        label="Datasette's insert API",
+        server=DatasetteServer(bench=bench, name="datasette", preload=preload),
+        path="/store/items_item/-/insert",
+        before='{"row": ',
+        item_back=f'", "created_at": "{DAY}", "updated_at": "{DAY}", "version": 1}}',
+        after="}",
+        durability=DURABLE,
+        is_durable=True,
+    )
 
 
 def one_writer_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:

@@ -22,7 +22,7 @@ class Rows:
     """Different names: fewer than rows when something was written twice."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Server:
     """Processes over a data directory of their own. Subclasses say which."""
 

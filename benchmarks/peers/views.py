@@ -74,7 +74,7 @@ class CeleryTaskViewSet(PeerViewSet):
 
 
 class CeleryBatchesViewSet(PeerViewSet):
-    """Hands the write to celery-batches, which commits what came in 50 ms, and waits for the task's result."""
+    """Hands the write to celery-batches, which commits what came in 50 ms, and waits for the result."""
 
     def create_item(self, serializer: ItemSerializer) -> Mapping[str, Any]:
         from benchmarks.peers.celery_batches_app import create_items

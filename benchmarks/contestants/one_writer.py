@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.contestants.django_servers import SERVICE_CONFIG, gunicorn
 from benchmarks.contestants.server import Server
-from benchmarks.processes import BASE_DIR
+from benchmarks.processes import BASE_DIR, Processes
 from project import embedded_redis
 
 # fmt: off
@@ -54,6 +54,12 @@ class OneWriterServer(Server):
         self.start_writer("writer")
         self.start_writer("standby")
         self.processes.start("web", gunicorn(self.bench.python, SERVICE_CONFIG))
+
+    def start_alone(self) -> None:
+        """Start Redis and nothing else: neither does anybody commit, nor does anybody answer."""
+        self.directory = self.prepare()
+        self.processes = Processes(self.directory, self.variables())
+        self.start_redis()
 
     def start_redis(self) -> None:
         self.processes.start("redis", redis_command(self.bench.python, self.directory))

@@ -47,6 +47,13 @@ class Server:
         """Return the environment variables of its processes."""
         return {}
 
+    def variables(self) -> dict[str, str]:
+        """Return all environment variables that its processes get."""
+        variables = {"DATA_DIR": str(self.directory), "HOST": "127.0.0.1", "PORT": str(self.port)}
+        if self.preload is not None:
+            variables["LD_PRELOAD"] = str(self.preload)
+        return variables | self.settings()
+
     def launch(self) -> None:
         """Start its processes, without waiting until they answer."""
         raise NotImplementedError
@@ -54,10 +61,7 @@ class Server:
     def start(self) -> None:
         """Make its directory and start its processes, without waiting until they answer."""
         self.directory = self.prepare()
-        settings = {"DATA_DIR": str(self.directory), "HOST": "127.0.0.1", "PORT": str(self.port)}
-        if self.preload is not None:
-            settings["LD_PRELOAD"] = str(self.preload)
-        self.processes = Processes(self.directory, settings | self.settings())
+        self.processes = Processes(self.directory, self.variables())
         self.launch()
 
     def stop(self) -> None:

@@ -12,8 +12,6 @@ from types import TracebackType
 
 from benchmarks.processes import BASE_DIR, environment
 
-POSTGRES_BINARIES = "/usr/lib/postgresql/*/bin"
-
 
 @dataclass(kw_only=True)
 class Bench:
@@ -67,7 +65,7 @@ class Bench:
     def postgres(self) -> Path | None:
         """The directory of PostgreSQL's server binaries, if it is installed."""
         on_path = shutil.which("initdb")
-        if on_path:
-            return Path(on_path).parent
-        found = sorted(Path("/").glob(f"{POSTGRES_BINARIES.lstrip('/')}/initdb"))
-        return found[-1].parent if found else None
+        places = [Path(on_path).resolve().parent] if on_path else []
+        # Debian keeps the server's programs off PATH, in a directory for each version.
+        places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+        return next((place for place in places if (place / "postgres").exists()), None)

@@ -15,6 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
 STOP_SECONDS = 10
 _POLL_SECONDS = 0.05
+_LOG_CHARACTERS = 1500
 _OURS = ("WRITE_", "PEER_", "WEB_", "REDIS_URL", "DEMO", "PORT", "HOST", "SECRET_KEY", "DJANGO_", "LD_")
 """Beginnings of the variables that a user's shell may hold and that must not reach a contestant."""
 
@@ -93,7 +94,7 @@ class Processes:
 
     def log(self, name: str) -> str:
         path = self.directory / f"{name}.log"
-        return path.read_text(errors="replace")[-3000:] if path.exists() else ""
+        return path.read_text(errors="replace")[-_LOG_CHARACTERS:] if path.exists() else ""
 
 
 def _signal(

@@ -1,5 +1,6 @@
 """Contestants brought up together, so that they can take turns, and ended together."""
 
+import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -47,7 +48,7 @@ def _launch(server: Server, servers: list[Server]) -> str:
         servers.append(server)
         try:
             server.start()
-        except NotStarted as exc:
+        except (NotStarted, OSError, subprocess.CalledProcessError) as exc:
             return str(exc)
     return reason
 

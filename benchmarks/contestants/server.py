@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.load import Request, name_prefix
-from benchmarks.processes import Processes, free_port
+from benchmarks.processes import NotStarted, Processes, free_port
 
 _PROBE_SECONDS = 5
 
@@ -70,7 +70,14 @@ class Server:
 
     def wait(self, request: Request) -> None:
         """Return once it answers a request as it should. Raises NotStarted."""
-        self.processes.wait_until(lambda: ask_once(request) == request.expected_status)
+
+        def is_ready() -> bool:
+            status = ask_once(request)
+            if status in {404, 405}:
+                raise NotStarted(f"there is no {request.path}: it answers {status}")
+            return status == request.expected_status
+
+        self.processes.wait_until(is_ready)
 
     @property
     def token(self) -> str:

@@ -13,7 +13,7 @@ def make_app(name: str) -> Celery:
     app = Celery(name)
     app.conf.update(
         broker_url=settings.REDIS_URL.replace("unix://", "redis+socket://", 1),
-        result_backend=settings.REDIS_URL.replace("unix://", "socket://", 1),
+        result_backend=settings.REDIS_URL.replace("unix://", "redis+socket://", 1),
         broker_connection_retry_on_startup=True,
         broker_pool_limit=64,
         task_acks_late=True,

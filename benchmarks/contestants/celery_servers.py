@@ -16,7 +16,7 @@ class CeleryServer(DjangoServer):
     Under gevent, because Celery's waiting for results is not made for many threads in one process.
     """
 
-    worker_class: str = "gevent"
+    worker_class: str = "gthread"
 
     def launch(self) -> None:
         self.processes.start("redis", redis_command(self.bench.python, self.directory))

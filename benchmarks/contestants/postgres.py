@@ -14,7 +14,7 @@ from benchmarks.load import name_prefix
 
 if TYPE_CHECKING:
     # At run time only where a server is there: the environment of the tests lacks it.
-    import psycopg
+    import psycopg  # type: ignore[import-not-found, unused-ignore]
 
 # What differs from initdb's own configuration: durable commits are its default, stated here to be seen.
 OPTIONS = {

@@ -31,7 +31,7 @@ def django_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestan
     """Yield the ceiling, and Django that writes for itself."""
     yield Contestant(
         name="noop",
-        label="No-op view (writes nothing): the ceiling",
+        label="No-op view, writes nothing",
         server=NoopServer(bench=bench, name="noop", preload=preload),
         durability="nothing is written",
         is_durable=False,
@@ -39,8 +39,8 @@ def django_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestan
     ways = [
         ("direct-default", "Django, default settings", "default", "gthread", DURABLE),
         ("direct-full", "Django, WAL + IMMEDIATE + FULL", "full", "gthread", DURABLE),
-        ("direct-full-gevent", "the same under gevent", "full", "gevent", DURABLE),
-        ("direct-full-sync", "the same under sync workers", "full", "sync", DURABLE),
+        ("direct-full-gevent", "Django, WAL + IMMEDIATE + FULL, gevent", "full", "gevent", DURABLE),
+        ("direct-full-sync", "Django, WAL + IMMEDIATE + FULL, sync", "full", "sync", DURABLE),
         ("direct-normal", "Django, WAL + IMMEDIATE + NORMAL", "normal", "gthread", NOT_DURABLE),
     ]
     for name, label, database, worker_class, durability in ways:
@@ -60,7 +60,7 @@ def postgres_contestants(bench: Bench, preload: Path | None) -> Iterator[Contest
     """Yield Django on PostgreSQL, with threads and with greenlets."""
     for name, label, worker_class in (
         ("postgres", "Django + PostgreSQL", "gthread"),
-        ("postgres-gevent", "the same under gevent", "gevent"),
+        ("postgres-gevent", "Django + PostgreSQL, gevent", "gevent"),
     ):
         server = PostgresServer(bench=bench, name=name, preload=preload, worker_class=worker_class)
         yield Contestant(name=name, label=label, server=server, durability=DURABLE, is_durable=True)

@@ -16,7 +16,7 @@ from benchmarks.run import Run
 
 WRITES = 200_000
 QUICK_WRITES = 20_000
-ROUNDS = 3
+ROUNDS = 2
 DRAIN_SECONDS = 180
 _POLL_SECONDS = 0.1
 
@@ -29,7 +29,7 @@ LIMITS = {
 
 
 def measure(run: Run) -> list[dict[str, Any]] | None:
-    """Measure in at most three rounds, each on a new store and a new Redis."""
+    """Measure in at most two rounds, each on a new store and a new Redis."""
     if not run.takes_part("one-writer"):
         return None
     writes = WRITES if run.seconds >= 2 else QUICK_WRITES

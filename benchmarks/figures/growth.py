@@ -19,10 +19,11 @@ LEVELS = (0, 1_000_000, 10_000_000)
 PAGE_ITEMS = 50
 DEEP_PAGE = 10_000
 FETCHES = 50
+SECONDS = 3.0
 
 
 def measure(run: Run) -> dict[str, Any] | None:
-    """Let three services that differ in their rows only take turns; then fetch pages from the largest one."""
+    """Let three services that differ in their rows only take turns, for 3 s each; then fetch pages."""
     if not run.takes_part("one-writer"):
         return None
     by_rows = {rows: _contestant(run, rows) for rows in LEVELS}
@@ -32,7 +33,8 @@ def measure(run: Run) -> dict[str, Any] | None:
         for number in range(run.rounds):
             for rows in in_turn(levels, number):
                 extra = {"store_rows": rows}
-                samples.append(run.measure(by_rows[rows], round_number=number, extra=extra))
+                seconds = min(SECONDS, run.seconds)
+                samples.append(run.measure(by_rows[rows], round_number=number, seconds=seconds, extra=extra))
         pages = _pages(run, by_rows[levels[-1]]) if levels and levels[-1] == LEVELS[-1] else None
     return {"samples": samples, "pages": pages}
 

@@ -14,7 +14,7 @@ from benchmarks.processes import BASE_DIR
 from benchmarks.run import Run, Samples
 from benchmarks.stage import in_turn
 
-LONE = ("noop", "direct-full", "direct-full-gevent", "direct-full-sync", "one-writer")
+LONE = ("noop", "direct-full", "direct-full-gevent", "one-writer")
 LONE_SECONDS = 2.0
 QUIET_SECONDS = 1.0
 QUIET_WRITES = 15

@@ -81,7 +81,8 @@ def _rates(samples: Sequence[Any], contestants: Mapping[str, Any]) -> Figure:
     axes.set_yticks(range(len(found)), [contestants[name]["label"] for name, _ in found])
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.08)
-    axes.set_title("Writes per second, 64 connections (hatched: not durable; line: spread of the rounds)")
+    axes.set_title("Writes per second, 64 connections")
+    axes.set_xlabel("hatched: not durable; black line: from the slowest to the fastest round")
     return figure
 
 

@@ -89,8 +89,8 @@ def percentiles(samples: Iterable[Sample], shares: Sequence[float], per_decade: 
         if not sample["fault"]:
             for bucket, count in sample["result"]["histogram"].items():
                 counts[int(bucket)] = counts.get(int(bucket), 0) + count
-    total, seen, found = sum(counts.values()), 0, []
-    wanted = sorted(shares)
+    total, seen = sum(counts.values()), 0
+    wanted, found = sorted(shares), list[float]()
     for bucket in sorted(counts):
         seen += counts[bucket]
         while len(found) < len(wanted) and seen >= wanted[len(found)] * total:

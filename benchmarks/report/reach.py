@@ -56,7 +56,7 @@ class Reach:
 
 def reach(figures: Mapping[str, Any]) -> list[Reach]:
     """Return the figures in the order of the issue that asks for them."""
-    return [*_rates(figures), *_latencies(figures), *_volumes(figures), *_growth(figures)]
+    return [*_rates(figures), *_crowds(figures), *_latencies(figures), *_volumes(figures), *_growth(figures)]
 
 
 def _rates(figures: Mapping[str, Any]) -> Iterator[Reach]:
@@ -95,6 +95,9 @@ def _rates(figures: Mapping[str, Any]) -> Iterator[Reach]:
         aim=0.08,
         more_is_better=False,
     )
+
+
+def _crowds(figures: Mapping[str, Any]) -> Iterator[Reach]:
     crowds = by_connections(figures.get("connections") or []).get("one-writer", {})
     found = [crowds[level] for level in CROWDS if level in crowds]
     yield Reach(

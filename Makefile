@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test torture lint format lock clean
+BENCH_VENV := .venv-bench
+
+.PHONY: run test torture bench bench-quick lint format lock clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -18,6 +20,14 @@ MINUTES ?= 5
 SEED ?=
 torture: $(VENV)/test
 	$(BIN)/python -m tests.torture.run --minutes $(MINUTES) --seed "$(SEED)"
+
+# Side by side with what people would use instead; see benchmarks/README.md. ARGS="--only ... --figures ..." for parts.
+ARGS ?=
+bench: $(VENV)/run $(BENCH_VENV)/made
+	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+
+bench-quick: $(VENV)/run $(BENCH_VENV)/made
+	$(BENCH_VENV)/bin/python -m benchmarks --quick $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check .
@@ -34,9 +44,10 @@ lock: $(VENV)/test
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
@@ -50,3 +61,9 @@ $(VENV)/run: requirements.lock $(VENV)/made
 $(VENV)/test: requirements-dev.lock $(VENV)/made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/run
+
+# The peers' packages, apart from the service's: celery-batches is not yet for the Celery that the service has.
+$(BENCH_VENV)/made: requirements-bench.lock $(VENV)/made
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@

@@ -1,0 +1,39 @@
+"""Queue creates as a web process does, 200 in each round trip: `fill_stream <run> <count>`.
+
+Runs on the service's own settings, and calls what the service's submitter calls.
+"""
+
+import sys
+
+import django
+
+django.setup()
+
+from benchmarks.load import name_prefix  # noqa: E402
+from workers import Write, stream  # noqa: E402
+from workers.connections import connect  # noqa: E402
+from workers.submitter import APPENDS_AT_ONCE  # noqa: E402
+from workers.writes import encode, new_token  # noqa: E402
+
+
+def main(run: str, count: int) -> None:
+    client = connect(timeout_seconds=10)
+    script = stream.append_script(client)
+    for start in range(0, count, APPENDS_AT_ONCE):
+        appends = [_append(run, number) for number in range(start, min(start + APPENDS_AT_ONCE, count))]
+        refused = [answer for answer in stream.append(script, appends).answers if not answer.isdigit()]
+        if refused:
+            sys.exit(f"not accepted: {refused[0].decode()}")
+
+
+def _append(run: str, number: int) -> stream.Append:
+    name = f"{name_prefix(run)}{number}"
+    # The principal is the id of the user who asks, as the view has it.
+    write = Write(
+        function="items.create", arguments={"data": {"name": name}}, token=new_token(), principal="1"
+    )
+    return stream.Append(payload=encode(write), waits=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

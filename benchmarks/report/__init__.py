@@ -1,0 +1,1 @@
+"""From measurements to what people read: medians, ratios, verdicts, Markdown and plots."""

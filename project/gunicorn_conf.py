@@ -27,7 +27,7 @@ bind = f"[{_host}]:{settings.PORT}" if ":" in _host else f"{_host}:{settings.POR
 # Greenlets, because requests that wait for their outcome are cheap to wake then: measured 1.3 to 1.5 times
 # the rate of threads, which spend their time on handing the interpreter's lock around.
 workers = settings.WEB_PROCESSES
-worker_class = "gevent"
+worker_class = "project.web_worker.FairGeventWorker"
 worker_connections = settings.WEB_CONNECTIONS
 
 # On SIGTERM, requests that wait for their outcome still get it.

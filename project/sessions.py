@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from workers import Submission, WritePathError, submit
 from workers.conf import settings as write_settings
-from workers.rest import principal_of, problem_of, queued_response, result_of
+from workers.rest import principal_of, problem_of, queued_response, raise_unless_committed
 
 SessionStatus = inline_serializer("SessionStatus", {"status": serializers.CharField()})
 
@@ -46,7 +46,7 @@ class _Session(APIView):
             raise problem_of(exc) from exc
         if outcome is None:
             return queued_response(submission.write_id)
-        result_of(outcome)
+        raise_unless_committed(outcome)
         return Response({"status": f"{self.session} committed"}, headers={"Write-Id": str(outcome.write_id)})
 
 

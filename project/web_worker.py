@@ -1,8 +1,8 @@
 """gunicorn's gevent worker, with turns for all: a connection gives way to the others after each request.
 
-A greenlet runs until it waits. A client that sends its next request within the instant in which this process
-would look for it is otherwise served again and again, while others wait for seconds, and with them the answers
-of Redis, so that a few busy readers can keep all writes from being answered.
+A greenlet runs until it waits. A client that sends its next request before this process looks for it is
+otherwise served again and again, while others wait for seconds, and with them the answers of Redis, so that a
+few busy readers can keep all writes from being answered.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ class FairGeventWorker(GeventWorker):
         if req.unreader.buf.tell() or not self.cfg.keepalive:
             return  # the next request is here already, and waiting for more could take for ever
         try:
-            # Not `sleep(0)`: what it lets run first are others that sleep so, a thousand times, before any input.
+            # Not `sleep(0)`: that lets run what else sleeps so, a thousand times over, before any input.
             socket.wait_read(sock.fileno(), timeout=self.cfg.keepalive)
         except TimeoutError:
             raise StopIteration from None  # as gunicorn itself ends an idle connection

@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from workers import registry
 from workers.submission import Submission
@@ -39,15 +38,15 @@ def submit(
     arguments: Mapping[str, Any],
     *,
     principal: str = "",
-    token: UUID | None = None,
+    token: str = "",
     fingerprint: str = "",
     retry_of: int = 0,
     announced: bool = True,
 ) -> Submission:
     """Hand a write to the writer and return at once; the submission tells what becomes of it.
 
-    `principal` says who asked. `token` and `fingerprint` come from an Idempotency-Key, see
-    workers/idempotency.py. `retry_of` is the id of the failed write that this one tries again.
+    `principal` says who asked. `token` (else made up) and `fingerprint` come from an Idempotency-Key,
+    see workers/idempotency.py. `retry_of` is the id of the failed write that this one tries again.
     Without `announced` the outcome can only be read from the receipt.
     Raises UnknownWriteFunction, and TypeError for arguments that are not JSON.
     """

@@ -7,7 +7,6 @@ See draft-ietf-httpapi-idempotency-key-header.
 import hashlib
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -20,15 +19,15 @@ from workers.writes import Outcome
 class Idempotency:
     """What an Idempotency-Key makes of a write."""
 
-    token: UUID
+    token: str
     fingerprint: str
 
 
 def from_key(key: str, *, principal: str, request: Any) -> Idempotency:
     """Return the token for this principal's key, and the digest of the request (JSON types)."""
-    digest = hashlib.sha256(orjson.dumps([principal, key])).digest()
+    token = hashlib.sha256(orjson.dumps([principal, key])).hexdigest()[:32]
     fingerprint = hashlib.sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    return Idempotency(token=UUID(bytes=digest[:16]), fingerprint=fingerprint)
+    return Idempotency(token=token, fingerprint=fingerprint)
 
 
 def earlier_outcome(idempotency: Idempotency) -> Outcome | None:

@@ -1,7 +1,8 @@
 """Outcomes on their way back: the writer announces them, each web process listens for its own.
 
-One message per batch and process: a JSON array of `[number, write id, kind, status, body]`. Announcements
-can be lost (pub/sub keeps nothing); receipts cannot, so whoever may have missed one looks there.
+One message per batch and process: a JSON array of `[number, write id, kind, status, body]`, the body as a
+text that goes to the client as it is. Announcements can be lost (pub/sub keeps nothing); receipts cannot, so
+whoever may have missed one looks there.
 """
 
 import logging
@@ -11,7 +12,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Protocol
-from uuid import UUID
 
 import orjson
 import redis
@@ -32,7 +32,7 @@ QUIET_SECONDS = 1.0
 class Waiter(Protocol):
     """Whoever waits for an outcome."""
 
-    token: UUID
+    token: str
     fingerprint: str
 
     def settle(self, outcome: Outcome) -> None:
@@ -46,7 +46,7 @@ def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, l
         process, _, number = write.reply_to.partition(":")
         if process and number.isdecimal():
             messages[process].append(
-                [int(number), outcome.write_id, outcome.kind, outcome.status, orjson.Fragment(outcome.body)]
+                [int(number), outcome.write_id, outcome.kind, outcome.status, outcome.body.decode()]
             )
     pipeline = client.pipeline(transaction=False)
     for process, message in messages.items():
@@ -121,9 +121,7 @@ class Listener:
         for number, write_id, kind, status, body in orjson.loads(data):
             waiter = self._waiters.pop(number, None)
             if waiter is not None:
-                waiter.settle(
-                    Outcome(write_id=write_id, kind=Kind(kind), status=status, body=orjson.dumps(body))
-                )
+                waiter.settle(Outcome(write_id=write_id, kind=Kind(kind), status=status, body=body.encode()))
 
     def _catch_up(self) -> None:
         """Settle from receipts whatever was committed while nobody listened."""

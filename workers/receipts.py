@@ -6,7 +6,6 @@ Plain SQL, because this is the path of every write; `workers.models.Receipt` is 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection
 
@@ -42,16 +41,16 @@ class Known:
     outcome: Outcome
 
 
-def find(tokens: Iterable[UUID]) -> dict[UUID, Known]:
+def find(tokens: Iterable[str]) -> dict[str, Known]:
     """Return the receipts that exist for these tokens."""
-    wanted = [token.hex for token in tokens]
-    known: dict[UUID, Known] = {}
+    wanted = list(tokens)
+    known: dict[str, Known] = {}
     with connection.cursor() as cursor:
         for start in range(0, len(wanted), FIND_AT_ONCE):
             some = wanted[start : start + FIND_AT_ONCE]
             cursor.execute(f"{_SELECT} token IN ({', '.join(['%s'] * len(some))})", some)
             for token, fingerprint, write_id, outcome, status, body in cursor.fetchall():
-                known[UUID(str(token))] = Known(
+                known[token] = Known(
                     fingerprint=fingerprint,
                     outcome=Outcome(write_id=write_id, kind=Kind(outcome), status=status, body=body.encode()),
                 )
@@ -64,7 +63,7 @@ def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
     rows = [
         (
             outcome.write_id,
-            write.token.hex,
+            write.token,
             write.function,
             write.principal,
             write.fingerprint,

@@ -95,7 +95,7 @@ def retry(receipt: Receipt, known: Families) -> Submission:
         receipt.function,
         orjson.loads(receipt.arguments),
         principal=receipt.principal,
-        token=uuid.uuid5(uuid.NAMESPACE_OID, f"retry after {latest}"),
+        token=uuid.uuid5(uuid.NAMESPACE_OID, f"retry after {latest}").hex,
         retry_of=receipt.pk,
     )
 

@@ -2,7 +2,6 @@
 
 import threading
 from typing import Protocol
-from uuid import UUID
 
 from workers.stream import Append
 from workers.writes import Outcome
@@ -19,7 +18,7 @@ class Sender(Protocol):
 class Submission:
     """A write on its way: accepted by the stream, then settled by its outcome."""
 
-    def __init__(self, sender: Sender, append: Append, token: UUID, number: int, *, announced: bool) -> None:
+    def __init__(self, sender: Sender, append: Append, token: str, number: int, *, announced: bool) -> None:
         self._sender = sender
         self.append = append
         self.token = token

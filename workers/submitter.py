@@ -65,7 +65,7 @@ class Submitter:
         reply_to = f"{self._listener.process}:{number}" if announced else ""
         append = stream.Append(
             payload=encode(replace(write, reply_to=reply_to)),
-            key_token=write.token.hex if write.fingerprint else "",
+            key_token=write.token if write.fingerprint else "",
             fingerprint=write.fingerprint,
             waits=announced,
         )

@@ -172,7 +172,7 @@ class Writer:
             return
         self._held, self._failures = (), 0
         outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
-        claimed = [write.token.hex for write in writes if write.fingerprint]
+        claimed = [write.token for write in writes if write.fingerprint]
         stream.acknowledge(self._acknowledge, entries, claimed=claimed)
         self._leftovers.acknowledged()
 
@@ -219,6 +219,6 @@ def _decode(entry: stream.Entry) -> Write:
         return Write(
             function=UNDECODABLE,
             arguments={"entry": base64.b64encode(entry.payload).decode()},
-            token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)),
+            token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)).hex,
             write_id=entry.write_id,
         )

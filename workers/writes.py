@@ -5,6 +5,7 @@ microseconds since 1970 at that moment, raised where needed so that ids only eve
 write's place in the order, its time of acceptance and its public name at once.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -12,11 +13,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from workers.exceptions import UndecodableEntry
+
+_TOKEN = re.compile("[0-9a-f]{32}")
 
 
 class Kind(StrEnum):
@@ -38,8 +40,8 @@ class Write:
     """The registered name of the write function."""
     arguments: Mapping[str, Any]
     """What the write function is given; JSON types only."""
-    token: UUID
-    """Makes the write unique, however often it is sent: one receipt per token."""
+    token: str
+    """Makes the write unique, however often it is sent: one receipt per token. 32 hexadecimal digits."""
     principal: str = ""
     """Who asked, as an opaque text; empty for nobody in particular."""
     fingerprint: str = ""
@@ -83,12 +85,15 @@ class Outcome:
         return orjson.loads(self.body)
 
 
-def new_token() -> UUID:
-    """Return a token that sorts by time (UUID version 7, RFC 9562), so that its index grows at one end."""
+def new_token() -> str:
+    """Return a token that sorts by time (UUID version 7, RFC 9562), so that its index grows at one end.
+
+    In the form in which it is sent and stored: UUID objects would cost a tenth of the writer's time.
+    """
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds << 80) | secrets.randbits(80)
     value = (value & ~(0xF000 << 64)) | (0x7000 << 64)
-    return UUID(int=(value & ~(0xC000 << 48)) | (0x8000 << 48))
+    return f"{(value & ~(0xC000 << 48)) | (0x8000 << 48):032x}"
 
 
 def encode(write: Write) -> bytes:
@@ -99,7 +104,7 @@ def encode(write: Write) -> bytes:
     """
     return orjson.dumps(
         [
-            write.token.hex,
+            write.token,
             write.function,
             write.arguments,
             write.principal,
@@ -129,6 +134,12 @@ def encode_result(body: Any) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
+def _token(value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("a token is 32 hexadecimal digits")
+    return value
+
+
 def decode(write_id: int, payload: bytes) -> Write:
     """Return the write that an entry of the stream holds. Raises UndecodableEntry."""
     try:
@@ -136,7 +147,7 @@ def decode(write_id: int, payload: bytes) -> Write:
         return Write(
             function=str(function),
             arguments=dict(arguments),
-            token=UUID(token),
+            token=_token(token),
             principal=str(principal),
             fingerprint=str(fingerprint),
             reply_to=str(reply_to),

@@ -44,7 +44,7 @@ def add(text: str, *, announced: bool = True, once: Idempotency | None = None) -
         "notes.add",
         {"data": {"text": text}},
         announced=announced,
-        token=once.token if once else None,
+        token=once.token if once else "",
         fingerprint=once.fingerprint if once else "",
     )
 

@@ -1,6 +1,6 @@
 """The REST side of the write path: views whose writes go to the writer, and the headers they understand."""
 
-from workers.rest.answers import principal_of, queued_response, result_of
+from workers.rest.answers import principal_of, queued_response, raise_unless_committed
 from workers.rest.codec import BoundedJSONParser, JSONRenderer, PlainNegotiation
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.mixins import (
@@ -25,7 +25,7 @@ __all__ = [
     # Answers
     "principal_of",
     "queued_response",
-    "result_of",
+    "raise_unless_committed",
     # Wire format
     "BoundedJSONParser",
     "JSONRenderer",

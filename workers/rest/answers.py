@@ -1,7 +1,5 @@
 """Pieces of the answers to writes."""
 
-from typing import Any
-
 from django.urls import reverse
 from rest_framework import status
 from rest_framework.request import Request
@@ -32,8 +30,7 @@ def queued_response(write_id: int) -> Response:
     )
 
 
-def result_of(outcome: Outcome) -> Any:
-    """Return a committed write's result. Raises ProblemError for one that was rejected or failed."""
+def raise_unless_committed(outcome: Outcome) -> None:
+    """Raise ProblemError for a write that was rejected or failed."""
     if outcome.kind is not Kind.COMMITTED:
         raise problem_of_outcome(outcome)
-    return outcome.json()

@@ -40,9 +40,15 @@ def invalid(name: str, detail: str) -> ProblemError:
     return ProblemError(400, "invalid_header", f"{name}: {detail}")
 
 
+def _header(request: HttpRequest, name: str) -> str | None:
+    # Not `request.headers`, which is made of all the headers before it gives one.
+    value: str | None = request.META.get(name)
+    return value
+
+
 def prefer(request: HttpRequest) -> Prefer:
     """Return the preferences. Raises ProblemError; preferences of others are left alone, as RFC 7240 asks."""
-    raw = request.headers.get("Prefer")
+    raw = _header(request, "HTTP_PREFER")
     if not raw:
         return Prefer()
     respond_async, wait_seconds, minimal = False, None, False
@@ -66,7 +72,7 @@ def prefer(request: HttpRequest) -> Prefer:
 
 def idempotency_key(request: HttpRequest) -> str | None:
     """Return the key, quoted as the draft asks or bare as many clients send it. Raises ProblemError."""
-    raw = request.headers.get("Idempotency-Key")
+    raw = _header(request, "HTTP_IDEMPOTENCY_KEY")
     if raw is None:
         return None
     match = _KEY.fullmatch(raw.strip())
@@ -83,7 +89,7 @@ def if_match(request: HttpRequest) -> list[str] | None:
 
     A weak tag never matches, so it is left out. Raises ProblemError.
     """
-    raw = request.headers.get("If-Match")
+    raw = _header(request, "HTTP_IF_MATCH")
     if raw is None:
         return None
     if raw.strip() == "*":
@@ -100,7 +106,7 @@ def if_match(request: HttpRequest) -> list[str] | None:
 
 def read_after(request: HttpRequest) -> int | None:
     """Return the write that must be committed before this read. Raises ProblemError."""
-    raw = request.headers.get("Read-After")
+    raw = _header(request, "HTTP_READ_AFTER")
     if raw is None:
         return None
     if not _WRITE_ID.fullmatch(raw.strip()):

@@ -25,7 +25,7 @@ from workers.conf import settings
 from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
 from workers.progress import Progress, wait_until_committed
 from workers.rest import headers
-from workers.rest.answers import principal_of, queued_response, result_of, status_url
+from workers.rest.answers import principal_of, queued_response, raise_unless_committed, status_url
 from workers.rest.errors import ProblemError, problem_of
 from workers.writes import Outcome
 
@@ -81,12 +81,41 @@ class QueuedWriteMixin:
             function,
             arguments,
             principal=principal_of(self.request),
-            token=once.token if once else None,
+            token=once.token if once else "",
             fingerprint=once.fingerprint if once else "",
             announced=waits,
         )
         outcome = submission.wait(wait_seconds) if waits else None
-        return outcome, submission.accepted()
+        return outcome, submission.accepted() if outcome is None else outcome.write_id
+
+    def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
+        """Return the headers that follow from what a committed write did; override where there are any."""
+        return {}
+
+    def _idempotency(self: Any, principal: str) -> idempotency.Idempotency | None:
+        key = headers.idempotency_key(self.request)
+        if key is None:
+            return None
+        request: Request = self.request
+        what = [request.method, request.get_full_path(), request.data, request.headers.get("If-Match")]
+        return idempotency.from_key(key, principal=principal, request=what)
+
+    def _settled(self: Any, outcome: Outcome, preferences: headers.Prefer) -> Response:
+        raise_unless_committed(outcome)
+        extra = self.get_result_headers(outcome)
+        if outcome.status == status.HTTP_204_NO_CONTENT:
+            return Response(status=outcome.status, headers=extra)
+        if preferences.minimal:
+            # 201 says that something was created; anything else without a body is 204.
+            minimal = (
+                outcome.status if outcome.status == status.HTTP_201_CREATED else status.HTTP_204_NO_CONTENT
+            )
+            return Response(status=minimal, headers=extra)
+        return Response(outcome.body, status=outcome.status, headers=extra)  # JSON already
+
+
+class _ObjectWriteMixin(QueuedWriteMixin):
+    """A write whose result shows one object."""
 
     def get_entity_tag(self, body: Any) -> str | None:
         """Return the entity tag, without quotes, of what a result shows; override where there is one."""
@@ -102,33 +131,17 @@ class QueuedWriteMixin:
         except NoReverseMatch:
             return None
 
-    def _idempotency(self: Any, principal: str) -> idempotency.Idempotency | None:
-        key = headers.idempotency_key(self.request)
-        if key is None:
-            return None
-        request: Request = self.request
-        what = [request.method, request.get_full_path(), request.data, request.headers.get("If-Match")]
-        return idempotency.from_key(key, principal=principal, request=what)
-
-    def _settled(self: Any, outcome: Outcome, preferences: headers.Prefer) -> Response:
-        body = result_of(outcome)
+    def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
+        body = outcome.json()
         extra: dict[str, str] = {}
         if outcome.status == status.HTTP_201_CREATED and (location := self.get_result_location(body)):
             extra["Location"] = location
         if (tag := self.get_entity_tag(body)) is not None:
             extra["ETag"] = f'"{tag}"'
-        if outcome.status == status.HTTP_204_NO_CONTENT:
-            return Response(status=outcome.status, headers=extra)
-        if preferences.minimal:
-            # 201 says that something was created; anything else without a body is 204.
-            minimal = (
-                outcome.status if outcome.status == status.HTTP_201_CREATED else status.HTTP_204_NO_CONTENT
-            )
-            return Response(status=minimal, headers=extra)
-        return Response(body, status=outcome.status, headers=extra)
+        return extra
 
 
-class QueuedCreateMixin(QueuedWriteMixin):
+class QueuedCreateMixin(_ObjectWriteMixin):
     """POST on the list."""
 
     create_function: str
@@ -139,7 +152,7 @@ class QueuedCreateMixin(QueuedWriteMixin):
         return self.perform_write(self.create_function, {"data": serializer.validated_data})  # type: ignore[no-any-return]
 
 
-class QueuedUpdateMixin(QueuedWriteMixin):
+class QueuedUpdateMixin(_ObjectWriteMixin):
     """PUT and PATCH on one object. Whether it exists is the writer's to say."""
 
     update_function: str
@@ -154,7 +167,7 @@ class QueuedUpdateMixin(QueuedWriteMixin):
         return self.update(request, *args, partial=True, **kwargs)  # type: ignore[no-any-return]
 
 
-class QueuedDestroyMixin(QueuedWriteMixin):
+class QueuedDestroyMixin(_ObjectWriteMixin):
     """DELETE on one object. Whether it exists is the writer's to say."""
 
     destroy_function: str

@@ -20,8 +20,8 @@ REMEMBER_SECONDS = 1.0
 REMEMBERED_TOKENS = 10_000
 """Tokens that one process remembers at most; only valid ones are, so strangers cannot fill it."""
 
-_remembered: dict[bytes, tuple[float, tuple[Any, Any]]] = {}
-"""Until when (monotonic seconds) a token is taken for valid, and what it stands for."""
+_remembered: dict[str, tuple[float, tuple[Any, Any]]] = {}
+"""By Authorization header: until when (monotonic seconds) it is taken for valid, and what it stands for."""
 
 
 class BearerAuthentication(TokenAuthentication):
@@ -30,25 +30,34 @@ class BearerAuthentication(TokenAuthentication):
     Looking a token up costs nearly half of a request's time, so a process does it once a second for each.
     """
 
-    def authenticate_credentials(self, token: bytes) -> Any:
-        until, known = _remembered.get(token, (0.0, None))
-        if time.monotonic() < until:
+    def authenticate(self, request: Any) -> Any:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        until, known = _remembered.get(header, (0.0, None))
+        now = time.monotonic()  # before the look-up: what is revoked during it was valid until then
+        if now < until:
             return known
+        found = super().authenticate(request)
+        if found is not None:
+            _remember(header, found, now)
+        return found
+
+    def authenticate_credentials(self, token: bytes) -> Any:
         if not token.isascii():
             raise AuthenticationFailed("Invalid token.")
-        asked_at = time.monotonic()  # before the look-up: what is revoked during it was valid until then
-        user, auth_token = super().authenticate_credentials(token)
-        life = REMEMBER_SECONDS
-        if auth_token.expiry is not None:
-            life = min(life, (auth_token.expiry - timezone.now()).total_seconds())
-        if len(_remembered) >= REMEMBERED_TOKENS:
-            _remembered.clear()
-        _remembered[token] = (asked_at + life, (user, auth_token))
-        return user, auth_token
+        return super().authenticate_credentials(token)
 
     def _cleanup_token(self, auth_token: Any) -> bool:
         """Return whether the token has expired. Expired rows are for the prune command to delete."""
         return auth_token.expiry is not None and auth_token.expiry < timezone.now()
+
+
+def _remember(header: str, found: tuple[Any, Any], now: float) -> None:
+    life = REMEMBER_SECONDS
+    if found[1].expiry is not None:
+        life = min(life, (found[1].expiry - timezone.now()).total_seconds())
+    if len(_remembered) >= REMEMBERED_TOKENS:
+        _remembered.clear()
+    _remembered[header] = (now + life, found)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

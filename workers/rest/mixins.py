@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import redis
-from django.urls import NoReverseMatch, reverse
 from django.utils.cache import patch_vary_headers
 from rest_framework import status
 from rest_framework.request import Request
@@ -24,7 +23,7 @@ from workers.client import submit
 from workers.conf import settings
 from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
 from workers.progress import Progress, wait_until_committed
-from workers.rest import headers
+from workers.rest import answers, headers
 from workers.rest.answers import principal_of, queued_response, raise_unless_committed, status_url
 from workers.rest.errors import ProblemError, problem_of
 from workers.writes import Outcome
@@ -126,10 +125,7 @@ class _ObjectWriteMixin(QueuedWriteMixin):
         basename = getattr(self, "basename", None)
         if not basename or not isinstance(body, dict) or "id" not in body:
             return None
-        try:
-            return reverse(f"{basename}-detail", args=[body["id"]])
-        except NoReverseMatch:
-            return None
+        return answers.detail_path(f"{basename}-detail", body["id"])
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         body = outcome.json()

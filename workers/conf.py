@@ -76,7 +76,7 @@ class WriteSettings:
     )
     WRITE_PACE_SECONDS = Setting(
         0.02,
-        "Time from one batch to the next while there is load, in seconds; 0 for none.",
+        "Longest time from one batch to the next while there is load, in seconds; 0 for no pause.",
         at_least=0,
         at_most=1,
     )

@@ -1,8 +1,9 @@
 """Hand writes to the stream and wait for their outcomes.
 
 Requests that submit at the same moment share one round trip: the first one in sends for all. Whoever
-arrives meanwhile is sent by the next, so nobody waits for more than two round trips, and no extra thread
-is woken. A request that waits is woken once, by its outcome.
+arrives meanwhile is sent by the next, or with others as soon as they are enough, so nobody waits for more
+than two round trips, and no extra thread is woken. The order is that in which Redis accepts the writes. A
+request that waits is woken once, by its outcome.
 """
 
 import itertools
@@ -34,6 +35,13 @@ from workers.writes import Outcome, Write, encode
 
 logger = logging.getLogger(__name__)
 
+SENDERS = 3
+"""Round trips under way at once. Under load a reply is read late, when its greenlet has its turn; writes that
+waited for that would leave the writer idle."""
+
+SHARED_AT = 8
+"""Writes that wait from which another round trip pays."""
+
 APPENDS_AT_ONCE = 200
 """Writes in one round trip; keeps the script short, because Redis does nothing else while it runs."""
 
@@ -50,7 +58,7 @@ class Submitter:
         self._numbers = itertools.count(1)
         self._mutex = threading.Lock()
         self._pending: deque[Submission] = deque()
-        self._is_sending = False
+        self._senders = 0
         self._client = connect(timeout_seconds=settings.WRITE_SUBMIT_TIMEOUT_SECONDS)
         self._script = stream.append_script(self._client)
 
@@ -74,8 +82,8 @@ class Submitter:
             self._listener.expect(number, submission)
         with self._mutex:
             self._pending.append(submission)
-            leads = not self._is_sending
-            self._is_sending = True
+            leads = not self._senders or (self._senders < SENDERS and len(self._pending) >= SHARED_AT)
+            self._senders += leads
         if leads:
             self._lead()
         return submission
@@ -176,7 +184,7 @@ class Submitter:
         """
         with self._mutex:
             if not self._pending:
-                self._is_sending = False
+                self._senders -= 1
                 return True
             for submission in self._pending:
                 if submission.can_lead:

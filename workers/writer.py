@@ -125,7 +125,7 @@ class Writer:
             pacing.pause_seconds(
                 batch_size=len(entries),
                 batch_limit=settings.WRITE_BATCH_MAX_WRITES,
-                interval_seconds=settings.WRITE_PACE_SECONDS,
+                most_seconds=settings.WRITE_PACE_SECONDS,
                 elapsed_seconds=time.monotonic() - started,
             )
         )

@@ -40,7 +40,7 @@ class Facts:
         by_id = {write_id: sent for sent in self.history.writes for write_id in sent.write_ids}
         principals = {receipt.principal for receipt in self.snapshot.receipts}
         by_token = {
-            idempotency.from_key(sent.key, principal=principal, request=None).token.hex: sent
+            idempotency.from_key(sent.key, principal=principal, request=None).token: sent
             for sent in self.history.writes
             if sent.key
             for principal in principals

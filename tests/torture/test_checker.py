@@ -194,7 +194,7 @@ def test_a_write_that_was_refused_and_applied_is_found() -> None:
 
 def test_a_refused_write_with_a_key_is_found_by_its_token() -> None:
     events, made, row = created(CREATE, 1, 10)
-    token = idempotency.from_key("key", principal="", request=None).token.hex
+    token = idempotency.from_key("key", principal="", request=None).token
     events += [
         send(DELETE, "delete", CREATE, item_id=1, key="key"),
         answer(DELETE, 503, code="stream_full"),

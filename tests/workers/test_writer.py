@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -440,11 +440,10 @@ def test_without_a_writer_a_waiting_request_is_told_at_once(
     assert time.monotonic() - started < 10
 
 
-def test_requests_that_submit_at_the_same_moment_share_round_trips(
-    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
-    sizes = []
+@pytest.fixture
+def held_append(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[int], threading.Event]]:
+    """Holds the first round trip until the event is set; yields the sizes of all, in order of their start."""
+    sizes: list[int] = []
     go_on = threading.Event()
     append = stream.append
 
@@ -455,16 +454,44 @@ def test_requests_that_submit_at_the_same_moment_share_round_trips(
         return append(script, appends)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stream, "append", slow_append)
-    answers = [in_thread(lambda: add("x").wait(20))]
-    until(lambda: sizes, what="the first append")
-    answers += [in_thread(lambda: add("x").wait(20)) for _ in range(10)]
-    until(lambda: len(client.submitter()._pending) == 10, what="ten requests lined up")
+    yield sizes, go_on
     go_on.set()
 
-    until(lambda: writer.drain() or Note.objects.count() == 11, what="eleven commits")
+
+def test_requests_that_submit_at_the_same_moment_share_round_trips(
+    writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
+) -> None:
+    sizes, go_on = held_append
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    few = submitter.SHARED_AT - 1
+    answers = [in_thread(lambda: add("x").wait(20))]
+    until(lambda: sizes, what="the first append")
+    answers += [in_thread(lambda: add("x").wait(20)) for _ in range(few)]
+    until(lambda: len(client.submitter()._pending) == few, what="requests lined up")
+    go_on.set()
+
+    until(lambda: writer.drain() or Note.objects.count() == 1 + few, what="all commits")
 
     assert all(answer() is not None for answer in answers)
-    assert sizes == [1, 10]
+    assert sizes == [1, few]
+
+
+def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_of_their_own(
+    writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
+) -> None:
+    sizes, go_on = held_append
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    first = in_thread(lambda: add("first").wait(20))
+    until(lambda: sizes, what="the first append")
+    others = [in_thread(lambda: add("other").wait(20)) for _ in range(submitter.SHARED_AT)]
+
+    until(lambda: writer.drain() or Note.objects.count() == len(others), what="the commits of the others")
+
+    assert all(answer() is not None for answer in others)
+    assert sizes == [1, submitter.SHARED_AT]
+    go_on.set()
+    until(lambda: writer.drain() or Note.objects.count() == 1 + len(others), what="the first one's commit")
+    assert first() is not None
 
 
 def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(

@@ -1,6 +1,5 @@
 from typing import Any
 
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.request import Request
@@ -10,7 +9,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from items import openapi
 from items.bodies import bulk_arguments
-from items.filters import ItemFilter
+from items.filters import AskedFilterBackend, ItemFilter
 from items.models import Item
 from items.operations import transaction_arguments
 from items.pagination import ItemPagination
@@ -29,7 +28,7 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     destroy_function = "items.delete"
     lookup_value_regex = "[0-9]{1,18}"
     pagination_class = ItemPagination
-    filter_backends = [DjangoFilterBackend, SearchFilter, OrderingFilter]
+    filter_backends = [AskedFilterBackend, SearchFilter, OrderingFilter]
     filterset_class = ItemFilter
     search_fields = ["name"]
     ordering_fields = ["id", "name"]

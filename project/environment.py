@@ -102,3 +102,10 @@ def read(setting: Setting) -> object:
             if setting.choices:
                 return choice(setting.name, setting.default, choices=setting.choices)
             return text(setting.name, setting.default)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -23,7 +23,10 @@ CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", [])
 # What `manage.py up` starts.
 HOST = environment.text("HOST", "127.0.0.1")
 PORT = environment.integer("PORT", 8000, at_least=1, at_most=65_535)
-WEB_PROCESSES = environment.integer("WEB_PROCESSES", 2, at_least=1, at_most=64)
+# One process uses one core; the writer and Redis together need a tenth of what the web processes need.
+WEB_PROCESSES = environment.integer(
+    "WEB_PROCESSES", min(max(2, environment.cores()), 16), at_least=1, at_most=64
+)
 WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 1_000, at_least=1, at_most=10_000)
 
 # Behind a TLS-terminating proxy that sets X-Forwarded-Proto itself.

@@ -1,6 +1,7 @@
 """What becomes of each write of a batch, and of its neighbours."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 from django.db import OperationalError, connection
@@ -132,6 +133,17 @@ def test_a_constraint_that_only_commit_checks_rejects_its_write_and_no_other() -
     assert texts() == ["a", "b"]
     assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
     assert Receipt.objects.count() == 3
+
+
+def test_a_deferred_constraint_that_a_neighbour_fulfils_in_time_rejects_nothing() -> None:
+    early = write("notes.add", data={"text": "early", "topic": 1})
+    [alone] = outcomes([early])
+    with_neighbour = outcomes(
+        [replace(early, token=new_token(), write_id=next(_ids)), write("notes.add_topic", name="t")]
+    )
+
+    assert alone.status == 409
+    assert [outcome.status for outcome in with_neighbour] == [201, 201]
 
 
 def test_a_write_sent_again_takes_no_effect_again_and_gets_the_first_outcome() -> None:

@@ -65,7 +65,7 @@ def operations(draw: st.DrawFn) -> list[dict[str, Any]]:
             continue
         target = draw(ids | st.sampled_from(refs) if refs else ids)
         version = draw(st.none() | st.integers(1, 3))
-        operation = {"op": op, "id": {"ref": target} if isinstance(target, str) else target}
+        operation: dict[str, Any] = {"op": op, "id": {"ref": target} if isinstance(target, str) else target}
         operation |= {"version": version} | ({"data": draw(good_data)} if op == "update" else {})
         found.append(operation)
     return found

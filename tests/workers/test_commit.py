@@ -136,14 +136,15 @@ def test_a_constraint_that_only_commit_checks_rejects_its_write_and_no_other() -
 
 
 def test_a_deferred_constraint_that_a_neighbour_fulfils_in_time_rejects_nothing() -> None:
-    early = write("notes.add", data={"text": "early", "topic": 1})
+    missing = Topic.objects.create(name="last").pk + 1
+    early = write("notes.add", data={"text": "early", "topic": missing})
+    again = replace(early, token=new_token(), write_id=next(_ids))
+
     [alone] = outcomes([early])
-    with_neighbour = outcomes(
-        [replace(early, token=new_token(), write_id=next(_ids)), write("notes.add_topic", name="t")]
-    )
+    together = outcomes([again, write("notes.add_topic", name="missing")])
 
     assert alone.status == 409
-    assert [outcome.status for outcome in with_neighbour] == [201, 201]
+    assert [outcome.status for outcome in together] == [201, 201]
 
 
 def test_a_write_sent_again_takes_no_effect_again_and_gets_the_first_outcome() -> None:

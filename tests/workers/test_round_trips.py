@@ -27,12 +27,12 @@ class Channels:
     """Stands for Redis, and for its pipeline: keeps what is published."""
 
     def __init__(self) -> None:
-        self.messages: list[tuple[str, bytes]] = []
+        self.messages: list[tuple[str, Any]] = []
 
     def pipeline(self, *, transaction: bool) -> "Channels":
         return self
 
-    def publish(self, channel: str, message: bytes) -> None:
+    def publish(self, channel: str, message: bytes | str) -> None:
         self.messages.append((channel, message))
 
     def execute(self) -> None:

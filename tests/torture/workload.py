@@ -26,7 +26,7 @@ RETRY_SECONDS = 25.0
 """How long a write with a key is tried again."""
 ITEMS_AT_MOST = 30
 THINK_SECONDS = 0.02
-MIX = {"create": 34, "update": 40, "delete": 12, "bulk": 5, "transact": 9}
+MIX = {"create": 27, "update": 40, "delete": 12, "bulk": 12, "transact": 9}
 """Operations by weight. Another one joins with a method of Lane of its name."""
 CREATE_ONLY = frozenset({"create", "bulk"})
 

@@ -126,7 +126,7 @@ def read_again(mix: Mix) -> Batches:
     return [batch for batch in (mix.writes[:start], mix.writes) if batch]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(mixes())
 def test_a_batch_has_the_effects_of_its_writes_one_by_one(mix: Mix) -> None:
     with without_fast_paths():

@@ -51,6 +51,17 @@ def add_topic(write: Write) -> Result:
     return Result(status=201, body={"id": topic.pk})
 
 
+@write_function("notes.add_topic_in_bulk")
+def add_topic_in_bulk(write: Write) -> Result:
+    return add_topic(write)
+
+
+@add_topic_in_bulk.bulk
+def add_topics_in_bulk(writes: Sequence[Write]) -> list[Result]:
+    """Has effects already when the store refuses one of them."""
+    return [add_topic(write) for write in writes]
+
+
 @write_function("notes.add_to_missing_topic")
 def add_to_missing_topic(write: Write) -> Result:
     """Violates a deferred constraint: only COMMIT notices."""

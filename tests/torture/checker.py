@@ -7,15 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tests.torture.facts import COMMITTED, Facts, Violation
+from tests.torture.facts import FUNCTIONS, Facts, Violation
 from tests.torture.history import IN_PROGRESS, History, Sent, Verdict, parse_name
 from tests.torture.replay import effects_match_receipts
-from tests.torture.snapshot import Snapshot
+from tests.torture.snapshot import COMMITTED, Snapshot
 
 EXPECTED_STATUSES = frozenset({200, 201, 202, 204, 404, 412, 503})
 EXPECTED_CODES = frozenset({IN_PROGRESS, "write_killed_writer"})
 """Of other answers. A write at hand in several deaths of the writer is set aside: failed, without effect."""
-FUNCTIONS = {"create": "items.create", "update": "items.update", "delete": "items.delete"}
 NOT_APPLIED = frozenset({Verdict.REFUSED, Verdict.DECLINED})
 
 
@@ -113,7 +112,7 @@ def lanes_are_in_order(facts: Facts) -> Iterator[Violation]:
     for lane in lanes.values():
         lane.sort(key=lambda sent: sent.number)
         ids = [(sent, sent.write_ids[-1]) for sent in lane if sent.write_ids]
-        rows = [(sent, item_id) for sent in lane if (item_id := _created_id(sent))]
+        rows = [(sent, item_id) for sent in lane for item_id in _created_ids(sent)]
         for what, numbers in (("write", ids), ("row", rows)):
             for (one, first), (next_one, second) in pairwise(numbers):
                 if second <= first:
@@ -121,8 +120,14 @@ def lanes_are_in_order(facts: Facts) -> Iterator[Violation]:
                     yield Violation(kind="reordered", evidence=evidence)
 
 
-def _created_id(sent: Sent) -> int:
-    return next((attempt.body["id"] for attempt in sent.attempts if attempt.status == 201), 0)
+def _created_ids(sent: Sent) -> list[int]:
+    """Return the ids of the items that it created, in order, as far as an answer told them."""
+    for attempt in sent.attempts:
+        if attempt.verdict is Verdict.COMMITTED and isinstance(attempt.body, dict):
+            if "results" not in attempt.body:
+                return [attempt.body["id"]] if attempt.status == 201 else []
+            return [result["item"]["id"] for result in attempt.body["results"] if result["status"] == 201]
+    return []
 
 
 RULES = (

@@ -8,7 +8,14 @@ from tests.torture.history import History, Sent, Verdict, parse_name
 from tests.torture.snapshot import Receipt, Snapshot
 from workers import idempotency
 
-COMMITTED = "committed"
+FUNCTIONS = {
+    "create": "items.create",
+    "update": "items.update",
+    "delete": "items.delete",
+    "bulk": "items.create_many",
+    "transact": "items.transact",
+}
+"""The write function behind each operation of a client."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +78,5 @@ class Facts:
 
 
 def _label(receipt: Receipt) -> str:
-    """Return the label of the write that gave the item its name, where the receipt shows an item."""
-    if receipt.outcome != COMMITTED or not isinstance(receipt.body, dict) or "name" not in receipt.body:
-        return ""
-    return parse_name(receipt.body["name"])[1]
+    """Return the label of the write that gave an item its name, where the receipt shows an item."""
+    return next((label for item in receipt.shown if (label := parse_name(item["name"])[1])), "")

@@ -71,6 +71,8 @@ class Sent:
     """The item's id where the request names it."""
     key: str = ""
     if_match: str = ""
+    body: Any = None
+    """What was sent."""
     attempts: list[Attempt] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -139,6 +141,7 @@ def from_events(events: Iterable[Mapping[str, Any]]) -> History:
                     item_id=event["item_id"],
                     key=event["key"],
                     if_match=event.get("if_match", ""),
+                    body=event.get("body"),
                 ),
             )
             sent.attempts.append(Attempt(sent_at=event["at"]))

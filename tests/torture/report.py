@@ -70,6 +70,7 @@ def describe(run: Run) -> str:
         *(f"  {death}" for death in run.deaths[:10]),
         f"writes sent         {len(run.history.writes)} in {attempts} requests",
         *(f"  {name:<18}{count}" for name, count in sorted(verdicts.items())),
+        f"  by kind           {dict(Counter(sent.operation for sent in run.history.writes))}",
         f"writes checked      {len(run.history.writes)} against {len(run.snapshot.receipts)} receipts"
         f" ({', '.join(f'{count} {name}' for name, count in sorted(outcomes.items()))})"
         f" and {len(run.snapshot.rows)} rows",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+COMMITTED = "committed"
 COLUMNS = "write_id, token, function, outcome, status, body, committed_at, principal"
 
 
@@ -23,6 +24,14 @@ class Receipt:
     body: Any
     committed_at: float
     principal: str = ""
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """The items that a committed write's result shows, in order."""
+        if self.outcome != COMMITTED or not isinstance(self.body, dict):
+            return []
+        results = self.body.get("results", [{"item": self.body}])
+        return [result["item"] for result in results if "name" in result.get("item", {})]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from tests.torture import combined
 from tests.torture.history import DONE, Verdict, from_events, item_name
 
 ANSWER_SECONDS = 15.0
@@ -25,8 +26,9 @@ RETRY_SECONDS = 25.0
 """How long a write with a key is tried again."""
 ITEMS_AT_MOST = 30
 THINK_SECONDS = 0.02
-MIX = {"create": 40, "update": 45, "delete": 15}
+MIX = {"create": 27, "update": 40, "delete": 12, "bulk": 12, "transact": 9}
 """Operations by weight. Another one joins with a method of Lane of its name."""
+CREATE_ONLY = frozenset({"create", "bulk"})
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Item:
     write_id: int = 0
     version: int = 0
     """0 when in doubt."""
+    position: int | None = None
+    """Of its part, where it was created with others."""
 
 
 class Log:
@@ -74,9 +78,9 @@ class Lane:
         while not self.stop.is_set():
             operation = self.chance.choices(list(MIX), list(MIX.values()))[0]
             item = self._known_item()
-            if operation == "create" or item is None:
+            if operation in CREATE_ONLY or item is None:
                 if len(self.items) < ITEMS_AT_MOST:
-                    self.create()
+                    (self.bulk if operation == "bulk" else self.create)()
             else:
                 act: Callable[[Item], None] = getattr(self, operation)
                 act(item)
@@ -84,7 +88,7 @@ class Lane:
 
     def create(self) -> None:
         label = self._next_label()
-        done = self._perform(label, "POST", "/api/items/", item=Item(label), operation="create")
+        done = self._perform(label, "POST", "/api/items/", Item(label), operation="create")
         item = Item(label, write_id=done.get("write_id", 0))
         if done.get("status") == 201:
             item.item_id, item.version = done["body"]["id"], done["body"]["version"]
@@ -97,7 +101,7 @@ class Lane:
             self._next_label(),
             self.chance.choice(["PUT", "PATCH"]),
             f"/api/items/{item.item_id}/",
-            item=item,
+            item,
             operation="update",
             if_match=condition,
         )
@@ -108,12 +112,40 @@ class Lane:
     def delete(self, item: Item) -> None:
         condition = self._condition(item)
         path = f"/api/items/{item.item_id}/"
-        done = self._perform(
-            self._next_label(), "DELETE", path, item=item, operation="delete", if_match=condition
-        )
+        done = self._perform(self._next_label(), "DELETE", path, item, operation="delete", if_match=condition)
         item.version = 0
         if done.get("status") in {202, 204, 404}:
             self.items.remove(item)
+
+    def bulk(self) -> None:
+        label = self._next_label()
+        body = combined.bulk_body(self.chance, label)
+        done = self._perform(label, "POST", "/api/items/bulk/", Item(label), operation="bulk", body=body)
+        self._add_new_items(done, combined.new_items(body, label))
+
+    def transact(self, item: Item) -> None:
+        label = self._next_label()
+        version = self._expected_version(item)
+        body = combined.transaction_body(
+            self.chance, label, item=item.label, item_id=item.item_id, version=version
+        )
+        done = self._perform(
+            label, "POST", "/api/transactions/", Item(label), operation="transact", body=body
+        )
+        item.version = 0
+        if done.get("status") in {200, 202}:
+            if any(one["op"] == "delete" and one["id"] == item.item_id for one in body["operations"]):
+                self.items.remove(item)
+            self._add_new_items(done, combined.new_items(body, label))
+
+    def _add_new_items(self, done: dict[str, Any], labels: dict[int, str]) -> None:
+        """Own what a write of several changes created, or may still create."""
+        for position, label in labels.items():
+            item = Item(label, write_id=done.get("write_id", 0), position=position)
+            if done.get("status") in DONE:
+                item.item_id = done["body"]["results"][position]["item"]["id"]
+            if item.write_id:
+                self.items.append(item)
 
     def _known_item(self) -> Item | None:
         """Return an item whose id is known, asking for it where the creation was only accepted."""
@@ -129,7 +161,9 @@ class Lane:
         status = body.get("status", "missing") if answer["status"] == 200 else "missing"
         self.log.write("status", item.label, write_id=item.write_id, status=status)
         if status == "committed":
-            item.item_id, item.version = body["result"]["id"], 0
+            result = body["result"]
+            shown = result if item.position is None else result["results"][item.position]["item"]
+            item.item_id, item.version = shown["id"], 0
             return item
         if status != "queued":
             self.items.remove(item)
@@ -137,27 +171,40 @@ class Lane:
 
     def _condition(self, item: Item) -> str:
         """Return an If-Match for some requests: mostly the right one, sometimes a stale one."""
+        version = self._expected_version(item)
+        return "" if version is None else f'"{item.item_id}-{version}"'
+
+    def _expected_version(self, item: Item) -> int | None:
         if not item.version or self.chance.random() < 0.4:
-            return ""
-        stale = self.chance.random() < 0.1
-        return f'"{item.item_id}-{item.version - stale}"'
+            return None
+        is_stale = item.version > 1 and self.chance.random() < 0.1
+        return item.version - is_stale
 
     def _next_label(self) -> str:
         self.count += 1
         return f"{self.name}.{self.count:06}"
 
     def _perform(
-        self, label: str, method: str, path: str, *, item: Item, operation: str, if_match: str = ""
+        self,
+        label: str,
+        method: str,
+        path: str,
+        item: Item,
+        *,
+        operation: str,
+        if_match: str = "",
+        body: Any = None,
     ) -> dict[str, Any]:
         """Send a write, with a key until it is settled; return the last answer's event."""
         is_async = self.chance.random() < 0.2
         key = f"key-{label}" if self.chance.random() < 0.6 else ""
-        body = None if method == "DELETE" else {"name": item_name(item.label, label)}
+        if body is None and method != "DELETE":
+            body = {"name": item_name(item.label, label)}
         headers = {"Prefer": "respond-async"} if is_async else {}
         headers |= {"Idempotency-Key": f'"{key}"'} if key else {}
         headers |= {"If-Match": if_match} if if_match else {}
         about = {"operation": operation, "item": item.label, "item_id": item.item_id}
-        about |= {"key": key, "if_match": if_match}
+        about |= {"key": key, "if_match": if_match, "body": body}
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
             send = self.log.write("send", label, **about)

@@ -1,6 +1,7 @@
 """What becomes of each write of a batch, and of its neighbours."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 from django.db import OperationalError, connection
@@ -132,6 +133,18 @@ def test_a_constraint_that_only_commit_checks_rejects_its_write_and_no_other() -
     assert texts() == ["a", "b"]
     assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
     assert Receipt.objects.count() == 3
+
+
+def test_a_deferred_constraint_that_a_neighbour_fulfils_in_time_rejects_nothing() -> None:
+    missing = Topic.objects.create(name="last").pk + 1
+    early = write("notes.add", data={"text": "early", "topic": missing})
+    again = replace(early, token=new_token(), write_id=next(_ids))
+
+    [alone] = outcomes([early])
+    together = outcomes([again, write("notes.add_topic", name="missing")])
+
+    assert alone.status == 409
+    assert [outcome.status for outcome in together] == [201, 201]
 
 
 def test_a_write_sent_again_takes_no_effect_again_and_gets_the_first_outcome() -> None:

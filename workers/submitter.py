@@ -166,6 +166,8 @@ class Submitter:
         """Send what is pending in one round trip, and ring if nobody has."""
         with self._mutex:
             batch = [self._pending.popleft() for _ in range(min(APPENDS_AT_ONCE, len(self._pending)))]
+        if not batch:
+            return  # others have sent it since the lead was passed on
         try:
             ring = self._append(batch)
         except Exception as exc:  # nobody may be left asleep, whatever went wrong; each caller raises it
@@ -187,7 +189,7 @@ class Submitter:
                 self._senders -= 1
                 return True
             for submission in self._pending:
-                if submission.can_lead:
+                if submission.can_lead and not submission.lead:  # one lead each: a second would be forgotten
                     submission.lead = True
                     submission.wake()
                     return True

@@ -494,6 +494,20 @@ def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_
     assert first() is not None
 
 
+def test_every_lead_that_is_passed_on_is_taken_or_given_back(
+    clean_redis: redis.Redis, transactional_db: None
+) -> None:
+    def submit_some() -> None:
+        for _ in range(30):
+            assert add("x").accepted()
+
+    callers = [in_thread(submit_some) for _ in range(40)]
+    for caller in callers:
+        caller()
+
+    assert client.submitter()._senders == 0
+
+
 def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,8 +34,10 @@ def service(make_service):  # type: ignore[no-untyped-def]
 
 
 def pid_of_writer(service: Service) -> int:
-    [holder] = re.findall(r'"pid": (\d+)', (service.directory / "store.sqlite3.lease").read_text())
-    return int(holder)
+    lease = service.directory / "store.sqlite3.lease"
+    # Empty for an instant while a new holder writes itself down.
+    holder = until(lambda: re.findall(r'"pid": (\d+)', lease.read_text()), what="a holder of the lease")
+    return int(holder[0])
 
 
 @pytest.mark.timeout(200)

@@ -470,7 +470,7 @@ def test_requests_that_submit_at_the_same_moment_share_round_trips(
     until(lambda: len(client.submitter()._pending) == few, what="requests lined up")
     go_on.set()
 
-    until(lambda: writer.drain() or Note.objects.count() == 1 + few, what="all commits")
+    until(lambda: writer.drain() and Note.objects.count() == 1 + few, what="all commits")
 
     assert all(answer() is not None for answer in answers)
     assert sizes == [1, few]
@@ -485,12 +485,12 @@ def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_
     until(lambda: sizes, what="the first append")
     others = [in_thread(lambda: add("other").wait(20)) for _ in range(submitter.SHARED_AT)]
 
-    until(lambda: writer.drain() or Note.objects.count() == len(others), what="the commits of the others")
+    until(lambda: writer.drain() and Note.objects.count() == len(others), what="the commits of the others")
 
     assert all(answer() is not None for answer in others)
     assert sizes == [1, submitter.SHARED_AT]
     go_on.set()
-    until(lambda: writer.drain() or Note.objects.count() == 1 + len(others), what="the first one's commit")
+    until(lambda: writer.drain() and Note.objects.count() == 1 + len(others), what="the first one's commit")
     assert first() is not None
 
 

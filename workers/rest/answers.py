@@ -19,7 +19,7 @@ def principal_of(request: Request) -> str:
 
 
 def status_url(write_id: int) -> str:
-    return reverse("write-status", args=[write_id])
+    return detail_path("write-status", write_id) or reverse("write-status", args=[write_id])
 
 
 def queued_response(write_id: int) -> Response:
@@ -39,7 +39,7 @@ def raise_unless_committed(outcome: Outcome) -> None:
 
 
 def detail_path(route: str, key: int | str) -> str | None:
-    """Return the path of the object with this key, or None where there is no such route.
+    """Return the path of what has this key, or None where there is no such route.
 
     `reverse` costs a write's answer 6 % of its time, so a route is asked for its form once.
     """

@@ -152,6 +152,7 @@ def test_a_full_stream_refuses_and_loses_nothing(make_service: MakeService) -> N
     assert service.redis().xlen("writes:stream") == 5
     service.start("writer")
     until(lambda: service.names() == [f"item {number}" for number in range(5)], what="the commits")
+    until(lambda: service.redis().xlen("writes:stream") == 0, what="the acknowledgement, which makes room")
     assert service.create("again").status == 201
 
 

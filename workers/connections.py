@@ -59,7 +59,8 @@ def connect(*, timeout_seconds: float, url: str | None = None) -> redis.Redis:
     url = url or str(django_settings.REDIS_URL)
     return redis.Redis.from_url(
         url,
-        connection_class=_BY_SCHEME[url.partition(":")[0]],
+        # A scheme that is not known is redis-py's to refuse.
+        connection_class=_BY_SCHEME.get(url.partition(":")[0], _Connection),
         socket_timeout=timeout_seconds,
         socket_connect_timeout=min(0.5, timeout_seconds),
         retry=Retry(NoBackoff(), 0),

@@ -48,6 +48,11 @@ def test_a_connection_that_was_used_a_moment_ago_is_not_looked_at_and_fails_with
     assert client.ping()
 
 
+def test_an_address_of_an_unknown_kind_is_refused_with_the_kinds_that_are_known() -> None:
+    with pytest.raises(ValueError, match="rediss://"):
+        connections.connect(timeout_seconds=1, url="valkey://127.0.0.1")
+
+
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
 def test_every_kind_of_address_is_served_alike(scheme: str) -> None:
     address = "/tmp/x.sock" if scheme == "unix" else "127.0.0.1:1/0"

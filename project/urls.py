@@ -3,6 +3,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from project import health
+from project.middleware import ADMIN_PATH
 from project.sessions import SessionA, SessionB
 from workers.rest.views import WriteStatusView
 
@@ -15,7 +16,7 @@ urlpatterns = [
     path("session_b", SessionB.as_view(), name="session-b"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
-    path("admin/", admin.site.urls),
+    path(ADMIN_PATH.removeprefix("/"), admin.site.urls),
 ]
 handler400 = "project.exception_handler.bad_request"
 handler403 = "project.exception_handler.permission_denied"

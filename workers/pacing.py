@@ -17,8 +17,8 @@ def pause_seconds(*, batch_size: int, batch_limit: int, most_seconds: float, ela
     """Return how long to wait before the next read.
 
     `elapsed_seconds` is the time since the last batch was read, `most_seconds` the longest interval from one
-    read to the next. A full batch means a backlog, which is
-    drained at full speed; a batch of one means a client alone, who must not wait.
+    read to the next. A full batch means a backlog, which is drained at full speed; a batch of one means a
+    client alone, who must not wait.
     """
     if batch_size <= 1 or batch_size >= batch_limit:
         return 0.0

@@ -1,7 +1,7 @@
-"""The project's settings with one more app: the tiny one that README.md shows."""
+"""The project's settings with one more app, tiny and made for the tests."""
 
 from project.settings import *  # noqa: F403 - the tests run on the real settings
 from project.settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.jottings"]
 ROOT_URLCONF = "tests.urls"

@@ -193,10 +193,10 @@ def test_the_list_is_paged_filtered_searched_and_ordered(service: Service) -> No
 
 
 def test_another_app_joins_with_its_own_write_functions(service: Service) -> None:
-    answer = service.post("/api/notes/", {"text": "from another app"})
+    answer = service.post("/api/jottings/", {"text": "from another app"})
 
     assert (answer.status, answer.json()["text"]) == (201, "from another app")
-    assert answer.headers["Location"] == f"/api/notes/{answer.json()['id']}/"
+    assert answer.headers["Location"] == f"/api/jottings/{answer.json()['id']}/"
     assert service.get(answer.headers["Location"]).json()["text"] == "from another app"
 
 
@@ -205,7 +205,7 @@ def test_an_orm_write_in_a_web_process_is_refused_by_name_and_changes_nothing(se
 
     assert (answer.status, answer.json()["code"]) == (500, "write_outside_writer")
     assert "WriteOutsideWriter" in service.log("web")
-    assert service.rows("SELECT * FROM notes_topic") == []
+    assert service.rows("SELECT * FROM jottings_topic") == []
 
 
 def test_the_schema_and_its_page_need_no_network(service: Service) -> None:

@@ -233,9 +233,9 @@ def test_a_frozen_writer_that_wakes_up_never_writes_beside_another(service: Serv
 
 def test_a_write_that_kills_the_writer_is_failed_and_its_neighbours_are_committed(service: Service) -> None:
     service.stop("writer")
-    before = service.post("/api/notes/", {"text": "before"})
+    before = service.post("/api/jottings/", {"text": "before"})
     deadly = service.post("/api/deadly/", {})
-    after = service.post("/api/notes/", {"text": "after"})
+    after = service.post("/api/jottings/", {"text": "after"})
     assert {before.status, deadly.status, after.status} == {202}
 
     deadline = time.monotonic() + 60
@@ -248,8 +248,8 @@ def test_a_write_that_kills_the_writer_is_failed_and_its_neighbours_are_committe
 
     status = service.get(f"/api/writes/{deadly.headers['Write-Id']}/").json()
     assert (status["status"], status["error"]["code"]) == ("failed", "write_killed_writer")
-    assert [text for (text,) in service.rows("SELECT text FROM notes_note ORDER BY id")] == [
+    assert [text for (text,) in service.rows("SELECT text FROM jottings_jotting ORDER BY id")] == [
         "before",
         "after",
     ]
-    assert service.post("/api/notes/", {"text": "again"}).status == 201
+    assert service.post("/api/jottings/", {"text": "again"}).status == 201

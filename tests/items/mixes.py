@@ -81,9 +81,9 @@ def operations(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 WITH_BULK_FORM = (
     of("items.create", data=data),
-    of("notes.add_in_bulk", text=st.sampled_from(["a", "b", "c", "bad"])),
-    of("notes.bulk_returns_too_few", text=st.sampled_from("ab")),
-    of("notes.add_topic_in_bulk", name=st.sampled_from("abcd")),
+    of("jottings.add_in_bulk", text=st.sampled_from(["a", "b", "c", "bad"])),
+    of("jottings.bulk_returns_too_few", text=st.sampled_from("ab")),
+    of("jottings.add_topic_in_bulk", name=st.sampled_from("abcd")),
 )
 OF_ITEMS = (
     of("items.update", id=ids, if_match=if_match, data=good_data),
@@ -92,16 +92,16 @@ OF_ITEMS = (
     of("items.transact", operations=operations()),
 )
 OTHERS = (
-    of("notes.add", data=texts),
-    of("notes.add_topic", name=st.sampled_from("ab")),
-    of("notes.add_to_missing_topic"),
-    of("notes.add_then_reject", text=st.just("x")),
-    of("notes.add_then_raise", text=st.just("x")),
-    of("notes.add_then_return_no_json", text=st.just("x")),
-    of("notes.catch_conflict"),
-    of("notes.reject_lazily"),
-    of("notes.raise_surrogates"),
-    of("notes.unheard_of"),
+    of("jottings.add", data=texts),
+    of("jottings.add_topic", name=st.sampled_from("ab")),
+    of("jottings.add_to_missing_topic"),
+    of("jottings.add_then_reject", text=st.just("x")),
+    of("jottings.add_then_raise", text=st.just("x")),
+    of("jottings.add_then_return_no_json", text=st.just("x")),
+    of("jottings.catch_conflict"),
+    of("jottings.reject_lazily"),
+    of("jottings.raise_surrogates"),
+    of("jottings.unheard_of"),
     of("items.update"),  # as another version would send it
 )
 # Runs that take the fast path, writes that meet each other's items, everything else.

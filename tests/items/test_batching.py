@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(400),  # a mix that fails takes minutes to be made small
 ]
 
-TABLES = (rows.TABLE, "notes_note", "notes_topic", receipts.TABLE)
+TABLES = (rows.TABLE, "jottings_jotting", "jottings_topic", receipts.TABLE)
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
 Answer = tuple[Any, Outcome]

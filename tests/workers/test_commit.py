@@ -7,8 +7,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.notes.models import Note, Topic
-from tests.notes.write_functions import texts
+from tests.jottings.models import Jotting, Topic
+from tests.jottings.write_functions import texts
 from workers import commit
 from workers.models import Receipt
 from workers.writes import Kind, Outcome, Write, new_token
@@ -23,7 +23,7 @@ def write(function: str, **arguments: object) -> Write:
 
 
 def add(text: str) -> Write:
-    return write("notes.add", data={"text": text})
+    return write("jottings.add", data={"text": text})
 
 
 def outcomes(writes: list[Write]) -> list[Outcome]:
@@ -44,7 +44,7 @@ def test_each_write_of_a_batch_takes_effect_in_order_with_a_receipt_each() -> No
 
 
 def test_a_rejected_write_is_undone_alone_and_says_why() -> None:
-    got = outcomes([add("a"), write("notes.add_then_reject", text="x"), add("b")])
+    got = outcomes([add("a"), write("jottings.add_then_reject", text="x"), add("b")])
 
     assert texts() == ["a", "b"]
     assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
@@ -57,7 +57,7 @@ def test_a_rejected_write_is_undone_alone_and_says_why() -> None:
 
 
 def test_a_write_whose_function_raises_is_undone_alone_and_keeps_its_traceback_for_operators() -> None:
-    got = outcomes([add("a"), write("notes.add_then_raise", text="x"), add("b")])
+    got = outcomes([add("a"), write("jottings.add_then_raise", text="x"), add("b")])
 
     assert texts() == ["a", "b"]
     assert (got[1].kind, got[1].status, got[1].json()["code"]) == (Kind.FAILED, 500, "write_failed")
@@ -66,22 +66,22 @@ def test_a_write_whose_function_raises_is_undone_alone_and_keeps_its_traceback_f
 
 
 def test_a_result_that_is_not_json_undoes_its_write() -> None:
-    got = outcomes([write("notes.add_then_return_no_json", text="x"), add("a")])
+    got = outcomes([write("jottings.add_then_return_no_json", text="x"), add("a")])
 
     assert texts() == ["a"]
     assert got[0].kind is Kind.FAILED
 
 
 def test_an_unknown_write_function_fails_its_write_and_names_it() -> None:
-    got = outcomes([add("a"), write("notes.unheard_of"), add("b")])
+    got = outcomes([add("a"), write("jottings.unheard_of"), add("b")])
 
     assert texts() == ["a", "b"]
     assert (got[1].kind, got[1].json()["code"]) == (Kind.FAILED, "unknown_write_function")
-    assert "notes.unheard_of" in got[1].json()["detail"]
+    assert "jottings.unheard_of" in got[1].json()["detail"]
 
 
 def test_an_error_of_the_store_that_a_function_swallows_fails_its_write() -> None:
-    got = outcomes([add("a"), write("notes.catch_conflict"), add("b")])
+    got = outcomes([add("a"), write("jottings.catch_conflict"), add("b")])
 
     assert texts() == ["a", "b"]
     assert got[1].kind is Kind.FAILED
@@ -92,7 +92,7 @@ def test_a_lazy_text_and_one_that_cannot_be_encoded_are_outcomes_like_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)  # pytest-xdist cannot pass on a report with a lone surrogate
-    got = outcomes([add("a"), write("notes.reject_lazily"), write("notes.raise_surrogates"), add("b")])
+    got = outcomes([add("a"), write("jottings.reject_lazily"), write("jottings.raise_surrogates"), add("b")])
 
     assert texts() == ["a", "b"]
     assert [outcome.kind for outcome in got[1:3]] == [Kind.REJECTED, Kind.FAILED]
@@ -117,7 +117,7 @@ def test_an_id_that_is_given_a_second_time_costs_neither_write() -> None:
 
 
 def test_a_unique_constraint_rejects_the_second_of_two_equal_writes() -> None:
-    got = outcomes([write("notes.add_topic", name="t"), write("notes.add_topic", name="t")])
+    got = outcomes([write("jottings.add_topic", name="t"), write("jottings.add_topic", name="t")])
 
     assert Topic.objects.count() == 1
     assert [(outcome.kind, outcome.status) for outcome in got] == [
@@ -128,7 +128,7 @@ def test_a_unique_constraint_rejects_the_second_of_two_equal_writes() -> None:
 
 
 def test_a_constraint_that_only_commit_checks_rejects_its_write_and_no_other() -> None:
-    got = outcomes([add("a"), write("notes.add_to_missing_topic"), add("b")])
+    got = outcomes([add("a"), write("jottings.add_to_missing_topic"), add("b")])
 
     assert texts() == ["a", "b"]
     assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
@@ -137,11 +137,11 @@ def test_a_constraint_that_only_commit_checks_rejects_its_write_and_no_other() -
 
 def test_a_deferred_constraint_that_a_neighbour_fulfils_in_time_rejects_nothing() -> None:
     missing = Topic.objects.create(name="last").pk + 1
-    early = write("notes.add", data={"text": "early", "topic": missing})
+    early = write("jottings.add", data={"text": "early", "topic": missing})
     again = replace(early, token=new_token(), write_id=next(_ids))
 
     [alone] = outcomes([early])
-    together = outcomes([again, write("notes.add_topic", name="missing")])
+    together = outcomes([again, write("jottings.add_topic", name="missing")])
 
     assert alone.status == 409
     assert [outcome.status for outcome in together] == [201, 201]
@@ -169,7 +169,7 @@ def test_a_token_twice_in_one_batch_takes_effect_once() -> None:
 
 
 def test_a_rejection_is_final_too() -> None:
-    first = write("notes.add_then_reject", text="x")
+    first = write("jottings.add_then_reject", text="x")
     [one] = outcomes([first])
 
     assert outcomes([first]) == [one]
@@ -178,14 +178,14 @@ def test_a_rejection_is_final_too() -> None:
 def test_a_token_with_another_fingerprint_is_refused_and_leaves_the_first_receipt_alone() -> None:
     token = new_token()
     first = Write(
-        function="notes.add",
+        function="jottings.add",
         arguments={"data": {"text": "a"}},
         token=token,
         fingerprint="f1",
         write_id=next(_ids),
     )
     other = Write(
-        function="notes.add",
+        function="jottings.add",
         arguments={"data": {"text": "b"}},
         token=token,
         fingerprint="f2",
@@ -202,15 +202,15 @@ def test_a_token_with_another_fingerprint_is_refused_and_leaves_the_first_receip
 
 def test_the_bulk_form_is_used_for_a_run_of_one_kind() -> None:
     with CaptureQueriesContext(connection) as queries:
-        got = outcomes([write("notes.add_in_bulk", text=text) for text in "abc"])
+        got = outcomes([write("jottings.add_in_bulk", text=text) for text in "abc"])
 
     assert texts() == ["a", "b", "c"]
     assert [outcome.json()["text"] for outcome in got] == ["a", "b", "c"]
-    assert sum('INSERT INTO "notes_note"' in query["sql"] for query in queries) == 1
+    assert sum('INSERT INTO "jottings_jotting"' in query["sql"] for query in queries) == 1
 
 
 def test_a_bad_write_in_a_bulk_run_gets_its_own_verdict() -> None:
-    got = outcomes([write("notes.add_in_bulk", text=text) for text in ["a", "bad", "c"]])
+    got = outcomes([write("jottings.add_in_bulk", text=text) for text in ["a", "bad", "c"]])
 
     assert texts() == ["a", "c"]
     assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
@@ -218,7 +218,7 @@ def test_a_bad_write_in_a_bulk_run_gets_its_own_verdict() -> None:
 
 
 def test_a_bulk_form_that_returns_too_few_results_is_undone_and_not_trusted() -> None:
-    got = outcomes([write("notes.bulk_returns_too_few", text=text) for text in "ab"])
+    got = outcomes([write("jottings.bulk_returns_too_few", text=text) for text in "ab"])
 
     assert texts() == ["a", "b"]
     assert [outcome.json()["text"] for outcome in got] == ["a", "b"]
@@ -227,10 +227,10 @@ def test_a_bulk_form_that_returns_too_few_results_is_undone_and_not_trusted() ->
 def test_order_is_kept_between_kinds() -> None:
     outcomes(
         [
-            write("notes.add_in_bulk", text="a"),
-            write("notes.add_in_bulk", text="b"),
+            write("jottings.add_in_bulk", text="a"),
+            write("jottings.add_in_bulk", text="b"),
             add("c"),
-            write("notes.add_in_bulk", text="d"),
+            write("jottings.add_in_bulk", text="d"),
         ]
     )
 
@@ -244,8 +244,8 @@ def test_a_store_that_cannot_commit_leaves_no_effect_and_no_receipt() -> None:
         cursor.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
     try:
         with pytest.raises(OperationalError):
-            commit.commit_batch([write("notes.add", data={"text": "x" * 200}) for _ in range(500)])
-        assert Note.objects.count() == 0
+            commit.commit_batch([write("jottings.add", data={"text": "x" * 200}) for _ in range(500)])
+        assert Jotting.objects.count() == 0
         assert Receipt.objects.count() == 0
     finally:
         with connection.cursor() as cursor:

@@ -543,7 +543,7 @@ def test_a_holder_without_progress_is_a_warning(clean_redis: redis.Redis) -> Non
 @pytest.mark.django_db(transaction=True)
 def test_the_stream_is_measured_against_its_limit(clean_redis: redis.Redis) -> None:
     for number in range(4):
-        submit("notes.add", {"data": {"text": str(number)}}, announced=False).accepted()
+        submit("jottings.add", {"data": {"text": str(number)}}, announced=False).accepted()
 
     with override_settings(WRITE_STREAM_MAX_LENGTH=5):
         assert examined()["stream"].level is Level.WARNING

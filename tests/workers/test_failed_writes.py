@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from tests.notes.write_functions import texts
+from tests.jottings.write_functions import texts
 from tests.waiting import until
 from tests.workers.writer_process import WRITER, running
 from workers import end_turn, heartbeat, retries
@@ -39,10 +39,10 @@ def listed() -> list[dict[str, Any]]:
     return found
 
 
-def failed(write_id: int, function: str = "notes.add", **fields: Any) -> Receipt:
+def failed(write_id: int, function: str = "jottings.add", **fields: Any) -> Receipt:
     """Set the scene: a write that failed."""
     arguments: dict[str, Any] = {"text": f"text {write_id % 100}"}
-    if function == "notes.add":
+    if function == "jottings.add":
         arguments = {"data": arguments}
     values = {
         "outcome": Kind.FAILED,
@@ -80,11 +80,11 @@ def start_writer(clean_redis: redis.Redis, transactional_db: None) -> Iterator[C
 def test_failed_writes_are_listed_newest_first() -> None:
     failed(10)
     failed(11, outcome=Kind.COMMITTED)
-    failed(12, function="notes.add_then_raise")
+    failed(12, function="jottings.add_then_raise")
 
     assert [(one["write_id"], one["function"]) for one in listed()] == [
-        (12, "notes.add_then_raise"),
-        (10, "notes.add"),
+        (12, "jottings.add_then_raise"),
+        (10, "jottings.add"),
     ]
     assert [one["write_id"] for one in json.loads(run("--json", "--limit=1"))] == [12]
     assert "1 of 2." in run("--limit=1")
@@ -99,7 +99,7 @@ def test_one_is_shown_with_all_that_its_receipt_holds() -> None:
 
     shown = run("--show=10")
 
-    for part in ("notes.add", "It broke.", "text 10", receipt.traceback, str(UUID(str(receipt.token)))):
+    for part in ("jottings.add", "It broke.", "text 10", receipt.traceback, str(UUID(str(receipt.token)))):
         assert part in shown
     everything = json.loads(run("--show=10", "--json"))
     assert (everything["principal"], everything["arguments"]) == ("7", {"data": {"text": "text 10"}})
@@ -120,13 +120,13 @@ def test_a_retry_is_a_new_write_that_refers_to_the_failed_one(start_writer: Call
 
     assert texts() == ["text 10"]
     retried = Receipt.objects.get(retry_of=N10)
-    assert (retried.function, retried.principal, retried.outcome) == ("notes.add", "7", "committed")
-    assert said == f"{N10} notes.add: committed as {retried.pk}, status 201.\n1 retried: 1 committed.\n"
+    assert (retried.function, retried.principal, retried.outcome) == ("jottings.add", "7", "committed")
+    assert said == f"{N10} jottings.add: committed as {retried.pk}, status 201.\n1 retried: 1 committed.\n"
     assert listed()[0]["committed_as"] == retried.pk
 
 
 def test_a_retry_that_fails_again_is_an_error(start_writer: Callable[[], None]) -> None:
-    failed(N10, function="notes.add_then_raise")
+    failed(N10, function="jottings.add_then_raise")
     failed(N11)
     start_writer()
 
@@ -158,7 +158,7 @@ def test_all_are_retried_in_order_and_each_once(start_writer: Callable[[], None]
         ({"outcome": Kind.REJECTED}, "it is not failed but rejected"),
         ({"function": ""}, "its entry could not be decoded"),
         ({"arguments": ""}, "its arguments were not kept"),
-        ({"function": "notes.gone"}, "no write function is named 'notes.gone'"),
+        ({"function": "jottings.gone"}, "no write function is named 'jottings.gone'"),
     ],
 )
 def test_what_cannot_be_retried_is_refused_with_its_reason(fields: dict[str, Any], reason: str) -> None:

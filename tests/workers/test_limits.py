@@ -18,7 +18,7 @@ from workers.writes import Outcome, Write, new_token
 
 
 def accepted(text: str) -> int:
-    return submit("notes.add", {"data": {"text": text}}, announced=False).accepted()
+    return submit("jottings.add", {"data": {"text": text}}, announced=False).accepted()
 
 
 def test_past_the_bytes_of_the_stream_writes_are_refused_until_it_is_drained(
@@ -63,17 +63,17 @@ def test_the_writer_tells_its_rate_from_a_large_batch_only(writer: Writer, clean
 def test_past_the_requests_that_may_wait_one_is_refused(writer: Writer) -> None:
     others = client.submitter()._listener.waiting  # of other tests in this process
     with override_settings(WRITE_MAX_WAITING=others + 2):
-        waiting = [submit("notes.add", {"data": {"text": "a"}}) for _ in range(2)]
+        waiting = [submit("jottings.add", {"data": {"text": "a"}}) for _ in range(2)]
         with pytest.raises(TooManyWaiting):
-            submit("notes.add", {"data": {"text": "b"}})
+            submit("jottings.add", {"data": {"text": "b"}})
         for submission in waiting:
             submission.wait(0)
-        submit("notes.add", {"data": {"text": "b"}}).wait(0)
+        submit("jottings.add", {"data": {"text": "b"}}).wait(0)
     assert client.submitter()._listener.waiting == others
 
 
 def add_receipt(write_id: int) -> None:
-    write = Write(function="notes.add", arguments={}, token=new_token(), write_id=write_id)
+    write = Write(function="jottings.add", arguments={}, token=new_token(), write_id=write_id)
     outcome = Outcome(write_id=write_id, kind=Kind.COMMITTED, status=201)
     receipts.insert([(write, outcome)], committed_at=Receipt(write_id=write_id).accepted_at)
 
@@ -125,7 +125,7 @@ def test_the_log_is_emptied_past_its_size_and_a_reader_does_not_hold_the_writer_
         name = str(connection.settings_dict["NAME"])
         with closing(sqlite3.connect(name)) as reader:
             reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM notes_note").fetchone()
+            reader.execute("SELECT count(*) FROM jottings_jotting").fetchone()
             for number in range(300):
                 accepted(f"{number:0200}")
             Writer().drain()

@@ -9,7 +9,7 @@ import redis
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from tests.notes.write_functions import texts
+from tests.jottings.write_functions import texts
 from tests.waiting import until
 from tests.workers.writer_process import WRITER, lease_held, running, store_path
 from workers import end_turn, heartbeat, keys, operator_pause, pauses, submit
@@ -49,7 +49,7 @@ def test_after_pause_the_writer_has_let_the_store_go(writer_pid: int, clean_redi
 
 def test_what_is_accepted_during_a_pause_is_committed_after_resume(writer_pid: int) -> None:
     run("pause")
-    submission = submit("notes.add", {"data": {"text": "meanwhile"}})
+    submission = submit("jottings.add", {"data": {"text": "meanwhile"}})
     submission.accepted()
     assert texts() == []
 

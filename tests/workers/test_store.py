@@ -15,7 +15,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from django.db import connection, connections, transaction
-from tests.notes.models import Topic
+from tests.jottings.models import Topic
 from workers import Role, WriteOutsideWriter, end_turn, set_role
 from workers.store import read_pragmas
 """
@@ -95,7 +95,7 @@ def test_a_command_is_as_durable_as_the_writer_once_it_writes(run: Run) -> None:
         "Topic.objects.create(name='x')",
         "Topic.objects.filter(name='kept').update(name='x')",
         "Topic.objects.all().delete()",
-        "connection.cursor().execute('DROP TABLE notes_topic')",
+        "connection.cursor().execute('DROP TABLE jottings_topic')",
         "transaction.atomic()(lambda: Topic.objects.bulk_create([Topic(name='x')]))()",
     ],
 )

@@ -11,8 +11,8 @@ import redis
 from django.db import OperationalError, connection
 from django.test import override_settings
 
-from tests.notes.models import Note
-from tests.notes.write_functions import texts
+from tests.jottings.models import Jotting
+from tests.jottings.write_functions import texts
 from tests.waiting import until
 from workers import (
     Kind,
@@ -41,7 +41,7 @@ from workers.writes import Write, new_token
 
 def add(text: str, *, announced: bool = True, once: Idempotency | None = None) -> Submission:
     return submit(
-        "notes.add",
+        "jottings.add",
         {"data": {"text": text}},
         announced=announced,
         token=once.token if once else "",
@@ -307,8 +307,8 @@ def test_a_store_that_fails_for_long_kills_no_write(
 def test_a_write_that_hangs_is_cut_off_and_failed_alone(writer: Writer) -> None:
     with override_settings(WRITE_TIME_LIMIT_SECONDS=0.2):
         accepted("a")
-        submit("notes.hang", {}, announced=False).accepted()
-        submit("notes.hang_and_swallow", {}, announced=False).accepted()
+        submit("jottings.hang", {}, announced=False).accepted()
+        submit("jottings.hang_and_swallow", {}, announced=False).accepted()
         accepted("b")
         until(lambda: writer.drain() is Drained.EMPTY)
 
@@ -470,7 +470,7 @@ def test_requests_that_submit_at_the_same_moment_share_round_trips(
     until(lambda: len(client.submitter()._pending) == few, what="requests lined up")
     go_on.set()
 
-    until(lambda: writer.drain() and Note.objects.count() == 1 + few, what="all commits")
+    until(lambda: writer.drain() and Jotting.objects.count() == 1 + few, what="all commits")
 
     assert all(answer() is not None for answer in answers)
     assert sizes == [1, few]
@@ -485,12 +485,14 @@ def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_
     until(lambda: sizes, what="the first append")
     others = [in_thread(lambda: add("other").wait(20)) for _ in range(submitter.SHARED_AT)]
 
-    until(lambda: writer.drain() and Note.objects.count() == len(others), what="the commits of the others")
+    until(lambda: writer.drain() and Jotting.objects.count() == len(others), what="the commits of the others")
 
     assert all(answer() is not None for answer in others)
     assert sizes == [1, submitter.SHARED_AT]
     go_on.set()
-    until(lambda: writer.drain() and Note.objects.count() == 1 + len(others), what="the first one's commit")
+    until(
+        lambda: writer.drain() and Jotting.objects.count() == 1 + len(others), what="the first one's commit"
+    )
     assert first() is not None
 
 
@@ -534,7 +536,7 @@ def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(
 def test_a_redis_that_is_gone_refuses_at_once_and_certainly(transactional_db: None) -> None:
     with override_settings(REDIS_URL="unix:///nowhere/redis.sock", WRITE_SUBMIT_TIMEOUT_SECONDS=0.2):
         nowhere = submitter.Submitter(ring=lambda: None)
-        write = Write(function="notes.add", arguments={}, token=new_token())
+        write = Write(function="jottings.add", arguments={}, token=new_token())
         with pytest.raises(QueueUnavailable):
             nowhere.submit(write, announced=True).wait(10)
 

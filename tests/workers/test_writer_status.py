@@ -35,7 +35,7 @@ def add_receipt(write_id: int, kind: Kind, status: int) -> None:
     Receipt.objects.create(
         write_id=write_id,
         token=new_token(),
-        function="notes.add",
+        function="jottings.add",
         principal="7",
         outcome=kind,
         status=status,
@@ -44,12 +44,12 @@ def add_receipt(write_id: int, kind: Kind, status: int) -> None:
     )
 
 
-def add_note(text: str) -> int:
-    return submit("notes.add", {"data": {"text": text}}, announced=False).accepted()
+def add_jotting(text: str) -> int:
+    return submit("jottings.add", {"data": {"text": text}}, announced=False).accepted()
 
 
 def test_a_writer_at_work_is_shown_with_what_it_committed(writer: Writer) -> None:
-    write_id = add_note("hello")
+    write_id = add_jotting("hello")
     writer.drain()
 
     state = json.loads(run("--json"))
@@ -62,8 +62,8 @@ def test_a_writer_at_work_is_shown_with_what_it_committed(writer: Writer) -> Non
 
 @pytest.mark.django_db
 def test_writes_that_wait_without_a_writer_are_a_failure(clean_redis: redis.Redis) -> None:
-    add_note("first")
-    add_note("second")
+    add_jotting("first")
+    add_jotting("second")
 
     state, error = run_without_writer()
 

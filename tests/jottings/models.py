@@ -8,19 +8,19 @@ class Topic(models.Model):
     name = models.CharField(max_length=50, unique=True)
 
     class Meta:
-        app_label = "notes"
+        app_label = "jottings"
 
     def __str__(self) -> str:
         return self.name
 
 
-class Note(models.Model):
-    objects: ClassVar[models.Manager["Note"]] = models.Manager()
+class Jotting(models.Model):
+    objects: ClassVar[models.Manager["Jotting"]] = models.Manager()
     topic = models.ForeignKey(Topic, on_delete=models.CASCADE, null=True)
     text = models.CharField(max_length=200)
 
     class Meta:
-        app_label = "notes"
+        app_label = "jottings"
 
     def __str__(self) -> str:
         return self.text

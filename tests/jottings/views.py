@@ -6,20 +6,20 @@ from rest_framework.serializers import ModelSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from tests.notes.models import Note, Topic
+from tests.jottings.models import Jotting, Topic
 from workers.rest import QueuedCreateMixin, ReadAfterMixin
 
 
-class NoteSerializer(ModelSerializer):
+class JottingSerializer(ModelSerializer):
     class Meta:
-        model = Note
+        model = Jotting
         fields = ["id", "topic", "text"]
 
 
-class NoteViewSet(ReadAfterMixin, QueuedCreateMixin, ReadOnlyModelViewSet):
-    queryset = Note.objects.all()
-    serializer_class = NoteSerializer
-    create_function = "notes.add"
+class JottingViewSet(ReadAfterMixin, QueuedCreateMixin, ReadOnlyModelViewSet):
+    queryset = Jotting.objects.all()
+    serializer_class = JottingSerializer
+    create_function = "jottings.add"
 
 
 class StrayWriteView(APIView):
@@ -38,7 +38,7 @@ class DeadlyView(QueuedCreateMixin, GenericAPIView):
     permission_classes = [AllowAny]
 
     def post(self, request: Request) -> Response:
-        return self.perform_write("notes.die", {})
+        return self.perform_write("jottings.die", {})
 
 
 class BrokenView(APIView):

@@ -20,11 +20,11 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Note',
+            name='Jotting',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('text', models.CharField(max_length=200)),
-                ('topic', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='notes.topic')),
+                ('topic', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, to='jottings.topic')),
             ],
         ),
     ]

@@ -1,10 +1,10 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from tests.notes.views import BrokenView, DeadlyView, NoteViewSet, StrayWriteView
+from tests.jottings.views import BrokenView, DeadlyView, JottingViewSet, StrayWriteView
 
 router = SimpleRouter()
-router.register("notes", NoteViewSet, basename="note")
+router.register("jottings", JottingViewSet, basename="jotting")
 urlpatterns = [
     *router.urls,
     path("stray/", StrayWriteView.as_view()),

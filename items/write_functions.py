@@ -8,12 +8,10 @@ from django.utils import timezone
 
 from items import rows
 from items.models import Item
-from workers import Result, Write, WriteRejected, write_function
+from workers import Result, Write, WriteRejected, conflict_of, write_function
 
 PART_AT_FAULT = {"not_found": ".id", "precondition_failed": ".version"}
 """Of an operation that is rejected, by code."""
-
-CONFLICT = "The change conflicts with what is stored."
 
 
 @write_function("items.create")
@@ -73,7 +71,7 @@ def transact(write: Write) -> Result:
         except WriteRejected as exc:
             raise _rejected_at(number, exc) from exc
         except IntegrityError as exc:
-            raise _rejected_at(number, WriteRejected(409, "conflict", CONFLICT)) from exc
+            raise _rejected_at(number, conflict_of(exc)) from exc
     return Result(body={"results": results})
 
 
@@ -87,9 +85,10 @@ def _insert_as_many_as_possible(data: Sequence[Mapping[str, Any]]) -> list[dict[
     try:
         with transaction.atomic():
             return _insert_all(data)
-    except IntegrityError:
+    except IntegrityError as exc:
         if len(data) == 1:
-            return [_refusal(409, "conflict", CONFLICT)]
+            conflict = conflict_of(exc)
+            return [_refusal(conflict.status, conflict.code, conflict.detail, conflict.fields)]
         return [verdict for one in data for verdict in _insert_as_many_as_possible([one])]
 
 
@@ -156,10 +155,11 @@ def _operate(operation: Mapping[str, Any], ids: dict[str, int]) -> dict[str, Any
 
 def _rejected_at(number: int, rejection: WriteRejected) -> WriteRejected:
     """Return the rejection of a whole transaction because of its operation `number`."""
-    place = f"operations.{number}" + PART_AT_FAULT.get(rejection.code, "")
+    operation = f"operations.{number}"
+    fields = {f"{operation}.data.{name}": messages for name, messages in (rejection.fields or {}).items()}
     return WriteRejected(
         rejection.status,
         rejection.code,
         f"Operation {number}: {rejection.detail}",
-        fields={place: [rejection.detail]},
+        fields=fields or {operation + PART_AT_FAULT.get(rejection.code, ""): [rejection.detail]},
     )

@@ -4,15 +4,19 @@ Other packages import from here (and `workers.rest` for the REST side), from now
 """
 
 from workers.client import submit
+from workers.conflicts import conflict_of
 from workers.exceptions import (
     AcceptanceUnknown,
+    FileArgument,
     KeyInProgress,
     KeyReused,
     LeaseUnavailable,
     NotAccepted,
     QueueUnavailable,
     StreamFull,
+    UnfitArgument,
     UnknownWriteFunction,
+    UnsupportedArgument,
     WriteOutsideWriter,
     WritePathError,
     WriteRejected,
@@ -30,6 +34,7 @@ __all__ = [
     "Submission",
     "Write",
     "WriteFunction",
+    "conflict_of",
     "submit",
     "write_function",
     # What became of a write
@@ -46,13 +51,16 @@ __all__ = [
     "set_role",
     # Errors
     "AcceptanceUnknown",
+    "FileArgument",
     "KeyInProgress",
     "KeyReused",
     "LeaseUnavailable",
     "NotAccepted",
     "QueueUnavailable",
     "StreamFull",
+    "UnfitArgument",
     "UnknownWriteFunction",
+    "UnsupportedArgument",
     "WriteOutsideWriter",
     "WritePathError",
     "WriteRejected",

@@ -48,7 +48,8 @@ def submit(
     `principal` says who asked. `token` (else made up) and `fingerprint` come from an Idempotency-Key,
     see workers/idempotency.py. `retry_of` is the id of the failed write that this one tries again.
     Without `announced` the outcome can only be read from the receipt.
-    Raises UnknownWriteFunction, and TypeError for arguments that are not JSON.
+    Raises UnknownWriteFunction, and for arguments UnfitArgument (a ValueError) and UnsupportedArgument (a
+    TypeError), see workers/values.py.
     """
     registry.find(function)
     write = Write(

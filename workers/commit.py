@@ -6,28 +6,27 @@ What may happen to a write, and who undoes what:
 - its function raises: only its own savepoint is undone; rejected or failed, with a receipt;
 - the store fails (disk full, locked): the whole batch is undone and the error raised; nothing is lost,
   because the entries are still in the stream;
-- COMMIT itself refuses (a deferred constraint): the batch is undone and each write gets its own transaction.
+- COMMIT itself refuses (a deferred constraint): the batch is undone, each write gets its own transaction;
+- its function ends the transaction for all: that write fails, its neighbours are applied again without it.
 """
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
-import orjson
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from workers import faults, receipts, registry, time_limit
-from workers.conf import settings
-from workers.exceptions import UnknownWriteFunction, WriteRejected
-from workers.writes import Kind, Outcome, Result, Write, encode_result
+from workers import faults, hooks, receipts, verdicts
+from workers.apply import Answer as Answer
+from workers.apply import TransactionLost, apply
+from workers.writes import Kind, Outcome, Write, pristine
 
 logger = logging.getLogger(__name__)
 
-Answer = tuple[Write, Outcome]
+Verdict = Callable[[Write], Outcome | None]
+"""What is known of a write before it is applied: an outcome that it must have, or None."""
 
 
 def commit_batch(
@@ -36,51 +35,84 @@ def commit_batch(
     set_aside: Callable[[Write], bool] = lambda write: False,
     on_progress: Callable[[], None] = lambda: None,
 ) -> list[Answer]:
-    """Commit the writes in order and return the outcome of each, durable.
+    """Commit the writes in order, run what they put off, and return the outcome of each, durable.
 
     A write whose token has a receipt already takes no effect again: it gets the outcome of the first. One
     of which `set_aside` is true is failed without being applied. `on_progress` is called now and then.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
+    return _commit_batch(writes, lambda write: _set_aside(write) if set_aside(write) else None, on_progress)
+
+
+def _commit_batch(writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]) -> list[Answer]:
     try:
-        return _commit(writes, set_aside, on_progress)
+        answers, put_off = _commit(writes, verdict, on_progress)
+    except TransactionLost as lost:
+        if lost.write is not None:
+            return _commit_batch(_again(writes), _with(verdict, lost), on_progress)
+        return _one_by_one(writes, verdict, on_progress)
     except Exception as exc:
         faults.raise_if_transient(exc)
         if len(writes) > 1:
-            return [
-                answer
-                for write in writes
-                for answer in commit_batch([write], set_aside=set_aside, on_progress=on_progress)
-            ]
-        return _settle_alone(writes[0], exc, set_aside)
+            return _one_by_one(writes, verdict, on_progress)
+        return _settle_alone(writes[0], exc, verdict)
+    hooks.run(put_off, on_progress)
+    return answers
+
+
+def _with(verdict: Verdict, lost: TransactionLost) -> Verdict:
+    """Return a verdict that also knows the write which ended the transaction: it is not tried again."""
+    token = lost.write.token if lost.write else ""
+    return lambda write: lost.outcome if write.token == token else verdict(write)
+
+
+def _again(writes: Sequence[Write]) -> list[Write]:
+    return [pristine(write) for write in writes]
+
+
+def _one_by_one(writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]) -> list[Answer]:
+    """Give each write a transaction of its own."""
+    return [answer for write in _again(writes) for answer in _commit_batch([write], verdict, on_progress)]
 
 
 def _commit(
-    writes: Sequence[Write], set_aside: Callable[[Write], bool], on_progress: Callable[[], None]
-) -> list[Answer]:
+    writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]
+) -> tuple[list[Answer], list[hooks.Hooks]]:
+    put_off: list[hooks.Hooks] = []
     with transaction.atomic(durable=True):
         known = receipts.find(write.token for write in writes)
         fresh: dict[object, Write] = {}
         for write in writes:
             if write.token not in known:
                 fresh.setdefault(write.token, write)
-        answers = [
-            answer
-            for is_deadly, run in groupby(fresh.values(), key=set_aside)
-            for answer in (map(_set_aside, run) if is_deadly else _apply(run, on_progress))
-        ]
+        answers = list(_judge(fresh.values(), verdict, on_progress, put_off))
         if answers:
             receipts.insert(answers, committed_at=timezone.now())
     for write, outcome in answers:
         known[write.token] = receipts.Known(fingerprint=write.fingerprint, outcome=outcome)
-    return [(write, _replayed(write, known[write.token])) for write in writes]
+    return [(write, _replayed(write, known[write.token])) for write in writes], put_off
+
+
+def _judge(
+    writes: Iterable[Write],
+    verdict: Verdict,
+    on_progress: Callable[[], None],
+    put_off: list[hooks.Hooks],
+) -> Iterator[Answer]:
+    """Yield the outcomes in order: the verdict on a write where there is one, else what becomes of it."""
+    judged = ((write, verdict(write)) for write in writes)
+    for outcome, run in groupby(judged, key=lambda one: one[1]):
+        if outcome is None:
+            yield from apply((write for write, _ in run), on_progress, put_off)
+        else:
+            yield from ((write, outcome) for write, _ in run)
 
 
 def _replayed(write: Write, first: receipts.Known) -> Outcome:
     """Return the first one's outcome, unless the token was reused for a different request."""
     if write.fingerprint == first.fingerprint:
         return first.outcome
-    return _error(
+    return verdicts.error(
         write,
         Kind.REJECTED,
         422,
@@ -89,139 +121,23 @@ def _replayed(write: Write, first: receipts.Known) -> Outcome:
     )
 
 
-def _settle_alone(write: Write, exc: Exception, set_aside: Callable[[Write], bool]) -> list[Answer]:
+def _settle_alone(write: Write, exc: Exception, verdict: Verdict) -> list[Answer]:
     """Give an outcome to a write that cannot be committed even by itself."""
     if isinstance(exc, IntegrityError) and receipts.is_taken(write.write_id):
         # Redis was emptied and its clock set back: ids are given a second time.
         renumbered = replace(write, write_id=receipts.last_write_id() + 1)
         logger.error("write=%s state=renumbered as=%s", write.write_id, renumbered.write_id)
-        return commit_batch([renumbered], set_aside=set_aside)
-    return _record(write, _outcome_of(write, exc))
+        return _commit_batch([renumbered], verdict, lambda: None)
+    return _record(write, verdicts.of_exception(write, exc))
 
 
-def _set_aside(write: Write) -> Answer:
+def _set_aside(write: Write) -> Outcome:
     logger.error("write=%s state=set-aside function=%s", write.write_id, write.function)
     detail = "The writer died each time it tried to apply this write. It took no effect."
-    return write, _error(write, Kind.FAILED, 500, "write_killed_writer", detail)
+    return verdicts.error(write, Kind.FAILED, 500, "write_killed_writer", detail)
 
 
 def _record(write: Write, outcome: Outcome) -> list[Answer]:
     with transaction.atomic(durable=True):
         receipts.insert([(write, outcome)], committed_at=timezone.now())
     return [(write, outcome)]
-
-
-def _apply(writes: Iterable[Write], on_progress: Callable[[], None]) -> Iterator[Answer]:
-    """Apply writes in order, runs of one kind together where their function can."""
-    for name, run in groupby(writes, key=lambda write: write.function):
-        for answer in _apply_run(name, list(run)):
-            on_progress()
-            yield answer
-
-
-def _apply_run(name: str, run: list[Write]) -> Iterable[Answer]:
-    try:
-        function = registry.find(name)
-    except UnknownWriteFunction as exc:
-        logger.error("batch state=unknown-function function=%s writes=%s", name, len(run))
-        return [(write, _error(write, Kind.FAILED, 500, "unknown_write_function", str(exc))) for write in run]
-    if len(run) > 1 and function.apply_many is not None:
-        together = _apply_together(function.apply_many, run)
-        if together is not None:
-            return together
-    return ((write, _apply_one(function, write)) for write in run)
-
-
-def _apply_together(apply_many: registry.ApplyMany, run: list[Write]) -> list[Answer] | None:
-    """Return the outcomes, or None when the bulk form failed and left no effect."""
-    try:
-        with transaction.atomic(), time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
-            results = apply_many(run)
-            _refuse_swallowed_errors()
-            return [(write, _committed(write, result)) for write, result in zip(run, results, strict=True)]
-    except (Exception, time_limit.WriteTimedOut) as exc:
-        faults.raise_if_transient(exc)
-        # Expected when one write of the run is bad: each then gets its own verdict.
-        logger.info("batch state=one-by-one function=%s writes=%s error=%r", run[0].function, len(run), exc)
-        return None
-
-
-def _apply_one(function: registry.WriteFunction, write: Write) -> Outcome:
-    try:
-        with transaction.atomic(), time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
-            result = function(write)
-            _refuse_swallowed_errors()
-            return _committed(write, result)
-    except time_limit.WriteTimedOut as exc:
-        return _timed_out(write, exc)
-    except Exception as exc:
-        faults.raise_if_transient(exc)
-        if faults.sqlite_code(exc) == faults.SQLITE_INTERRUPT:
-            return _timed_out(write, exc)
-        return _outcome_of(write, exc)
-
-
-def _refuse_swallowed_errors() -> None:
-    """Raise when a function caught an error of the store: Django undoes its savepoint silently."""
-    if transaction.get_rollback():
-        raise transaction.TransactionManagementError(
-            "The write function caught a database error inside its transaction, which undoes it. "
-            "Wrap the statement that may fail in transaction.atomic()."
-        )
-
-
-def _timed_out(write: Write, exc: BaseException) -> Outcome:
-    logger.error("write=%s state=timed-out function=%s", write.write_id, write.function)
-    return _error(
-        write,
-        Kind.FAILED,
-        500,
-        "write_timed_out",
-        f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s and was cut off. No effect.",
-        trace="".join(traceback.format_exception(exc)),
-    )
-
-
-def _committed(write: Write, result: Result) -> Outcome:
-    body = encode_result(result.body)  # inside the savepoint: a result that is not JSON undoes its write
-    return Outcome(write_id=write.write_id, kind=Kind.COMMITTED, status=result.status, body=body)
-
-
-def _outcome_of(write: Write, exc: Exception) -> Outcome:
-    if isinstance(exc, WriteRejected):
-        return _error(write, Kind.REJECTED, exc.status, exc.code, exc.detail, fields=exc.fields)
-    if isinstance(exc, IntegrityError):
-        logger.info("write=%s state=conflict function=%s error=%s", write.write_id, write.function, exc)
-        return _error(write, Kind.REJECTED, 409, "conflict", "The change conflicts with what is stored.")
-    logger.error("write=%s state=failed function=%s", write.write_id, write.function, exc_info=exc)
-    return _error(
-        write,
-        Kind.FAILED,
-        500,
-        "write_failed",
-        "The write could not be applied because of an error on the server. It took no effect.",
-        trace="".join(traceback.format_exception(exc)),
-    )
-
-
-def _error(
-    write: Write,
-    kind: Kind,
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    fields: dict[str, list[str]] | None = None,
-    trace: str = "",
-) -> Outcome:
-    body: dict[str, Any] = {"code": _text(code), "detail": _text(detail)}
-    if fields:
-        body["fields"] = {_text(name): [_text(message) for message in fields[name]] for name in fields}
-    return Outcome(
-        write_id=write.write_id, kind=kind, status=status, body=orjson.dumps(body), traceback=_text(trace)
-    )
-
-
-def _text(value: object) -> str:
-    """Return the value as a text that can be stored: lazy translations too, without lone surrogates."""
-    return str(value).encode(errors="replace").decode()

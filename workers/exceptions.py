@@ -63,6 +63,32 @@ class KeyInProgress(NotAccepted):
         self.write_id = write_id
 
 
+class UnfitArgument(WritePathError, ValueError):
+    """A write has a value that cannot be kept exactly, so nothing was accepted: the client's mistake."""
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(f"{place} is {what}, which cannot be kept exactly.")
+        self.place = place
+        """Where it stands in the arguments, such as `data.price`."""
+        self.what = what
+
+
+class UnsupportedArgument(WritePathError, TypeError):
+    """A write has a value that the stream cannot carry, so nothing was accepted: the view's mistake."""
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(
+            f"The argument {place} is {what}, which the stream cannot carry. Hand over what the table in "
+            "workers/values.py lists."
+        )
+        self.place = place
+        self.what = what
+
+
+class FileArgument(UnsupportedArgument):
+    """A write has a file in it: store the file first, and hand over its name."""
+
+
 class UnknownWriteFunction(WritePathError):
     """No write function has this name."""
 

@@ -7,9 +7,10 @@ An app puts them into its module `write_functions`, which is imported at start, 
         note = Note.objects.create(text=write.arguments["text"])
         return Result(status=201, body={"id": note.id, "text": note.text})
 
-The function runs in the writer, inside its transaction. It may raise `WriteRejected`; any other exception
-makes the write `failed`. Either way only this write is undone. Its effects outside the store (mail, HTTP)
-may happen more than once, because a batch that could not be committed is applied again.
+The function runs in the writer, inside the transaction of its batch. It may raise `WriteRejected`, and what a
+view may raise (`Http404`, `ValidationError`, `PermissionDenied`, DRF's exceptions); any other exception makes
+the write `failed`. Either way only this write is undone. It may be applied more than once: effects outside
+the store (mail, HTTP) belong into `transaction.on_commit`. WRITE_FUNCTIONS.md tells all of it.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,15 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import orjson
-
 from workers import registry
 from workers.client import submit
 from workers.exceptions import UnknownWriteFunction
 from workers.models import Receipt
 from workers.submission import Submission
 from workers.writer import UNDECODABLE
-from workers.writes import Kind
+from workers.writes import Kind, decode_arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def retry(receipt: Receipt, known: Families) -> Submission:
     latest = max(known.members(receipt.pk))
     return submit(
         receipt.function,
-        orjson.loads(receipt.arguments),
+        decode_arguments(receipt.arguments),
         principal=receipt.principal,
         token=uuid.uuid5(uuid.NAMESPACE_OID, f"retry after {latest}").hex,
         retry_of=receipt.pk,

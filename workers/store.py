@@ -11,7 +11,7 @@ from typing import Any
 from django.db import Error, OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers import faults, time_limit
+from workers import faults, fence, time_limit
 from workers.conf import settings
 from workers.exceptions import WriteOutsideWriter, WrongStore
 from workers.roles import Role, current_role
@@ -77,6 +77,7 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
     connection.execute_wrappers[:] = wrappers
     if role is not Role.WEB:
         connection.connection.set_progress_handler(time_limit.is_over, time_limit.PROGRESS_INSTRUCTIONS)
+        connection.connection.set_authorizer(fence.authorize)
 
 
 def apply(connection: BaseDatabaseWrapper, wanted: dict[str, int | str]) -> None:

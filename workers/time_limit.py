@@ -52,10 +52,11 @@ def limited(seconds: float) -> Iterator[None]:
         if is_over():
             raise WriteTimedOut  # it swallowed the interruption of its SQL
     finally:
+        _deadline = None  # first: an alarm between here and the next line must not be raised
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-        _deadline = None
 
 
 def _time_out(number: int, frame: FrameType | None) -> None:
-    raise WriteTimedOut
+    if _deadline is not None:
+        raise WriteTimedOut

@@ -8,14 +8,14 @@ write's place in the order, its time of acceptance and its public name at once.
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from workers import values
 from workers.exceptions import UndecodableEntry
 
 _TOKEN = re.compile("[0-9a-f]{32}")
@@ -39,7 +39,7 @@ class Write:
     function: str
     """The registered name of the write function."""
     arguments: Mapping[str, Any]
-    """What the write function is given; JSON types only."""
+    """What the write function is given, in the types of workers/values.py."""
     token: str
     """Makes the write unique, however often it is sent: one receipt per token. 32 hexadecimal digits."""
     principal: str = ""
@@ -52,6 +52,8 @@ class Write:
     """Its place in the order of acceptance; 0 until it is accepted."""
     retry_of: int = 0
     """The id of the failed write that this one tries again; 0 for none."""
+    payload: bytes = field(default=b"", compare=False, repr=False)
+    """The entry that it was read from; empty before it is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Result:
     """What a write function returns for a write that it applied."""
 
     body: Any = None
-    """Sent to the client; JSON types, dates and UUIDs."""
+    """Sent to the client; what `values.to_json` knows."""
     status: int = 200
     """The HTTP status of the answer, 200 to 299."""
 
@@ -99,39 +101,44 @@ def new_token() -> str:
 def encode(write: Write) -> bytes:
     """Return the form in which the write travels in the stream.
 
-    Decimals become texts and model instances their primary keys, as a serializer's validated data has them.
-    Raises TypeError when an argument is neither these nor JSON.
+    Raises UnfitArgument and UnsupportedArgument, see workers/values.py.
     """
-    return orjson.dumps(
-        [
-            write.token,
-            write.function,
-            write.arguments,
-            write.principal,
-            write.fingerprint,
-            write.reply_to,
-            *([write.retry_of] if write.retry_of else []),
-        ],
-        default=_plain,
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if hasattr(value, "pk"):
-        return value.pk
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    parts: list[Any] = [write.token, write.function, values.pack(write.arguments), write.principal]
+    parts += [write.fingerprint, write.reply_to, *([write.retry_of] if write.retry_of else [])]
+    try:
+        return orjson.dumps(parts)
+    except TypeError:
+        values.pack_slowly(write.arguments)  # names what orjson does not like
+        raise
 
 
 def encode_arguments(write: Write) -> str:
     """Return the write's arguments as JSON, for the receipt of one that failed."""
-    return orjson.dumps(write.arguments, default=_plain).decode()
+    # As they were sent: a function may have changed them.
+    return orjson.dumps(values.pack(pristine(write).arguments)).decode()
+
+
+def decode_arguments(text: str) -> dict[str, Any]:
+    """Return the arguments that a receipt holds, for another try."""
+    return values.unpack(orjson.loads(text))
 
 
 def encode_result(body: Any) -> bytes:
     """Return a write function's result as JSON. Raises TypeError when it cannot be."""
-    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+    return values.to_json(body)
+
+
+def encode_error(code: str, detail: str, fields: Mapping[str, Sequence[str]] | None) -> bytes:
+    """Return what a write that took no effect is answered."""
+    body: dict[str, Any] = {"code": writable(code), "detail": writable(detail)}
+    if fields:
+        body["fields"] = {writable(name): [writable(one) for one in fields[name]] for name in fields}
+    return orjson.dumps(body)
+
+
+def writable(value: object) -> str:
+    """Return the value as a text that can be stored: lazy translations too, without lone surrogates."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _token(value: str) -> str:
@@ -146,13 +153,19 @@ def decode(write_id: int, payload: bytes) -> Write:
         token, function, arguments, principal, fingerprint, reply_to, *more = orjson.loads(payload)
         return Write(
             function=str(function),
-            arguments=dict(arguments),
+            arguments=values.unpack(dict(arguments)),
             token=_token(token),
             principal=str(principal),
             fingerprint=str(fingerprint),
             reply_to=str(reply_to),
             write_id=write_id,
             retry_of=int(more[0]) if more else 0,
+            payload=payload,
         )
-    except (ValueError, TypeError, AttributeError) as exc:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as exc:
         raise UndecodableEntry from exc
+
+
+def pristine(write: Write) -> Write:
+    """Return the write as it was read, for when it is applied again: a function may change its arguments."""
+    return decode(write.write_id, write.payload) if write.payload else write

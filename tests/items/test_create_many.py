@@ -87,7 +87,8 @@ def test_an_item_that_the_store_refuses_fails_alone() -> None:
     assert [result["status"] for result in body["results"]] == [201, 400, 409, 201]
     assert body["results"][2]["error"] == {
         "code": "conflict",
-        "detail": "The change conflicts with what is stored.",
+        "detail": "The change conflicts with what is stored. Item with this Name already exists.",
+        "fields": {"name": ["Item with this Name already exists."]},
     }
     assert body["results"][3]["item"]["id"] == Item.objects.get(name="b").pk
 

@@ -137,7 +137,7 @@ def test_an_operation_that_the_store_refuses_rejects_all_and_is_named(item: int)
 
         assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 409, "conflict")
         assert outcome.json()["detail"].startswith("Operation 1: ")
-        assert list(outcome.json()["fields"]) == ["operations.1"]
+        assert list(outcome.json()["fields"]) == ["operations.1.data.name"]
         assert stored() == {"a": 1}
 
 

@@ -1,0 +1,102 @@
+"""Keep a write function inside its batch's transaction, which it shares with other writes.
+
+A function that ended the transaction would make its neighbours' effects durable without their receipts, so
+that they were applied twice, or would lose them. Statements that end it, or that change the connection for
+everybody after, are refused by SQLite itself while a write function runs: `authorize` is asked when a
+statement is compiled, whichever way it came. What cannot be refused (the connection closed, savepoints left
+open) is noticed afterwards.
+"""
+
+import sqlite3
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import TransactionManagementError
+
+HARMLESS_PRAGMAS = frozenset(
+    {
+        # They read, and take an argument all the same.
+        *("table_info", "table_xinfo", "table_list", "index_info", "index_xinfo", "index_list"),
+        *("foreign_key_list", "foreign_key_check", "integrity_check", "quick_check"),
+        # The first ends with the transaction; the second does nothing inside one.
+        *("defer_foreign_keys", "foreign_keys"),
+    }
+)
+
+_is_up = False
+_refused = ""
+
+
+def authorize(
+    action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
+) -> int:
+    """Say whether SQLite may compile a statement. See https://www.sqlite.org/c3ref/set_authorizer.html."""
+    global _refused
+    if not _is_up:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_TRANSACTION:
+        _refused = str(first)
+    elif action == sqlite3.SQLITE_PRAGMA and second is not None and first not in HARMLESS_PRAGMAS:
+        _refused = f"PRAGMA {first}"
+    else:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+class Fenced:
+    """Runs a write function in its savepoint. Raises TransactionManagementError when it tried to get out.
+
+    To be used inside the savepoint, which undoes what it did. A class, and a connection that is looked up
+    once: this is on the path of every write.
+    """
+
+    def __init__(self) -> None:
+        self.connection: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
+
+    def __enter__(self) -> None:
+        global _is_up, _refused
+        self._blocks = [*self.connection.atomic_blocks]
+        self._savepoints = [*self.connection.savepoint_ids]
+        _is_up, _refused = True, ""
+
+    def __exit__(self, kind: type[BaseException] | None, exc: object, trace: object) -> None:
+        global _is_up
+        _is_up = False
+        left_open = self.connection.atomic_blocks != self._blocks
+        if left_open and self.connection.in_atomic_block:
+            # Else Django would take this savepoint for the function's, and the batch for committed.
+            self.connection.atomic_blocks[:] = self._blocks
+            self.connection.savepoint_ids[:] = self._savepoints
+        if kind is None and (_refused or left_open or self.is_spoilt()):
+            raise TransactionManagementError(self._what_is_wrong(left_open))
+
+    def is_spoilt(self) -> bool:
+        """Return whether the batch's transaction is over, or can only be undone as a whole."""
+        # The latter when what it did could not be undone to its savepoint.
+        return self.connection.needs_rollback or _is_lost(self.connection)
+
+    def _what_is_wrong(self, left_open: bool) -> str:
+        if _refused:
+            return (
+                f"The write function tried to use {_refused}, which would end or change the transaction that "
+                "it shares with other writes. Use transaction.atomic() for a part that may be undone."
+            )
+        if left_open:
+            return "The write function left a transaction.atomic() block open. Use it in a `with` statement."
+        if _is_lost(self.connection):
+            return "The write function closed the connection, or undid the transaction it shares with others."
+        return (
+            "The write function caught a database error inside its transaction, which undoes it. "
+            "Wrap the statement that may fail in transaction.atomic()."
+        )
+
+
+def _is_lost(connection: BaseDatabaseWrapper) -> bool:
+    raw = connection.connection
+    if raw is None or connection.closed_in_transaction:
+        return True
+    try:
+        # SQLite itself undoes a transaction when it interrupts a statement that writes, among other reasons.
+        return not raw.in_transaction
+    except sqlite3.ProgrammingError:  # closed behind Django's back
+        return True

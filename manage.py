@@ -12,7 +12,7 @@ def main() -> None:
     try:
         from django.core.management import execute_from_command_line
 
-        from workers import LeaseUnavailable, Role, forbid_pause, set_role
+        from workers import LeaseUnavailable, Role, WrongStore, forbid_pause, set_role
 
         # runserver answers requests, so it is a web process like any other.
         set_role(Role.WEB if sys.argv[1:2] == ["runserver"] else Role.COMMAND)
@@ -20,7 +20,7 @@ def main() -> None:
             sys.argv.remove("--no-pause")  # an option of every command, so no command knows of it
             forbid_pause()
         execute_from_command_line(sys.argv)
-    except (InvalidEnvironment, LeaseUnavailable) as exc:
+    except (InvalidEnvironment, LeaseUnavailable, WrongStore) as exc:
         sys.exit(f"manage.py: {exc}")
 
 

@@ -7,7 +7,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers import QueueUnavailable, queue_status
+from workers import QueueUnavailable, StoreNotReady, queue_status, store_problem
 from workers.conf import settings
 from workers.rest import ProblemError
 
@@ -41,9 +41,10 @@ def _store() -> dict[str, str]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
-    except DatabaseError as exc:
+        problem = store_problem()
+    except (DatabaseError, StoreNotReady) as exc:
         return {"store": f"The store cannot be read: {exc}"}
-    return {}
+    return {"store": problem} if problem else {}
 
 
 def _queue() -> dict[str, str]:
@@ -51,6 +52,8 @@ def _queue() -> dict[str, str]:
         status = queue_status()
     except QueueUnavailable as exc:
         return {"redis": str(exc)}
+    if status.is_of_another_store:
+        return {"stream": "The stream in Redis belongs to another store: see `manage.py doctor`."}
     obstacles = {}
     if status.writer is None:
         obstacles["writer"] = "No writer is at work: writes are accepted and wait."

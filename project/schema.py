@@ -31,6 +31,7 @@ CODES = {
     "write_outside_writer": "500: a view tried to write the store; nothing was changed",
     "stream_full": "503: too many writes wait; nothing was accepted",
     "too_many_waiting": "503: too many requests wait for an outcome; nothing was accepted",
+    "stream_of_another_store": "503: Redis holds another store's writes; nothing was accepted",
     "queue_unavailable": "503: Redis does not answer; nothing was accepted",
     "acceptance_unknown": "503: the write may yet be applied; retry with the same Idempotency-Key",
     "not_committed_yet": "503: the write named in Read-After still waits",

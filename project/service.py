@@ -9,12 +9,11 @@ import socket
 import sys
 from pathlib import Path
 
-import redis
 from django.conf import settings
 
 from project import embedded_redis
 from project.part import Part
-from workers import QueueUnavailable, heartbeat, queue_status
+from workers import QueueUnavailable, queue_status
 from workers.conf import settings as write_settings
 from workers.lease import Lease
 
@@ -129,15 +128,10 @@ def _web() -> Part:
 def _a_writer_beats() -> bool:
     """Say whether a writer is at work: the heartbeat of one that was killed outlives it for seconds."""
     try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=_PROBE_TIMEOUT_SECONDS,
-            socket_connect_timeout=_PROBE_TIMEOUT_SECONDS,
-        ) as client:
-            state = heartbeat.read(client)
-    except redis.RedisError:
+        status = queue_status()
+    except QueueUnavailable:
         return False
-    return state is not None and _is_alive(state.pid)
+    return status.writer is not None and not status.is_of_another_store and _is_alive(status.writer.pid)
 
 
 def _is_healthy_writer(pid: int) -> bool:

@@ -101,7 +101,8 @@ REDIS_URL = environment.url("REDIS_URL", schemes=["redis", "rediss", "unix"]) or
 WRITE_KEY_PREFIX = environment.read(WriteSettings.__dict__["WRITE_KEY_PREFIX"])
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        # Not Django's own, whose clear() would empty the stream.
+        "BACKEND": "workers.cache.SharedRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"{WRITE_KEY_PREFIX}:cache",
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},

@@ -5,16 +5,31 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
+from pytest_django import DjangoDbBlocker
 
 from project import embedded_redis
+from workers import identity, ownership
 from workers.roles import Role, set_role
 from workers.writer import Writer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let there be a test database wherever there is a stream: the stream is that of its identity."""
+    for item in items:
+        if "clean_redis" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.django_db)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _role() -> None:
     # The tests write the store themselves to set the scene, as a command would.
     set_role(Role.COMMAND)
+
+
+@pytest.fixture(autouse=True)
+def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process has one store, but some tests have this process open one of their own.
+    monkeypatch.setattr(identity, "_current", None)
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +45,14 @@ def redis_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def clean_redis(redis_server: str) -> Iterator[redis.Redis]:
-    """The Redis of this test process, emptied."""
+def clean_redis(
+    redis_server: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[redis.Redis]:
+    """The Redis of this test process, emptied; its stream is that of the test database."""
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
+        with django_db_blocker.unblock():
+            ownership.claim(client)
         yield client
 
 

@@ -13,14 +13,18 @@ from workers.exceptions import (
     LeaseUnavailable,
     NotAccepted,
     QueueUnavailable,
+    StoreNotReady,
     StreamFull,
+    StreamOfAnotherStore,
     UnfitArgument,
     UnknownWriteFunction,
     UnsupportedArgument,
     WriteOutsideWriter,
     WritePathError,
     WriteRejected,
+    WrongStore,
 )
+from workers.identity import problem as store_problem
 from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
 from workers.status import QueueStatus, queue_status
@@ -43,6 +47,7 @@ __all__ = [
     # How the write path is doing
     "QueueStatus",
     "queue_status",
+    "store_problem",
     # Roles, and a command's turn at writing
     "Role",
     "current_role",
@@ -57,11 +62,14 @@ __all__ = [
     "LeaseUnavailable",
     "NotAccepted",
     "QueueUnavailable",
+    "StoreNotReady",
     "StreamFull",
+    "StreamOfAnotherStore",
     "UnfitArgument",
     "UnknownWriteFunction",
     "UnsupportedArgument",
     "WriteOutsideWriter",
     "WritePathError",
     "WriteRejected",
+    "WrongStore",
 ]

@@ -9,8 +9,11 @@ local count = tonumber(ARGV[6])
 -- Many in one call: one command of each kind goes to the append-only file. Lua's stack takes 8,000 values.
 for first = 7, 6 + count, 1000 do
   local last = math.min(first + 999, 6 + count)
-  redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, first, last))
-  redis.call('XDEL', KEYS[1], unpack(ARGV, first, last))
+  -- Nothing to acknowledge means that the group is gone: another store's writer has taken the stream over, or
+  -- will read these entries again.
+  if redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, first, last)) > 0 then
+    redis.call('XDEL', KEYS[1], unpack(ARGV, first, last))
+  end
 end
 for i = 7 + count, #ARGV do
   redis.call('EXPIRE', ARGV[4] .. ARGV[i], ARGV[5])

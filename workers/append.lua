@@ -1,12 +1,21 @@
 -- Append writes to the stream, each within the limit, and ring for the writer; all of it at once.
 --
--- KEYS: stream, last write id, doorbell, writer's heartbeat, bytes in the stream, writer's rate
+-- KEYS: stream, last write id, doorbell, writer's heartbeat, bytes in the stream, writer's rate, owner
 -- ARGV: limit (entries), doorbell's life (ms), prefix of the key claims, life of a key claim (s),
---       limit (bytes), limit (seconds that the last one would wait at the writer's rate), then for each write: payload, token or '', fingerprint or '', '1' when the caller waits
+--       limit (bytes), limit (seconds that the last one would wait at the writer's rate), the caller's store,
+--       '1' when it may have a stream that is nobody's,
+--       then for each write: payload, token or '', fingerprint or '', '1' when the caller waits
 -- Returns: whether the caller is to ring, whether a writer is alive, then for each write its id, or
 --          'full', 'reused' (the key belongs to another request), or for a write that is in the stream already
---          'joined <its id>' (its outcome comes) or 'running <its id>' (the caller does not wait for it)
+--          'joined <its id>' (its outcome comes) or 'running <its id>' (the caller does not wait for it);
+--          'foreign' alone when the stream is another store's
 local stream, last_key, doorbell, heartbeat = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local owner = redis.call('HGET', KEYS[7], 'store')
+if not owner and ARGV[8] == '1' then
+  redis.call('HSET', KEYS[7], 'store', ARGV[7])
+elseif owner ~= ARGV[7] then
+  return {0, 0, 'foreign'}
+end
 local limit, bytes_limit = tonumber(ARGV[1]), tonumber(ARGV[5])
 local length = redis.call('XLEN', stream)
 -- Counted anew from an empty stream, so that no error can add up.
@@ -30,7 +39,7 @@ local function append(payload)
   return text
 end
 
-for i = 7, #ARGV, 4 do
+for i = 9, #ARGV, 4 do
   local payload, token, fingerprint, waits = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local answer
   if token == '' then

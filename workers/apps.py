@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -8,7 +9,10 @@ class WorkersConfig(AppConfig):
     verbose_name = "Write path"
 
     def ready(self) -> None:
-        from workers import checks, store  # noqa: F401 - registers the checks
+        from workers import checks, identity, store  # noqa: F401 - registers the checks
 
         connection_created.connect(store.configure, dispatch_uid="workers.store.configure")
+        post_migrate.connect(
+            identity.ensure_after_migrate, sender=self, dispatch_uid="workers.identity.ensure_after_migrate"
+        )
         autodiscover_modules("write_functions")

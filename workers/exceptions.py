@@ -1,5 +1,7 @@
 """The errors of the write path. Each class's docstring is its default message."""
 
+from django.db import OperationalError
+
 
 class WritePathError(Exception):
     """The write path failed. Do not raise this directly."""
@@ -45,6 +47,14 @@ class StreamFull(NotAccepted):
 
 class TooManyWaiting(NotAccepted):
     """Too many requests of this process wait for an outcome, so nothing was accepted: try again soon."""
+
+
+class StreamOfAnotherStore(NotAccepted):
+    """The stream in Redis belongs to another store, so nothing was accepted: see `manage.py doctor`."""
+
+
+class StoreNotReady(NotAccepted):
+    """The store cannot be read, so nothing was accepted. Is `manage.py migrate` due?"""
 
 
 class AcceptanceUnknown(WritePathError):
@@ -101,5 +111,8 @@ class LeaseUnavailable(WritePathError):
     """Another process holds the lease, so nothing was written."""
 
 
-class WrongStore(WritePathError):
-    """The store cannot be used as it is configured."""
+class WrongStore(WritePathError, OperationalError):
+    """The store cannot be used as it is.
+
+    Also an error of the database, because opening a connection raises it, wherever that happens.
+    """

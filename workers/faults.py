@@ -7,7 +7,9 @@ See https://www.sqlite.org/rescode.html for SQLite's codes.
 
 import sqlite3
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
+
+from workers.exceptions import WrongStore
 
 SQLITE_READONLY = sqlite3.SQLITE_READONLY
 SQLITE_INTERRUPT = sqlite3.SQLITE_INTERRUPT
@@ -22,6 +24,9 @@ TRANSIENT_SQLITE_CODES = frozenset(
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PROTOCOL,
+        # They do not pass by themselves, but are no fault of a write either: it waits for a sound store.
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
     }
 )
 
@@ -34,7 +39,9 @@ def sqlite_code(exc: BaseException) -> int | None:
 
 def is_transient(exc: BaseException) -> bool:
     """Return whether the store, not the write, is at fault."""
-    if not isinstance(exc, OperationalError | InterfaceError):
+    if isinstance(exc, WrongStore):
+        return True
+    if not isinstance(exc, DatabaseError | InterfaceError):
         return False
     code = sqlite_code(exc)
     # SQL mistakes (no such table) are OperationalError too on SQLite, with the code SQLITE_ERROR.

@@ -8,6 +8,11 @@ def stream() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:stream"
 
 
+def owner() -> str:
+    """Whose writes the stream holds: `store`, `path` and `host` of one store."""
+    return f"{settings.WRITE_KEY_PREFIX}:owner"
+
+
 def last_write_id() -> str:
     """The id given last; keeps ids growing when the stream is empty or the clock goes back."""
     return f"{settings.WRITE_KEY_PREFIX}:last"

@@ -2,16 +2,25 @@
 
 An exclusive `flock` on a file beside the store. The operating system gives it back when its holder dies,
 however it dies, so a stale writer cannot exist and no time-out decides who writes.
+
+The lease belongs to the store's file, not to a name of it: it lies beside the real path, where every link
+leads, and a file that can be reached by two real paths (hard links, a mount of the file itself) is refused.
 """
 
 import fcntl
 import json
 import os
 import time
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.db import connections
+from workers import store_file
+from workers.exceptions import WrongStore
+from workers.store_file import Mark
+
+SUFFIX = ".lease"
 
 
 class Lease:
@@ -27,7 +36,10 @@ class Lease:
         return self._file is not None
 
     def try_acquire(self, *, purpose: str) -> bool:
-        """Return whether this process holds the lease now. Never waits."""
+        """Return whether this process holds the lease now. Never waits.
+
+        Raises WrongStore when nobody holds it and the store must not be written as it is.
+        """
         if self._file is not None:
             return True
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -39,30 +51,71 @@ class Lease:
         if not _is_file(descriptor, self.path):
             os.close(descriptor)  # the file was replaced meanwhile: this lock is on nothing
             return False
-        holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        store = _store(self.path)
+        try:
+            store_file.refuse_unsafe(store, _mark(_content(self.path)))
+        except WrongStore:
+            os.close(descriptor)
+            raise
         self._file = descriptor
+        holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
+        self._write(holder | asdict(store_file.mark_of(store)))
         return True
 
     def is_intact(self) -> bool:
         """Return whether the file that is locked still is the one that others would lock."""
         return self._file is not None and _is_file(self._file, self.path)
 
+    def leave_mark(self, mark: Mark) -> None:
+        """Note which files this process writes, for whoever takes the lease next. Needs the lease."""
+        self._write(_content(self.path) | asdict(mark))
+
     def release(self) -> None:
         """Give the lease back. Does nothing when it is not held."""
         if self._file is not None:
-            os.ftruncate(self._file, 0)
+            self._write(asdict(_mark(_content(self.path))))
             os.close(self._file)
             self._file = None
 
     def holder(self) -> dict[str, Any] | None:
         """Return who took the lease: `pid`, `purpose`, `since` (seconds since 1970). For people to read."""
-        try:
-            holder = json.loads(self.path.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-        return holder if isinstance(holder, dict) else None
+        content = _content(self.path)
+        return {name: content[name] for name in ("pid", "purpose", "since") if name in content} or None
+
+    def _write(self, content: dict[str, Any]) -> None:
+        if self._file is None:
+            return
+        data = json.dumps(content).encode()
+        # Padded to the former length: nobody reads a mixture of two, as after a truncation.
+        os.pwrite(self._file, data.ljust(os.fstat(self._file).st_size), 0)
+
+
+def left_mark(path: Path) -> Mark:
+    """Return the mark in the lease's file of the store at this path."""
+    return _mark(_content(Path(f"{path}{SUFFIX}")))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what the lease's file says; whoever takes the lease may be writing it at this moment."""
+    with suppress(OSError, ValueError):
+        content = json.loads(path.read_text())
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _mark(content: dict[str, Any]) -> Mark:
+    def file(name: str) -> store_file.FileId | None:
+        match content.get(name):
+            case [int(device), int(inode)]:
+                return device, inode
+        return None
+
+    return Mark(store=file("store"), log=file("log"), is_changed=content.get("is_changed") is True)
+
+
+def _store(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(SUFFIX))
 
 
 def _is_file(descriptor: int, path: Path) -> bool:
@@ -74,4 +127,4 @@ def _is_file(descriptor: int, path: Path) -> bool:
 
 def lease_path() -> Path:
     """Return the path of the lease of the default store."""
-    return Path(f"{connections['default'].settings_dict['NAME']}.lease")
+    return Path(f"{store_file.path()}{SUFFIX}")

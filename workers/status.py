@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import redis
 
-from workers import heartbeat, stream
+from workers import heartbeat, ownership, stream
 from workers.connections import shared_client
-from workers.exceptions import QueueUnavailable
+from workers.exceptions import QueueUnavailable, StoreNotReady
 from workers.heartbeat import WriterState
 
 
@@ -20,6 +20,8 @@ class QueueStatus:
     """For how long the oldest of them has waited; None when none waits."""
     writer: WriterState | None
     """What the writer says of itself; None when none is at work."""
+    is_of_another_store: bool
+    """Whether all of this is that of another store, which this service must leave alone."""
 
 
 def queue_status() -> QueueStatus:
@@ -30,6 +32,14 @@ def queue_status() -> QueueStatus:
             length=stream.length(client),
             oldest_age_seconds=stream.oldest_age_seconds(client),
             writer=heartbeat.read(client),
+            is_of_another_store=_is_of_another_store(client),
         )
     except redis.RedisError as exc:
         raise QueueUnavailable(f"Redis does not answer: {exc}") from exc
+
+
+def _is_of_another_store(client: redis.Redis) -> bool:
+    try:
+        return ownership.is_of_another_store(client)
+    except StoreNotReady:
+        return False  # a store without an identity is a fault of its own

@@ -4,16 +4,16 @@ Applied to every new connection. What a role needs is verified by reading it bac
 PRAGMA it cannot follow with the old value, not with an error. See https://www.sqlite.org/pragma.html.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
-from django.db import Error, OperationalError, connection, transaction
+from django.db import Error, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers import faults, fence, time_limit
+from workers import faults, fence, store_file, time_limit
 from workers.conf import settings
 from workers.exceptions import WriteOutsideWriter, WrongStore
+from workers.lease import left_mark
 from workers.roles import Role, current_role
 from workers.turn import take_turn_to_write
 
@@ -67,7 +67,12 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
     if connection.vendor != "sqlite" or connection.alias != "default":
         return
     role = current_role()
-    apply(connection, pragmas(role))
+    try:
+        _refuse_log_of_another(connection)
+        apply(connection, pragmas(role))
+    except Exception:
+        connection.close()  # Django would use it, as it is, the next time
+        raise
     # IMMEDIATE takes the write lock at BEGIN: right for who writes, a stall for who reads.
     connection.transaction_mode = None if role is Role.WEB else "IMMEDIATE"  # type: ignore[attr-defined]
     # A connection outlives a change of role when it is closed and opened again.
@@ -78,6 +83,13 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
     if role is not Role.WEB:
         connection.connection.set_progress_handler(time_limit.is_over, time_limit.PROGRESS_INSTRUCTIONS)
         connection.connection.set_authorizer(fence.authorize)
+
+
+def _refuse_log_of_another(connection: BaseDatabaseWrapper) -> None:
+    """Raise WrongStore before SQLite reads a log that is not this file's, or copies it into the file."""
+    if connection.settings_dict["NAME"] == connections["default"].settings_dict["NAME"]:
+        path = store_file.path()
+        store_file.refuse_log_of_another(path, left_mark(path))
 
 
 def apply(connection: BaseDatabaseWrapper, wanted: dict[str, int | str]) -> None:
@@ -116,7 +128,7 @@ def probe() -> str:
 def wal_bytes() -> int:
     """Return the size of the write-ahead log."""
     try:
-        return os.stat(f"{connection.settings_dict['NAME']}-wal").st_size
+        return store_file.log_path(store_file.path()).stat().st_size
     except FileNotFoundError:
         return 0
 

@@ -12,12 +12,11 @@ from typing import Any
 import redis
 from redis.commands.core import Script
 
-from workers import keys
+from workers import identity, keys
 from workers.conf import settings
 
-GROUP = "writer"
 CONSUMER = "writer"
-"""One name for every writer: what its predecessor left unacknowledged is the next one's own."""
+"""One name for every writer of a store: what its predecessor left unacknowledged is the next one's own."""
 
 CLAIM_SECONDS = 86_400
 """How long a claim on an idempotency key can outlive its write, should Redis lose the write."""
@@ -49,7 +48,8 @@ class Appended:
     """Whether the caller is the one to ring the doorbell."""
     writer_is_alive: bool
     answers: Sequence[bytes]
-    """One for each append: a write id, `full`, `reused`, `joined <write id>` or `running <write id>`."""
+    """One for each append: a write id, `full`, `reused`, `joined <write id>` or `running <write id>`; or
+    `foreign` when the stream is another store's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +69,23 @@ class Unacknowledged:
     """How often it was read."""
 
 
+def group() -> str:
+    """Return the name of the consumer group of this store's writer.
+
+    Another store's writer has another group, so what it reads by mistake is an error and not a write.
+    """
+    return f"writer:{identity.current()}"
+
+
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a Lua script of this package."""
     return (Path(__file__).parent / name).read_text()
 
 
 def append_script(client: redis.Redis) -> Script:
     """Return the script for `append`, loaded into Redis when it is first needed."""
-    return client.register_script(_source("append.lua"))
+    return client.register_script(source("append.lua"))
 
 
 def append(script: Script, appends: Iterable[Append]) -> Appended:
@@ -88,6 +97,9 @@ def append(script: Script, appends: Iterable[Append]) -> Appended:
         CLAIM_SECONDS,
         settings.WRITE_STREAM_MAX_BYTES,
         settings.WRITE_MAX_ESTIMATED_WAIT_SECONDS,
+        str(identity.current()),
+        # A test database must not take the stream of a service that is about to start.
+        "0" if identity.is_test_run() else "1",
     ]
     for item in appends:
         arguments += (item.payload, item.key_token, item.fingerprint, "1" if item.waits else "0")
@@ -98,6 +110,7 @@ def append(script: Script, appends: Iterable[Append]) -> Appended:
         keys.heartbeat(),
         keys.stream_bytes(),
         keys.rate(),
+        keys.owner(),
     ]
     ring, alive, *answers = script(keys=names, args=arguments)
     return Appended(ring=bool(ring), writer_is_alive=bool(alive), answers=answers)
@@ -130,23 +143,14 @@ def last_write_id(client: redis.Redis) -> int:
     return int(client.get(keys.last_write_id()) or 0)
 
 
-def ensure_group(client: redis.Redis) -> None:
-    """Create the stream and its consumer group where they are missing."""
-    try:
-        client.xgroup_create(keys.stream(), GROUP, id="0", mkstream=True)
-    except redis.ResponseError as exc:
-        if not str(exc).startswith("BUSYGROUP"):  # the reply's error code, as the protocol defines it
-            raise
-
-
 def read_unacknowledged(client: redis.Redis, *, count: int) -> list[Entry]:
     """Return, in order, what was read before and never acknowledged: a crash's leftovers."""
-    return _entries(client.xreadgroup(GROUP, CONSUMER, {keys.stream(): "0"}, count=count))
+    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): "0"}, count=count))
 
 
 def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
     """Return the first entry that was read and not acknowledged."""
-    pending: Any = client.xpending_range(keys.stream(), GROUP, "-", "+", 1)
+    pending: Any = client.xpending_range(keys.stream(), group(), "-", "+", 1)
     if not pending:
         return None
     return Unacknowledged(
@@ -157,12 +161,12 @@ def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
 def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[Entry]:
     """Return, in order, what was never read; waits for the first one, 0 for not at all."""
     block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
-    return _entries(client.xreadgroup(GROUP, CONSUMER, {keys.stream(): ">"}, count=count, block=block))
+    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count, block=block))
 
 
 def acknowledge_script(client: redis.Redis) -> Script:
     """Return the script for `acknowledge`, loaded into Redis when it is first needed."""
-    return client.register_script(_source("acknowledge.lua"))
+    return client.register_script(source("acknowledge.lua"))
 
 
 def acknowledge(script: Script, entries: Sequence[Entry], *, claimed: Sequence[str]) -> None:
@@ -170,7 +174,7 @@ def acknowledge(script: Script, entries: Sequence[Entry], *, claimed: Sequence[s
     script(
         keys=[keys.stream(), keys.stream_bytes(), keys.doorbell()],
         args=[
-            GROUP,
+            group(),
             sum(len(entry.payload) for entry in entries),
             DOORBELL_MILLISECONDS,
             keys.claims(),

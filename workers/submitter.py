@@ -18,7 +18,7 @@ from dataclasses import replace
 import redis
 from django.db import DatabaseError
 
-from workers import receipts, stream
+from workers import identity, receipts, stream
 from workers.conf import settings
 from workers.connections import connect
 from workers.exceptions import (
@@ -27,6 +27,7 @@ from workers.exceptions import (
     KeyReused,
     QueueUnavailable,
     StreamFull,
+    StreamOfAnotherStore,
     TooManyWaiting,
 )
 from workers.outcomes import Listener
@@ -65,8 +66,9 @@ class Submitter:
     def submit(self, write: Write, *, announced: bool) -> Submission:
         """Line the write up for the next round trip. `announced` asks for its outcome.
 
-        Raises TooManyWaiting.
+        Raises TooManyWaiting, and StoreNotReady.
         """
+        identity.current()  # read here, where a caller may use the store, and once; whoever sends may not
         if announced and self._listener.waiting >= settings.WRITE_MAX_WAITING:
             raise TooManyWaiting
         number = next(self._numbers)
@@ -238,9 +240,17 @@ class Submitter:
 
     def _append_and_tell(self, batch: list[Submission], *, again: bool) -> bool:
         appended = stream.append(self._script, [submission.append for submission in batch])
+        if appended.answers == [b"foreign"]:
+            self._refuse_foreign(batch)
+            return False
         for submission, answer in zip(batch, appended.answers, strict=True):
             _tell(submission, answer, writer_is_alive=appended.writer_is_alive, again=again)
         return appended.ring
+
+    def _refuse_foreign(self, batch: list[Submission]) -> None:
+        logger.error("submit state=foreign-stream writes=%s hint='manage.py doctor'", len(batch))
+        for submission in batch:
+            submission.refuse(StreamOfAnotherStore())
 
     def _connect(self) -> None:
         """Raise an error of Redis when it cannot be reached, while it is certain that nothing was sent."""

@@ -1,15 +1,19 @@
 """A process's time as the writer: it begins with the lease and ends with it."""
 
 import logging
+import os
 from functools import cache, cached_property
 
 import redis
-from django.db import connections
+from django.db import Error, connections
 
-from workers import pauses
+from workers import heartbeat, pauses, store_file
 from workers.connections import connect
+from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
+from workers.heartbeat import Heartbeat
 from workers.lease import Lease
 from workers.roles import Role, set_role
+from workers.store_file import FileId
 from workers.writer import REPLY_SECONDS, Writer
 
 logger = logging.getLogger(__name__)
@@ -25,10 +29,16 @@ class Tenure:
 
     def __init__(self) -> None:
         self.writer: Writer | None = None
+        self._store: FileId | None = None
+        self._refused = ""
 
     @cached_property
     def lease(self) -> Lease:
         return Lease()
+
+    @cached_property
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(_client())
 
     def try_begin(self) -> bool:
         """Return whether this process is the writer now. Raises redis.RedisError."""
@@ -38,13 +48,53 @@ class Tenure:
             self.end(reason="lease-lost")
         if self.writer is not None:
             return True
-        if pauses.requested(_client()) is not None or not self.lease.try_acquire(purpose="writer"):
+        if pauses.requested(_client()) is not None:
             return False
-        set_role(Role.WRITER)
-        connections.close_all()  # whatever was opened before could only read
-        self.writer = Writer()
+        try:
+            self._refuse_replaced_store()
+            if not self.lease.try_acquire(purpose="writer"):
+                return False
+            self.writer = self._begin()
+        except (WrongStore, StreamOfAnotherStore, StoreNotReady, Error) as exc:
+            self._refuse(exc)
+            return False
+        self._refused = ""
         logger.warning("writer state=holds-lease lease=%s", self.lease.path)
         return True
+
+    def _begin(self) -> Writer:
+        set_role(Role.WRITER)
+        connections.close_all()  # whatever was opened before could only read
+        try:
+            writer = Writer(leave_mark=self.lease.leave_mark)
+        except BaseException:
+            self._give_back()
+            raise
+        return writer
+
+    def _refuse_replaced_store(self) -> None:
+        """Raise WrongStore when the store is not the one that this process began with.
+
+        The web processes still read the former one, so only a restart of all may go over to another.
+        """
+        path = store_file.path()
+        found = store_file.file_id(path)
+        self._store = self._store or found
+        if found != self._store:
+            raise WrongStore(
+                f"{path} was moved, deleted or replaced while the service ran. {store_file.REPLACED}"
+            )
+
+    def _refuse(self, exc: Exception) -> None:
+        """Say why this process does not write, in the log once and in the heartbeat while it lasts."""
+        if str(exc) != self._refused:
+            self._refused = str(exc)
+            logger.error("writer state=refused reason=%s", exc)
+        # Whoever else is at work, perhaps for another store, has the heartbeat.
+        if isinstance(exc, WrongStore) and self._heartbeat.is_due:
+            at_work = heartbeat.read(_client())
+            if at_work is None or at_work.pid == os.getpid():
+                self._heartbeat.beat(committed=0, fault=str(exc))
 
     def end(self, *, reason: str) -> None:
         """Stop writing, say so, and give the lease back."""
@@ -55,6 +105,10 @@ class Tenure:
             writer.retire()
         except redis.RedisError as exc:
             logger.warning("writer state=ended heartbeat=not-removed error=%s", exc)
+        self._give_back()
+        logger.warning("writer state=gave-lease-back reason=%s", reason)
+
+    def _give_back(self) -> None:
+        connections.close_all()
         set_role(Role.WEB)
         self.lease.release()
-        logger.warning("writer state=gave-lease-back reason=%s", reason)

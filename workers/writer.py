@@ -6,21 +6,23 @@ again, and its receipt makes that harmless.
 """
 
 import base64
+import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import redis
 from django.db import DatabaseError, Error, connection
 
-from workers import commit, heartbeat, outcomes, pacing, pauses, store, stream
+from workers import commit, heartbeat, outcomes, ownership, pacing, pauses, store, stream
 from workers.conf import settings
 from workers.connections import connect
-from workers.exceptions import UndecodableEntry
+from workers.exceptions import UndecodableEntry, WrongStore
 from workers.leftovers import Leftovers
 from workers.pruning import Pruning
+from workers.store_file import Mark, Watch
 from workers.writes import Write, decode
 
 logger = logging.getLogger(__name__)
@@ -53,10 +55,17 @@ class Drained(StrEnum):
 
 
 class Writer:
-    """Commits writes to the store. Its process must hold the lease."""
+    """Commits writes to the store. Its process must hold the lease.
 
-    def __init__(self) -> None:
+    Raises StreamOfAnotherStore, WrongStore, StoreNotReady, django.db.Error and redis.RedisError when it
+    cannot begin.
+    """
+
+    def __init__(self, *, leave_mark: Callable[[Mark], None] = lambda mark: None) -> None:
         self._client = connect(timeout_seconds=REPLY_SECONDS)
+        self._watch = Watch(leave_mark=leave_mark)
+        self._watch.note()
+        ownership.claim(self._client)
         self._acknowledge = stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
         self._leftovers = Leftovers(self._client)
@@ -134,7 +143,7 @@ class Writer:
     def _idle(self) -> None:
         """Prove that this writer could write, and tidy up."""
         if self._heartbeat.is_due:
-            self._heartbeat.beat(committed=0, fault=store.probe())
+            self._heartbeat.beat(committed=0, fault=self._watch.problem() or store.probe())
         self._pruning.prune_a_little()
 
     def _read(self, wait_seconds: float) -> Sequence[stream.Entry]:
@@ -143,8 +152,9 @@ class Writer:
         except redis.ResponseError as exc:
             if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
                 raise
+            # Flushed, or another store's by now: then this raises.
+            ownership.claim(self._client)
             logger.warning("stream state=created reason=missing")
-            stream.ensure_group(self._client)
             return self._read_in_order(wait_seconds)
 
     def _read_in_order(self, wait_seconds: float) -> Sequence[stream.Entry]:
@@ -163,12 +173,20 @@ class Writer:
         self._leftovers.expect()
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
         writes = [_decode(entry) for entry in entries if entry.payload]
+        answers: list[commit.Answer] = []
         try:
-            answers = commit.commit_batch(
-                writes, set_aside=self._leftovers.is_deadly, on_progress=self._heartbeat.tick
-            )
+            problem = self._watch.problem()
+            if not problem:
+                answers = commit.commit_batch(
+                    writes, set_aside=self._leftovers.is_deadly, on_progress=self._heartbeat.tick
+                )
+                # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
+                problem = self._watch.problem()
         except Error as exc:
             self._wait_for_store(entries, exc)
+            return
+        if problem:
+            self._hold(entries, problem)
             return
         self._held, self._failures = (), 0
         outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
@@ -177,6 +195,17 @@ class Writer:
         self._leftovers.acknowledged()
 
     def _wait_for_store(self, entries: Sequence[stream.Entry], exc: Error) -> None:
+        """Hold the batch back, and let the next attempt open the store anew."""
+        try:
+            problem = self._watch.problem()
+        except Error:
+            problem = ""
+        if not problem:
+            connection.close()
+        # Else it stays open: opened anew it would bring a file and a log together that are strangers.
+        self._hold(entries, problem or str(exc))
+
+    def _hold(self, entries: Sequence[stream.Entry], reason: str) -> None:
         """Keep the batch for the next attempt; reading it again would count as a death."""
         self._held = entries
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
@@ -186,10 +215,9 @@ class Writer:
             len(entries),
             self._failures,
             pause,
-            exc,
+            reason,
         )
-        self._heartbeat.beat(committed=0, fault=str(exc))
-        connection.close()  # the next attempt opens the store anew
+        self._heartbeat.beat(committed=0, fault=reason)
         time.sleep(pause)
 
     def _checkpoint(self) -> None:
@@ -201,6 +229,7 @@ class Writer:
         except DatabaseError as exc:
             logger.warning("checkpoint state=failed error=%s", exc)
             emptied = False
+        self._note_checkpoint()
         if not emptied:
             self._checkpoint_after = now + CHECKPOINT_RETRY_SECONDS
             if store.wal_bytes() > store.JOURNAL_SIZE_LIMIT_BYTES:
@@ -208,6 +237,11 @@ class Writer:
                     "checkpoint state=held-back wal_bytes=%s reason=long-reader hint='manage.py doctor'",
                     store.wal_bytes(),
                 )
+
+    def _note_checkpoint(self) -> None:
+        """The file itself has changed, by this writer's own hand. A problem shows at the next batch."""
+        with contextlib.suppress(WrongStore, Error):
+            self._watch.note()
 
 
 def _decode(entry: stream.Entry) -> Write:

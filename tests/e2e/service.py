@@ -123,8 +123,11 @@ class Service:
                 self.processes[part].wait(10)
 
     def is_ready(self) -> bool:
+        return self.answers("/health/ready")
+
+    def answers(self, path: str) -> bool:
         try:
-            return self.get("/health/ready").status == 200
+            return self.get(path).status == 200
         except OSError:
             return False
 

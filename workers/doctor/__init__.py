@@ -40,6 +40,7 @@ def _store(*, full: bool) -> Iterator[Finding]:
         yield error("store", f"{sqlite_store.path()} does not exist.", "Make it with `manage.py migrate`.")
         return
     checks: list[tuple[str, Callable[[], Finding]]] = [
+        ("store.file", sqlite_store.file),
         *((f"store.{role}", lambda role=role: sqlite_store.as_role(role)) for role in sqlite_store.ROLES),
         ("store.migrations", sqlite_store.migrations),
         ("store.integrity", lambda: sqlite_store.integrity(full=full)),

@@ -14,8 +14,9 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
-from workers import faults, store
+from workers import faults, lease, store, store_file
 from workers.doctor.finding import Finding, error, ok, warning
+from workers.exceptions import WrongStore
 from workers.roles import Role, current_role, set_role
 
 ROLES = (Role.WRITER, Role.COMMAND, Role.WEB)
@@ -33,8 +34,8 @@ Version = tuple[int, int, int]
 
 
 def path() -> Path:
-    """Return the path of the default store."""
-    return Path(connections["default"].settings_dict["NAME"])
+    """Return the real path of the default store."""
+    return store_file.path()
 
 
 def library_version() -> Version:
@@ -60,6 +61,16 @@ def judge_version(version: Version) -> Finding:
             "Let no other program write the store. SQLite 3.51.3, 3.50.7 and 3.44.6 have no such bug.",
         )
     return ok(name, f"SQLite {shown}, without the WAL-reset bug.")
+
+
+def file() -> Finding:
+    """Say whether the file may be written: it has one name, and the log beside it is its own."""
+    found = path()
+    try:
+        store_file.refuse_unsafe(found, lease.left_mark(found))
+    except WrongStore as exc:
+        return error("store.file", str(exc), "Until then nothing is written or acknowledged.")
+    return ok("store.file", f"{found}, device {found.stat().st_dev}, inode {found.stat().st_ino}.")
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from typing import Any
 import redis
 from django.db import connections
 
-from workers import heartbeat, pauses, stream
+from workers import heartbeat, keys, ownership, pauses, stream
 from workers.conf import settings
-from workers.doctor.finding import Finding, error, ok, warning
+from workers.doctor.finding import Finding, Level, error, ok, warning
+from workers.exceptions import StoreNotReady
 from workers.heartbeat import WriterState
 from workers.lease import Lease
 from workers.lease_probe import is_held
@@ -28,6 +29,10 @@ NO_WRITER = "Start one: `manage.py up`, or the Celery worker of this project."
 
 def examine(client: redis.Redis) -> Iterator[Finding]:
     """Yield what the write path shows. Raises redis.RedisError."""
+    whose = _judge_owner(client)
+    yield whose
+    if whose.level is Level.ERROR:
+        return  # all that follows would be told of another store
     pause = pauses.requested(client)
     waiting = stream.length(client)
     yield from judge_pause(pause, now=time.time())
@@ -36,6 +41,17 @@ def examine(client: redis.Redis) -> Iterator[Finding]:
     else:
         yield judge_writer(heartbeat.read(client), is_paused=pause is not None, waiting=waiting)
     yield judge_stream(waiting, stream.oldest_age_seconds(client))
+
+
+def _judge_owner(client: redis.Redis) -> Finding:
+    """Say whether the stream is this store's."""
+    name = "stream.owner"
+    try:
+        if ownership.is_of_another_store(client):
+            return error(name, ownership.describe(client), "Do one of the two. New writes get 503.")
+        return ok(name, f"{keys.stream()} is the stream of this store.")
+    except StoreNotReady as exc:
+        return error(name, str(exc), "Run `manage.py migrate`.")
 
 
 def _writer_and_lease(client: redis.Redis, pause: Pause | None, waiting: int) -> Iterator[Finding]:

@@ -43,6 +43,10 @@ def problem_of(exc: exceptions.WritePathError) -> ProblemError:
             return ProblemError(503, "stream_full", str(exc), headers=retry)
         case exceptions.TooManyWaiting():
             return ProblemError(503, "too_many_waiting", str(exc), headers=retry)
+        case exceptions.StreamOfAnotherStore():
+            return ProblemError(503, "stream_of_another_store", str(exc), headers=retry)
+        case exceptions.StoreNotReady() | exceptions.WrongStore():
+            return ProblemError(503, "store_unavailable", "The store cannot be read now.", headers=retry)
         case exceptions.QueueUnavailable():
             return ProblemError(503, "queue_unavailable", str(exc), headers=retry)
         case exceptions.AcceptanceUnknown():

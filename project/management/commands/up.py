@@ -17,7 +17,7 @@ from project.demo import DemoAccess
 from project.part_output import Console
 from project.run_lock import AlreadyRunning, RunLock
 from project.supervisor import OWN_NAME, Supervisor
-from workers import end_turn
+from workers import end_turn, store_problem
 
 # Longer than a web process may take to answer what is waiting.
 LEFTOVERS_SECONDS = 45
@@ -59,6 +59,7 @@ class Command(BaseCommand):
         access = demo.prepare(settings.DATA_DIR) if settings.DEMO else None
         # The parts are forked from this process, and a connection to the store must not cross a fork. This
         # process's turn at writing would last as long as it runs.
+        store_problem()  # reads the store's identity, which this process then knows without opening the store
         connections.close_all()
         end_turn()
         return access

@@ -1,0 +1,53 @@
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+import redis
+from django.core.management.base import BaseCommand, CommandError
+
+from workers import heartbeat, identity, keys, ownership, stream
+from workers.connections import connect
+from workers.exceptions import NotAccepted
+
+
+class Command(BaseCommand):
+    help = (
+        "Make the stream in Redis that of this store, with all accepted writes that wait in it: for a store "
+        "that goes on in another one's place, such as a copy on a new machine. Refused while a writer works."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-input", action="store_true", help="do not ask for confirmation")
+
+    def handle(self, *, no_input: bool, **options: Any) -> None:
+        try:
+            with connect(timeout_seconds=2.0) as client:
+                self._adopt(client, asks=not no_input)
+        except NotAccepted as exc:
+            raise CommandError(str(exc)) from exc
+        except redis.RedisError as exc:
+            raise CommandError(f"Redis does not answer: {exc}. Nothing was changed.") from exc
+
+    def _adopt(self, client: redis.Redis, *, asks: bool) -> None:
+        owner = ownership.owner(client)
+        if owner is not None and owner.store == str(identity.current()):
+            self.stdout.write("The stream is this store's already.")
+            return
+        writer = heartbeat.read(client)
+        if writer is not None:
+            raise CommandError(
+                f"The writer of the stream is at work (pid {writer.pid} on {writer.host}): stop it first."
+            )
+        waiting = stream.length(client)
+        where = f"{owner.path} on {owner.host}" if owner and owner.path else "nobody that is known"
+        self.stdout.write(f"The stream {keys.stream()} belongs to {where}; {waiting} writes wait in it.")
+        if asks and not self._confirmed(waiting):
+            raise CommandError("Nothing was changed.")
+        ownership.claim(client, by_order=True)
+        self.stdout.write(f"It is this store's now. Its writer will commit the {waiting} writes that wait.")
+
+    def _confirmed(self, waiting: int) -> bool:
+        if not sys.stdin.isatty():
+            raise CommandError("Say --no-input where nobody can be asked.")
+        return input(f"Commit these {waiting} writes to this store? [y/N] ").strip().lower() == "y"

@@ -1,0 +1,16 @@
+"""Gives the store an identity of its own, see workers/identity.py."""
+
+from django.db import migrations
+
+from workers import identity
+
+
+def give(apps, schema_editor):
+    if schema_editor.connection.alias == "default":
+        identity.ensure(schema_editor.connection)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("workers", "0001_initial")]
+
+    operations = [migrations.RunPython(give, migrations.RunPython.noop, elidable=False)]

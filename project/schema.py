@@ -6,7 +6,7 @@ Schema = dict[str, Any]
 
 CODES = {
     "bad_request": "400: not HTTP as it should be, or not for this host",
-    "parse_error": "400: the body is not JSON",
+    "parse_error": "400: the body is not JSON, or is nested too deep",
     "invalid": "400: `fields` says what is wrong",
     "invalid_header": "400: the detail names the header",
     "not_authenticated": "401: no token and no session",
@@ -27,7 +27,8 @@ CODES = {
     "write_failed": "500: the write function is at fault; the write took no effect",
     "write_timed_out": "500: the write function took too long; the write took no effect",
     "write_killed_writer": "500: the writer died each time it tried; the write took no effect",
-    "unknown_write_function": "500: web and writer run different versions; the write took no effect",
+    "unknown_write_function": "500: no write function has this name; the write took no effect",
+    "unsupported_argument": "500: a view handed over what a write cannot carry; nothing was accepted",
     "write_outside_writer": "500: a view tried to write the store; nothing was changed",
     "stream_full": "503: too many writes wait; nothing was accepted",
     "too_many_waiting": "503: too many requests wait for an outcome; nothing was accepted",

@@ -86,17 +86,18 @@ class UnfitArgument(WritePathError, ValueError):
 class UnsupportedArgument(WritePathError, TypeError):
     """A write has a value that the stream cannot carry, so nothing was accepted: the view's mistake."""
 
+    remedy = "Hand over what the table in workers/values.py lists."
+
     def __init__(self, place: str, what: str) -> None:
-        super().__init__(
-            f"The argument {place} is {what}, which the stream cannot carry. Hand over what the table in "
-            "workers/values.py lists."
-        )
+        super().__init__(f"The argument {place} is {what}, which the stream cannot carry. {self.remedy}")
         self.place = place
         self.what = what
 
 
 class FileArgument(UnsupportedArgument):
-    """A write has a file in it: store the file first, and hand over its name."""
+    """A write has a file in it, which the stream cannot carry, so nothing was accepted."""
+
+    remedy = "Store the file first, and hand over its name."
 
 
 class UnknownWriteFunction(WritePathError):

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from django.db import models
 
+from workers.values import from_json
 from workers.writes import Kind
 
 
@@ -36,7 +36,7 @@ class Receipt(models.Model):
         return accepted_at(self.write_id)
 
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return from_json(self.body.encode())
 
 
 def accepted_at(write_id: int) -> datetime:

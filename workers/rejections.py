@@ -7,6 +7,7 @@
 | Django's `SuspiciousOperation` | 400 | `bad_request` |
 | `PermissionDenied` | 403 | `permission_denied` |
 | `Http404`, `ObjectDoesNotExist` (`get_object_or_404`, `Model.objects.get`) | 404 | `not_found` |
+| `OverflowError` of a number that SQLite cannot hold | 400 | `invalid` |
 | `IntegrityError`, `ProtectedError`, `RestrictedError` | 409 | `conflict`, see workers/conflicts.py |
 | an `APIException` of DRF with a status of 4xx | its own | its own; `invalid` for a `ValidationError` |
 
@@ -47,7 +48,17 @@ def rejection_of(exc: BaseException) -> WriteRejected | None:
             return WriteRejected(400, "bad_request", "The request is malformed.")
         case IntegrityError():
             return conflicts.conflict_of(exc)
+        case OverflowError() if _is_the_stores(exc):
+            return WriteRejected(400, "invalid", "A number is beyond 64 bits, more than the store can hold.")
     return _of_api_exception(exc)
+
+
+def _is_the_stores(exc: BaseException) -> bool:
+    """Return whether it was raised where values are handed to SQLite, whose integers have 64 bits."""
+    frame = exc.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and frame.tb_frame.f_globals.get("__name__") == "django.db.backends.sqlite3.base"
 
 
 def _messages(exc: ValidationError) -> dict[str, list[str]]:

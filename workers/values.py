@@ -23,6 +23,7 @@ import dataclasses
 import ipaddress
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -44,6 +45,12 @@ MAX_DEPTH = 150
 TYPES = "$types"
 """The name beside the arguments under which the types of values stand; no argument may have it."""
 
+MAX_DIGITS = 4_000
+"""Of an integer: Python refuses more than 4,300, because their conversion takes quadratic time."""
+
+_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")
+"""May be more than 64 bits or a float hold. In a text it costs a little time, and does no harm."""
+
 Place = tuple[str | int, ...]
 Types = list[tuple[list[str | int], str]]
 
@@ -58,7 +65,7 @@ _RESTORE: dict[str, Callable[[Any], Any]] = {
     "set": set,
     "time": time.fromisoformat,
     "tuple": tuple,
-    "timedelta": lambda microseconds: timedelta(microseconds=microseconds),
+    "timedelta": lambda microseconds: timedelta(microseconds=int(microseconds)),
     "uuid": UUID,
 }
 
@@ -129,7 +136,7 @@ class _Packer:
 
     def pack(self, value: Any, place: Place, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            raise UnfitArgument(_shown(place[:3]), f"nested deeper than {MAX_DEPTH} levels")
+            raise UnfitArgument(_shown(place[:3]), f"a value nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, Enum):
             return self.pack(value.value, place, depth)
         if value is None or isinstance(value, bool | str | Promise):
@@ -179,7 +186,7 @@ def _typed(value: Any) -> tuple[str, Any] | None:
         case time():
             return "time", value.isoformat()
         case timedelta():
-            return "timedelta", value // _MICROSECOND
+            return "timedelta", str(value // _MICROSECOND)  # as a text: they can be more than 64 bits
         case Decimal():
             return "decimal", str(value)
         case UUID():
@@ -195,7 +202,7 @@ def _number(value: float, place: Place) -> float:
             raise UnfitArgument(_shown(place), "an integer beyond 64 bits")
         return int(value)
     if not math.isfinite(value):
-        raise UnfitArgument(_shown(place), "not a finite number")
+        raise UnfitArgument(_shown(place), "a number that is not finite")
     return float(value)
 
 
@@ -203,7 +210,7 @@ def _text(value: str, place: Place) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UnfitArgument(_shown(place), "not a text in Unicode") from None
+        raise UnfitArgument(_shown(place), "a text that is not Unicode") from None
     return value
 
 
@@ -233,6 +240,39 @@ def to_json(value: Any, *, other: Callable[[Any], Any] | None = None) -> bytes:
         return orjson.dumps(value, default=form, option=orjson.OPT_UTC_Z)
     except TypeError:
         return _to_json_slowly(value, form)
+
+
+def from_json(text: bytes) -> Any:
+    """Return what a JSON text says, each number exactly. Raises ValueError."""
+    value = orjson.loads(text)
+    if _LONG_NUMBER.search(text):
+        # orjson makes floats of integers beyond 64 bits, and drops digits that a float does not hold.
+        value = json.loads(text, parse_float=_float, parse_int=_int)
+    return value
+
+
+class ExactFloat(float):
+    """A float that knows its digits: `str` gives them, of which DRF's DecimalField makes its Decimal."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if Decimal(text) == Decimal(repr(value)):
+        return value
+    exact = ExactFloat(value)
+    exact.text = text
+    return exact
 
 
 def _to_json_slowly(value: Any, form: Callable[[Any], Any]) -> bytes:

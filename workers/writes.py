@@ -84,7 +84,7 @@ class Outcome:
     """Where a failed write's function raised; for operators, never sent to clients."""
 
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return values.from_json(self.body)
 
 
 def new_token() -> str:

@@ -1,10 +1,11 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from tests.jottings.views import BrokenView, DeadlyView, JottingViewSet, StrayWriteView
+from tests.jottings.views import BrokenView, DeadlyView, JottingViewSet, MeasurementViewSet, StrayWriteView
 
 router = SimpleRouter()
 router.register("jottings", JottingViewSet, basename="jotting")
+router.register("measurements", MeasurementViewSet, basename="measurement")
 urlpatterns = [
     *router.urls,
     path("stray/", StrayWriteView.as_view()),

@@ -1,13 +1,15 @@
+from typing import ClassVar
+
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 from rest_framework.views import APIView
-from rest_framework.viewsets import ReadOnlyModelViewSet
+from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet
 
-from tests.jottings.models import Jotting, Topic
-from workers.rest import QueuedCreateMixin, ReadAfterMixin
+from tests.jottings.models import Jotting, Measurement, Topic
+from workers.rest import QueuedCreateMixin, QueuedWritesMixin, ReadAfterMixin
 
 
 class JottingSerializer(ModelSerializer):
@@ -20,6 +22,21 @@ class JottingViewSet(ReadAfterMixin, QueuedCreateMixin, ReadOnlyModelViewSet):
     queryset = Jotting.objects.all()
     serializer_class = JottingSerializer
     create_function = "jottings.add"
+
+
+class MeasurementSerializer(ModelSerializer):
+    class Meta:
+        model = Measurement
+        exclude: ClassVar[list[str]] = []
+
+
+class MeasurementViewSet(QueuedWritesMixin, ModelViewSet):
+    permission_classes = [AllowAny]
+    queryset = Measurement.objects.order_by("id")
+    serializer_class = MeasurementSerializer
+    create_function = "jottings.measure"
+    update_function = "jottings.correct"
+    destroy_function = "jottings.forget"
 
 
 class StrayWriteView(APIView):

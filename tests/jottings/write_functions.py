@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, connection
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy
 
-from tests.jottings.models import Jotting, Topic
+from tests.jottings.models import Jotting, Measurement, Topic
 from workers import Result, Write, WriteRejected, write_function
 
 
@@ -131,6 +132,33 @@ def raise_surrogates(write: Write) -> Result:
 @write_function("jottings.die")
 def die(write: Write) -> Result:
     os._exit(9)
+
+
+@write_function("jottings.measure")
+def measure(write: Write) -> Result:
+    """Does what README.md shows: what was validated is what the model is made of."""
+    data = dict(write.arguments["data"])
+    measurement = Measurement.objects.create(topic_id=data.pop("topic", None), **data)
+    return Result(status=201, body=shown(measurement))
+
+
+@write_function("jottings.correct")
+def correct(write: Write) -> Result:
+    measurement = get_object_or_404(Measurement, pk=write.arguments["id"])
+    for name, value in write.arguments["data"].items():
+        setattr(measurement, "topic_id" if name == "topic" else name, value)
+    measurement.save()
+    return Result(body=shown(measurement))
+
+
+@write_function("jottings.forget")
+def forget(write: Write) -> Result:
+    get_object_or_404(Measurement, pk=write.arguments["id"]).delete()
+    return Result(status=204)
+
+
+def shown(measurement: Measurement) -> dict[str, Any]:
+    return {field.name: field.value_from_object(measurement) for field in measurement._meta.concrete_fields}
 
 
 def texts() -> list[Any]:

@@ -1,7 +1,8 @@
 """What exceptions of write functions become, and how a conflict with the store is named."""
 
+import math
 from collections.abc import Callable, Iterator
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -151,6 +152,24 @@ def test_everything_else_is_a_fault_of_the_function(exc: Exception) -> None:
     outcome = outcome_of(raising(exc))
 
     assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.FAILED, 500, "write_failed")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: Measurement.objects.create(label="x", took=timedelta(days=106_751_992)),
+        lambda: Measurement.objects.create(label="x", low=2**63),
+        lambda: Measurement.objects.bulk_create([Measurement(label="x", low=2**64)]),
+    ],
+)
+def test_a_number_that_the_store_cannot_hold_is_the_clients(act: Callable[[], Any]) -> None:
+    outcome = outcome_of(act)
+
+    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 400, "invalid")
+
+
+def test_an_overflow_of_the_functions_own_is_its_fault() -> None:
+    assert outcome_of(lambda: math.exp(1_000)).kind is Kind.FAILED
 
 
 def measure(label: str, **fields: Any) -> Callable[[], Any]:

@@ -1,12 +1,14 @@
 """Pieces of the answers to writes."""
 
 from functools import cache
+from typing import Any
 
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from workers.rest.codec import JSONRenderer
 from workers.rest.errors import problem_of_outcome
 from workers.writes import Kind, Outcome
 
@@ -18,18 +20,27 @@ def principal_of(request: Request) -> str:
     return str(request.user.pk) if request.user and request.user.is_authenticated else ""
 
 
-def status_url(write_id: int) -> str:
-    return detail_path("write-status", write_id) or reverse("write-status", args=[write_id])
+def status_url(write_id: int) -> str | None:
+    """Return where to ask for a write's outcome, or None without the route, which a check asks for."""
+    return detail_path("write-status", write_id)
 
 
 def queued_response(write_id: int) -> Response:
     """Return 202: the write is accepted, and this is where to ask for its outcome."""
     url = status_url(write_id)
+    where = {"Location": url} if url else {}  # without one it is accepted all the same, and must be answered
     return Response(
         {"write_id": str(write_id), "status": QUEUED, "url": url},
         status=status.HTTP_202_ACCEPTED,
-        headers={"Location": url, "Retry-After": "1", "Write-Id": str(write_id)},
+        headers={**where, "Retry-After": "1", "Write-Id": str(write_id)},
     )
+
+
+def body_for(request: Request, outcome: Outcome) -> Any:
+    """Return a result for the renderer that was chosen: ours takes JSON, others would make a text of it."""
+    renderer = getattr(request, "accepted_renderer", None)
+    takes_json = getattr(type(renderer), "render", None) is JSONRenderer.render
+    return outcome.body if takes_json else outcome.json()
 
 
 def raise_unless_committed(outcome: Outcome) -> None:

@@ -1,11 +1,14 @@
 """Errors of the write path as errors of the API: status, stable code, sentence, headers."""
 
+import logging
 from typing import Any
 
 from rest_framework.exceptions import APIException
 
 from workers import exceptions
 from workers.writes import Outcome
+
+logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
 """What a refused client is told to wait at least."""
@@ -51,8 +54,25 @@ def problem_of(exc: exceptions.WritePathError) -> ProblemError:
             return ProblemError(503, "queue_unavailable", str(exc), headers=retry)
         case exceptions.AcceptanceUnknown():
             return ProblemError(503, "acceptance_unknown", str(exc), headers=retry)
-        case _:
-            return ProblemError(500, "internal_error", "The server failed to handle the request.")
+        case exceptions.UnfitArgument():
+            place = exc.place.removeprefix("data.")
+            return ProblemError(400, "invalid", "The request is not valid.", fields={place: [_sentence(exc)]})
+    logger.error("submit state=%s error=%s", type(exc).__name__, exc, exc_info=exc)
+    match exc:
+        case exceptions.FileArgument():
+            detail = f"Files cannot be written here: {exc.place.removeprefix('data.')}."
+            return ProblemError(415, "unsupported_media_type", detail)
+        case exceptions.UnsupportedArgument():
+            detail = "The server cannot hand this write over. Nothing was accepted."
+            return ProblemError(500, "unsupported_argument", detail)
+        case exceptions.UnknownWriteFunction():
+            detail = "The server does not know how to apply this write. Nothing was accepted."
+            return ProblemError(500, "unknown_write_function", detail)
+    return ProblemError(500, "internal_error", "The server failed to handle the request.")
+
+
+def _sentence(exc: exceptions.UnfitArgument) -> str:
+    return f"{exc.what[:1].upper()}{exc.what[1:]} cannot be kept exactly."
 
 
 def problem_of_outcome(outcome: Outcome) -> ProblemError:

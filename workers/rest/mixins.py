@@ -24,7 +24,7 @@ from workers.conf import settings
 from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
 from workers.progress import Progress, wait_until_committed
 from workers.rest import answers, headers
-from workers.rest.answers import principal_of, queued_response, raise_unless_committed, status_url
+from workers.rest.answers import body_for, principal_of, queued_response, raise_unless_committed, status_url
 from workers.rest.errors import ProblemError, problem_of
 from workers.writes import Outcome
 
@@ -42,8 +42,8 @@ class QueuedWriteMixin:
         Raises ProblemError for whatever is not a success.
         """
         preferences = headers.prefer(self.request)
-        once = self._idempotency(principal_of(self.request))
         try:
+            once = self._idempotency(principal_of(self.request))
             outcome = idempotency.earlier_outcome(once) if once else None
             write_id = outcome.write_id if outcome else 0
             if outcome is None:
@@ -53,7 +53,8 @@ class QueuedWriteMixin:
             outcome, write_id = (once and idempotency.earlier_outcome(once)), exc.write_id
             if outcome is None:
                 problem = problem_of(exc)
-                problem.headers["Location"] = status_url(exc.write_id)
+                if url := status_url(exc.write_id):
+                    problem.headers["Location"] = url
                 raise problem from exc
         except WritePathError as exc:
             raise problem_of(exc) from exc
@@ -110,7 +111,7 @@ class QueuedWriteMixin:
                 outcome.status if outcome.status == status.HTTP_201_CREATED else status.HTTP_204_NO_CONTENT
             )
             return Response(status=minimal, headers=extra)
-        return Response(outcome.body, status=outcome.status, headers=extra)  # JSON already
+        return Response(body_for(self.request, outcome), status=outcome.status, headers=extra)
 
 
 class _ObjectWriteMixin(QueuedWriteMixin):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -95,6 +96,17 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         for name, value in wanted.items()
         if actual[name] != value and actual[name] != "memory"
     ]
+
+
+@register(Tags.urls)
+def check_views(**_: Any) -> list[CheckMessage]:
+    """Look at the views that hand writes over, where DRF is in use."""
+    if not apps.is_installed("rest_framework"):
+        return []
+    # Not at the top: the writer needs neither DRF nor the URLconf, and loading them takes time.
+    from workers.rest.checks import check_views
+
+    return check_views()
 
 
 @register(Tags.compatibility)

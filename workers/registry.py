@@ -64,6 +64,11 @@ def write_function(name: str) -> Callable[[Apply], WriteFunction]:
     return register
 
 
+def names() -> list[str]:
+    """Return the names of all write functions."""
+    return sorted(_functions)
+
+
 def find(name: str) -> WriteFunction:
     """Return the write function of this name. Raises UnknownWriteFunction."""
     try:

@@ -37,7 +37,7 @@ class Measurement(models.Model):
     at = models.DateTimeField(null=True)
     day = models.DateField(null=True)
     hour = models.TimeField(null=True)
-    amount = models.DecimalField(max_digits=30, decimal_places=10, null=True)
+    amount = models.DecimalField(max_digits=15, decimal_places=10, null=True)
     serial = models.UUIDField(null=True)
     raw = models.BinaryField(null=True, editable=True)
     payload = models.JSONField(null=True)

@@ -2,18 +2,22 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+import redis
 from django.db import OperationalError, connection, transaction
 from django.test import override_settings
 
 from tests.jottings.models import Jotting, Topic
 from tests.jottings.write_functions import texts
-from workers import Result, Write, WriteRejected, commit, write_function
+from tests.waiting import until
+from workers import Result, Write, WriteRejected, commit, heartbeat, stream, submit, write_function
 from workers.models import Receipt
 from workers.registry import _functions
+from workers.writer import Drained, Writer
 from workers.writes import Kind, Outcome, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -315,3 +319,54 @@ def test_what_hooks_do_happens_in_the_writers_process() -> None:
     outcomes(write("hooks.pid", "a"))
 
     assert ran == [str(os.getpid())]
+
+
+def test_the_writer_acknowledges_a_batch_whose_hooks_raise(writer: Writer, clean_redis: redis.Redis) -> None:
+    define("hooks.note", note)
+    define("hooks.broken", broken)
+    for number in range(54):
+        name = "hooks.broken" if number % 6 == 0 else "hooks.note"
+        submit(name, {"text": str(number)}, announced=False).accepted()
+
+    writer.drain()
+
+    assert ran == [str(number) for number in range(54)]
+    assert set(Receipt.objects.values_list("outcome", flat=True)) == {"committed"}
+    assert stream.length(clean_redis) == 0
+
+
+def test_a_hook_may_hand_over_another_write(writer: Writer) -> None:
+    define(
+        "hooks.submit",
+        lambda text: submit("jottings.add", {"data": {"text": "follows"}}, announced=False).accepted(),
+    )
+    submit("hooks.submit", {"text": "leads"}, announced=False).accepted()
+
+    while writer.drain() is not Drained.EMPTY:
+        pass
+
+    assert texts() == ["leads", "follows"]
+
+
+def test_a_hook_that_takes_long_does_not_keep_its_batch_waiting(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    """The web process finds the outcome in its receipt when nothing is announced."""
+    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    answers: list[Outcome | None] = []
+    define("hooks.slow", lambda text: ran.append(str(bool(until(lambda: answers, seconds=4)))))
+    submission = submit("hooks.slow", {"text": "a"})
+    submission.accepted()
+
+    def wait() -> None:
+        answers.append(submission.wait(10))
+        connection.close()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    writer.drain()
+    waiting.join()
+
+    assert ran == ["True"]
+    assert answers[0] is not None
+    assert answers[0].status == 201

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(null=True)),
                 ('day', models.DateField(null=True)),
                 ('hour', models.TimeField(null=True)),
-                ('amount', models.DecimalField(decimal_places=10, max_digits=30, null=True)),
+                ('amount', models.DecimalField(decimal_places=10, max_digits=15, null=True)),
                 ('serial', models.UUIDField(null=True)),
                 ('raw', models.BinaryField(editable=True, null=True)),
                 ('payload', models.JSONField(null=True)),

@@ -1,0 +1,183 @@
+"""What the routes and views of a project lack for its writes: said at start, not met by the first client."""
+
+import ast
+import difflib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from django.core import checks
+from django.core.checks import CheckMessage, Error
+from django.db import connection
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from rest_framework import generics, serializers
+from rest_framework.parsers import BaseParser
+
+from workers import registry
+from workers.rest.codec import BoundedJSONParser
+from workers.rest.mixins import (
+    QueuedCreateMixin,
+    QueuedDestroyMixin,
+    QueuedUpdateMixin,
+    QueuedWriteMixin,
+)
+
+HANDLERS: dict[str, tuple[Any, str]] = {
+    "create": (QueuedCreateMixin.create, "create_function"),
+    "update": (QueuedUpdateMixin.update, "update_function"),
+    "partial_update": (QueuedUpdateMixin.partial_update, "update_function"),
+    "destroy": (QueuedDestroyMixin.destroy, "destroy_function"),
+}
+"""By action: who handles it in the mixins, and the attribute that names its write function."""
+
+ACTIONS = {"post": "create", "put": "update", "patch": "partial_update", "delete": "destroy"}
+"""Of DRF's generic views, which are no viewsets."""
+
+SQLITE_DECIMAL_DIGITS = 15
+"""SQLite keeps decimals as floats, and Django reads so many of their digits."""
+
+
+def check_views() -> list[CheckMessage]:
+    """Look at every view in the URLconf that hands writes over."""
+    found: dict[tuple[str, str | None], CheckMessage] = {}  # a viewset has several routes
+    views = [view for view in _views(get_resolver().url_patterns) if issubclass(view.cls, QueuedWriteMixin)]
+    for view in views:
+        for message in (*_functions(view), *_parsers(view.cls), *_fields(view.cls)):
+            found.setdefault((message.msg, message.id), message)
+    return [*found.values(), *(_status_route() if views else ())]
+
+
+def _views(patterns: list[URLPattern | URLResolver]) -> Iterator[Any]:
+    """Yield the callables behind the routes that are DRF's."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern.url_patterns)
+        elif isinstance(getattr(pattern.callback, "cls", None), type):
+            yield pattern.callback
+
+
+def _functions(view: Any) -> Iterator[CheckMessage]:
+    """Say which write functions are missing, or are not known by the name that the view has for them."""
+    options = getattr(view, "initkwargs", {})
+    needed = {HANDLERS[action][1] for action in _actions(view)}
+    for attribute in sorted({attribute for _, attribute in HANDLERS.values()}):
+        name = options.get(attribute, getattr(view.cls, attribute, None))
+        if name is not None:
+            yield from _known(name, f"{_name(view.cls)}.{attribute}")
+        elif attribute in needed:
+            yield Error(
+                f"{_name(view.cls)} has no {attribute}, and a route that needs it.",
+                hint=f"Name a write function in {attribute}, or leave the method out of http_method_names.",
+                id="workers.E011",
+            )
+    for name in _handed_over(view.cls):
+        yield from _known(name, f"{_name(view.cls)} hands over a write, and")
+
+
+def _actions(view: Any) -> Iterator[str]:
+    """Yield the actions of a view that a route reaches and the mixins handle."""
+    allowed = view.cls.http_method_names
+    routed = getattr(view, "actions", None)
+    if routed is None:
+        generic = (method for method in ACTIONS if _is_generic(getattr(view.cls, method, None)))
+        routed = {method: ACTIONS[method] for method in generic}
+    for method, action in routed.items():
+        handler = HANDLERS.get(action, (None, ""))[0]
+        if method in allowed and handler is not None and getattr(view.cls, action, None) is handler:
+            yield action
+
+
+def _is_generic(handler: Any) -> bool:
+    return getattr(handler, "__module__", None) == generics.__name__
+
+
+def _known(name: str, where: str) -> Iterator[CheckMessage]:
+    if name in registry.names():
+        return
+    near = difflib.get_close_matches(name, registry.names(), n=1)
+    yield Error(
+        f"{where} names the write function {name!r}, which does not exist.",
+        hint=f"Is it {near[0]!r}?"
+        if near
+        else "Register it in the module write_functions of an installed app.",
+        id="workers.E010",
+    )
+
+
+def _handed_over(cls: type) -> Iterator[str]:
+    """Yield the names in calls of `perform_write` within the class, where they are written out."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    except (OSError, TypeError, SyntaxError):  # without a source there is nothing to be read
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "perform_write" and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+
+
+def _parsers(cls: Any) -> Iterator[CheckMessage]:
+    for parser in cls.parser_classes:
+        if _takes_json(parser) and not issubclass(parser, BoundedJSONParser):
+            yield checks.Warning(
+                f"{_name(cls)} takes JSON by {parser.__name__}, which bounds neither its size nor its depth.",
+                hint="Use workers.rest.BoundedJSONParser in parser_classes or DEFAULT_PARSER_CLASSES.",
+                id="workers.W010",
+            )
+
+
+def _takes_json(parser: type[BaseParser]) -> bool:
+    return str(getattr(parser, "media_type", "")).endswith("json")
+
+
+def _fields(cls: Any) -> Iterator[CheckMessage]:
+    """Say what of a serializer's fields cannot be kept."""
+    try:
+        serializer = cls.serializer_class()
+        fields = list(_writable(serializer.fields.items()))
+    except Exception:  # one that cannot be made without a request is not looked at, and none is no fault
+        return
+    for name, field in fields:
+        where = f"{_name(cls.serializer_class)}.{name}"
+        if isinstance(field, serializers.FileField):
+            yield checks.Warning(
+                f"{where} takes files, which {_name(cls)} cannot hand over: they are answered with 415.",
+                hint="Store the file in a view of its own, and hand over its name.",
+                id="workers.W011",
+            )
+        digits = getattr(field, "max_digits", None)
+        if digits and digits > SQLITE_DECIMAL_DIGITS and connection.vendor == "sqlite":
+            yield checks.Warning(
+                f"{where} has up to {digits} digits, of which SQLite keeps {SQLITE_DECIMAL_DIGITS}.",
+                hint="Keep it as an integer of the smallest unit, or as a text.",
+                id="workers.W012",
+            )
+
+
+def _writable(fields: Any) -> Iterator[tuple[str, Any]]:
+    for name, field in fields:
+        inner = getattr(field, "child", field)
+        if field.read_only:
+            continue
+        if isinstance(inner, serializers.Serializer):
+            yield from ((f"{name}.{below}", one) for below, one in _writable(inner.fields.items()))
+        else:
+            yield name, inner
+
+
+def _status_route() -> Iterator[CheckMessage]:
+    try:
+        reverse("write-status", args=[1])
+    except NoReverseMatch:
+        yield Error(
+            "No route is named write-status, so that nobody who gets 202 can ask what became of the write.",
+            hint='Add path("writes/<int:write_id>/", WriteStatusView.as_view(), name="write-status"), with '
+            "the view from workers.rest.views, to the URLconf, outside of any namespace.",
+            id="workers.E012",
+        )
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

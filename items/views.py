@@ -1,7 +1,6 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,10 +11,17 @@ from items.bodies import bulk_arguments
 from items.filters import AskedFilterBackend, ItemFilter
 from items.models import Item
 from items.operations import transaction_arguments
-from items.pagination import ItemPagination
 from items.serializers import ItemSerializer
 from items.write_functions import entity_tag
-from workers.rest import ProblemError, QueuedWriteMixin, QueuedWritesMixin
+from workers.rest import (
+    BoundedSearchFilter,
+    KeysetPagination,
+    KnownParameters,
+    ProblemError,
+    QueuedWriteMixin,
+    QueuedWritesMixin,
+    StrictOrderingFilter,
+)
 
 
 class ItemViewSet(QueuedWritesMixin, ModelViewSet):
@@ -27,8 +33,8 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     update_function = "items.update"
     destroy_function = "items.delete"
     lookup_value_regex = "[0-9]{1,18}"
-    pagination_class = ItemPagination
-    filter_backends = [AskedFilterBackend, SearchFilter, OrderingFilter]
+    pagination_class = KeysetPagination
+    filter_backends = [KnownParameters, AskedFilterBackend, BoundedSearchFilter, StrictOrderingFilter]
     filterset_class = ItemFilter
     search_fields = ["name"]
     ordering_fields = ["id", "name"]

@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ModelViewSet
 
 from items.models import Item
-from items.pagination import ItemPagination
 from items.serializers import ItemSerializer
 from items.views import ItemViewSet
 from items.write_functions import entity_tag
+from workers.rest import KeysetPagination
 
 RESULT_SECONDS = 30
 """How long a request waits for its Celery task."""
@@ -25,7 +25,7 @@ class PeerViewSet(ModelViewSet):
     queryset = ItemViewSet.queryset
     serializer_class = ItemSerializer
     lookup_value_regex = ItemViewSet.lookup_value_regex
-    pagination_class = ItemPagination
+    pagination_class = KeysetPagination
     filter_backends = ItemViewSet.filter_backends
     filterset_class = ItemViewSet.filterset_class
     search_fields = ItemViewSet.search_fields

@@ -236,16 +236,13 @@ def test_a_bad_read_after_is_refused(service: Service, value: str) -> None:
         ("GET", "/api/items/?cursor=x", 404, "not_found"),
         ("GET", "/api/items/?created_after=yesterday", 400, "invalid"),
         ("GET", "/api/items/?search=%00", 400, "invalid"),
-        ("GET", "/api/items/?page_size=x", 200, ""),
+        ("GET", "/api/items/?page_size=x", 400, "invalid"),
     ],
 )
 def test_a_bad_address_is_refused(service: Service, method: str, path: str, status: int, code: str) -> None:
     answer = service.request(method, path, {"name": "x"} if method in {"PATCH", "PUT", "POST"} else None)
 
-    if status == 200:
-        assert answer.status == 200
-    else:
-        assert_problem(answer, status, code)
+    assert_problem(answer, status, code)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])

@@ -3,6 +3,7 @@
 from workers.rest.answers import principal_of, queued_response, raise_unless_committed
 from workers.rest.codec import BoundedJSONParser, JSONRenderer, PlainNegotiation
 from workers.rest.errors import ProblemError, problem_of
+from workers.rest.filters import BoundedSearchFilter, KnownParameters, StrictOrderingFilter
 from workers.rest.mixins import (
     QueuedCreateMixin,
     QueuedDestroyMixin,
@@ -11,6 +12,7 @@ from workers.rest.mixins import (
     QueuedWritesMixin,
     ReadAfterMixin,
 )
+from workers.rest.pagination import KeysetPagination, StableListMixin
 from workers.rest.serializers import SharedFieldsMixin
 
 __all__ = [
@@ -22,6 +24,12 @@ __all__ = [
     "QueuedWritesMixin",
     "ReadAfterMixin",
     "SharedFieldsMixin",
+    # Lists
+    "BoundedSearchFilter",
+    "KeysetPagination",
+    "KnownParameters",
+    "StableListMixin",
+    "StrictOrderingFilter",
     # Answers
     "principal_of",
     "queued_response",

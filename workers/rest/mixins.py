@@ -26,6 +26,7 @@ from workers.progress import Progress, wait_until_committed
 from workers.rest import answers, headers
 from workers.rest.answers import body_for, principal_of, queued_response, raise_unless_committed, status_url
 from workers.rest.errors import ProblemError, problem_of
+from workers.rest.pagination import StableListMixin
 from workers.writes import Outcome
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _target(view: "GenericAPIView") -> dict[str, Any]:
     return {"id": view.kwargs[view.lookup_url_kwarg or view.lookup_field], "if_match": tags}
 
 
-class ReadAfterMixin:
+class ReadAfterMixin(StableListMixin):
     """GET that waits for a write first: `Read-After: <write id>`."""
 
     def initial(self: Any, request: Request, *args: Any, **kwargs: Any) -> None:

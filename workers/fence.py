@@ -18,8 +18,8 @@ HARMLESS_PRAGMAS = frozenset(
         # They read, and take an argument all the same.
         *("table_info", "table_xinfo", "table_list", "index_info", "index_xinfo", "index_list"),
         *("foreign_key_list", "foreign_key_check", "integrity_check", "quick_check"),
-        # The first ends with the transaction; the second does nothing inside one.
-        *("defer_foreign_keys", "foreign_keys"),
+        # These end with the transaction, are a part of it, or do nothing inside one.
+        *("defer_foreign_keys", "user_version", "application_id", "incremental_vacuum", "foreign_keys"),
     }
 )
 
@@ -97,6 +97,6 @@ def _is_lost(connection: BaseDatabaseWrapper) -> bool:
         return True
     try:
         # SQLite itself undoes a transaction when it interrupts a statement that writes, among other reasons.
-        return not raw.in_transaction
+        return not getattr(raw, "in_transaction", True)  # only sqlite3 tells
     except sqlite3.ProgrammingError:  # closed behind Django's back
         return True

@@ -5,17 +5,21 @@ import traceback
 
 from workers import rejections
 from workers.conf import settings
-from workers.exceptions import UnknownWriteFunction
+from workers.exceptions import UnknownWriteFunction, WriteRejected
 from workers.writes import Kind, Outcome, Result, Write, encode_error, encode_result, writable
 
 logger = logging.getLogger(__name__)
 
 
 def committed(write: Write, result: Result) -> Outcome:
-    """Return the outcome of a write that was applied. Raises TypeError for a result that is not JSON.
+    """Return the outcome of a write that was applied. Raises TypeError for what is no result, or not JSON.
 
     To be called inside the savepoint: such a result undoes its write.
     """
+    if not isinstance(result, Result):
+        raise TypeError(
+            f"{write.function} returned a value of the type {type(result).__name__}, not a Result."
+        )
     return Outcome(
         write_id=write.write_id,
         kind=Kind.COMMITTED,
@@ -26,7 +30,7 @@ def committed(write: Write, result: Result) -> Outcome:
 
 def of_exception(write: Write, exc: BaseException) -> Outcome:
     """Return what an exception of a write function makes of its write: rejected or failed."""
-    rejection = rejections.rejection_of(exc)
+    rejection = _rejection_of(exc)
     if rejection is not None:
         logger.info(
             "write=%s state=rejected function=%s code=%s error=%r",
@@ -52,6 +56,14 @@ def of_exception(write: Write, exc: BaseException) -> Outcome:
         "The write could not be applied because of an error on the server. It took no effect.",
         trace="".join(traceback.format_exception(exc)),
     )
+
+
+def _rejection_of(exc: BaseException) -> WriteRejected | None:
+    try:
+        return rejections.rejection_of(exc)
+    except Exception:  # an exception that cannot be told is one more fault of its function
+        logger.exception("write state=exception-not-told type=%s", type(exc).__name__)
+        return None
 
 
 def timed_out(write: Write, exc: BaseException) -> Outcome:

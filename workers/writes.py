@@ -132,8 +132,13 @@ def encode_error(code: str, detail: str, fields: Mapping[str, Sequence[str]] | N
     """Return what a write that took no effect is answered."""
     body: dict[str, Any] = {"code": writable(code), "detail": writable(detail)}
     if fields:
-        body["fields"] = {writable(name): [writable(one) for one in fields[name]] for name in fields}
+        body["fields"] = {writable(name): _messages(fields[name]) for name in fields}
     return orjson.dumps(body)
+
+
+def _messages(messages: Any) -> list[str]:
+    """Return the messages of a field as a list: one alone is often given as a text."""
+    return [writable(one) for one in (messages if isinstance(messages, list | tuple) else [messages])]
 
 
 def writable(value: object) -> str:

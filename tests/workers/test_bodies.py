@@ -328,6 +328,31 @@ def test_what_another_parser_lets_through_is_refused_too(db: None, levels: int, 
     assert told(answer) == (400, "invalid")
 
 
+@pytest.mark.parametrize("key", ["abc", "1.5", "9" * 5_000, "-", "%00"])
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_a_key_that_its_field_cannot_hold_is_404_whatever_the_method(
+    db: None, clean_redis: redis.Redis, method: str, key: str
+) -> None:
+    answer = APIClient().generic(
+        method.upper(), f"{PATH}{key}/", '{"label": "a"}', content_type="application/json"
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_what_is_stored_deeper_or_larger_than_a_body_may_be_can_be_read(db: None) -> None:
+    payload: Any = 2**70
+    for _ in range(500):
+        payload = [payload]
+    Measurement.objects.create(label="a", payload=payload)
+
+    answer = APIClient().get(PATH)
+
+    assert answer.status_code == 200
+    assert answer.content.count(b"[") == 501
+    assert str(2**70).encode() in answer.content
+
+
 class RenderedViewSet(MeasurementViewSet):
     renderer_classes = [JSONRendererOfDRF, BrowsableAPIRenderer]
 

@@ -17,7 +17,7 @@ from rest_framework import serializers, status
 
 from tests.jottings.models import Jotting, Measurement, Topic
 from tests.jottings.write_functions import texts
-from workers import Kind, Outcome, Result, Write, commit, write_function
+from workers import Kind, Outcome, Result, Write, WriteRejected, commit, write_function
 from workers.registry import _functions
 from workers.rest import ProblemError
 from workers.writes import new_token
@@ -166,6 +166,43 @@ def test_a_number_that_the_store_cannot_hold_is_the_clients(act: Callable[[], An
     outcome = outcome_of(act)
 
     assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 400, "invalid")
+
+
+class UntellableError(drf_exceptions.APIException):
+    status_code = 400
+    detail = property(lambda self: 1 / 0)
+
+    def __init__(self) -> None:
+        pass
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_an_exception_that_cannot_be_told_is_a_fault_like_others() -> None:
+    outcome = outcome_of(raising(UntellableError()))
+
+    assert (outcome.kind, outcome.json()["code"]) == (Kind.FAILED, "write_failed")
+
+
+@pytest.mark.parametrize("returned", [None, {"id": 1}, 201, (201, {})], ids=repr)
+def test_a_function_that_returns_no_result_fails_and_the_operator_is_told(returned: Any) -> None:
+    @write_function("rejections.return")
+    def function(write: Write) -> Any:
+        Jotting.objects.create(text="undone")
+        return returned
+
+    write = Write(function="rejections.return", arguments={}, token=new_token(), write_id=1)
+    [(_, outcome)] = commit.commit_batch([write])
+
+    assert (outcome.kind, texts()) == (Kind.FAILED, [])
+    assert "rejections.return returned a value of the type" in outcome.traceback
+
+
+def test_one_message_for_a_field_may_be_a_text() -> None:
+    rejection = WriteRejected(400, "invalid", "No.", fields={"text": "Not this."})  # type: ignore[dict-item]
+
+    assert outcome_of(raising(rejection)).json()["fields"] == {"text": ["Not this."]}
 
 
 def test_an_overflow_of_the_functions_own_is_its_fault() -> None:

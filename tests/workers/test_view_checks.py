@@ -13,6 +13,7 @@ from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet
 
 from tests.jottings.models import Jotting
 from tests.jottings.views import JottingSerializer
+from tests.jottings.write_functions import measure
 from workers.checks import check_views
 from workers.rest import QueuedCreateMixin, QueuedWriteMixin, QueuedWritesMixin
 from workers.rest.views import WriteStatusView
@@ -30,6 +31,10 @@ class Good(QueuedWritesMixin, ModelViewSet):
 
 class Typo(Good):
     create_function = "jottings.mesure"
+
+
+class FunctionForName(Good):
+    create_function = measure  # type: ignore[assignment]
 
 
 class TypoThatNoRouteReaches(Good):
@@ -151,6 +156,7 @@ def test_a_view_that_lacks_nothing_is_fine(view: Any) -> None:
     [
         (Typo, "workers.E010", "Typo.create_function names the write function 'jottings.mesure'"),
         (Typo, "workers.E010", "Is it 'jottings.measure'?"),
+        (FunctionForName, "workers.E010", "Is it 'jottings.measure'?"),
         (TypoThatNoRouteReaches, "workers.E010", "'far off'"),
         (TypoInACall, "workers.E010", "'jottings.forgot'"),
         (GenericMissing, "workers.E011", "GenericMissing has no create_function"),

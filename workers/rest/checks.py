@@ -95,6 +95,7 @@ def _is_generic(handler: Any) -> bool:
 def _known(name: str, where: str) -> Iterator[CheckMessage]:
     if name in registry.names():
         return
+    name = str(getattr(name, "name", name))  # the function itself, where its name is asked for
     near = difflib.get_close_matches(name, registry.names(), n=1)
     yield Error(
         f"{where} names the write function {name!r}, which does not exist.",

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import redis
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import Field
+from django.http import Http404
 from django.utils.cache import patch_vary_headers
 from rest_framework import status
 from rest_framework.request import Request
@@ -156,9 +159,10 @@ class QueuedUpdateMixin(_ObjectWriteMixin):
     update_function: str
 
     def update(self: Any, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        target = _target(self)
         serializer = self.get_serializer(data=request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
-        arguments = _target(self) | {"data": serializer.validated_data}
+        arguments = target | {"data": serializer.validated_data}
         return self.perform_write(self.update_function, arguments)  # type: ignore[no-any-return]
 
     def partial_update(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -175,11 +179,29 @@ class QueuedDestroyMixin(_ObjectWriteMixin):
 
 
 def _target(view: "GenericAPIView") -> dict[str, Any]:
-    """Return which object the request names, and under which condition."""
+    """Return which object the request names, and under which condition. Raises Http404 for no key."""
     tags = headers.if_match(view.request)
     if tags is None and settings.WRITE_REQUIRE_IF_MATCH:
         raise ProblemError(428, "precondition_required", "Send If-Match with the ETag that you read.")
-    return {"id": view.kwargs[view.lookup_url_kwarg or view.lookup_field], "if_match": tags}
+    key = view.kwargs[view.lookup_url_kwarg or view.lookup_field]
+    _refuse_malformed(view, key)
+    return {"id": key, "if_match": tags}
+
+
+def _refuse_malformed(view: Any, key: Any) -> None:
+    """Raise Http404 for a key that its field cannot hold, as a GET does; the writer would call it a fault."""
+    if view.queryset is None:
+        return
+    options = view.queryset.model._meta
+    try:
+        field = options.pk if view.lookup_field == "pk" else options.get_field(view.lookup_field)
+    except FieldDoesNotExist:  # a lookup through relations, or of the view's own
+        return
+    try:
+        if isinstance(field, Field):
+            field.to_python(key)
+    except (ValidationError, ValueError, TypeError, ArithmeticError) as exc:
+        raise Http404 from exc
 
 
 class ReadAfterMixin(StableListMixin):

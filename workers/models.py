@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import models
 
-from workers.values import from_json
+from workers.exact_json import from_json
 from workers.writes import Kind
 
 

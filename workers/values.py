@@ -20,10 +20,7 @@ UnsupportedArgument, or FileArgument for a file.
 
 import base64
 import dataclasses
-import ipaddress
-import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -31,12 +28,11 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.core.files import File
 from django.db.models import Manager, Model, QuerySet
-from django.utils.duration import duration_string
 from django.utils.functional import Promise
 
+from workers.exact_json import ADDRESSES
 from workers.exceptions import FileArgument, UnfitArgument, UnsupportedArgument
 
 MAX_DEPTH = 150
@@ -44,12 +40,6 @@ MAX_DEPTH = 150
 
 TYPES = "$types"
 """The name beside the arguments under which the types of values stand; no argument may have it."""
-
-MAX_DIGITS = 4_000
-"""Of an integer: Python refuses more than 4,300, because their conversion takes quadratic time."""
-
-_LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")
-"""May be more than 64 bits or a float hold. In a text it costs a little time, and does no harm."""
 
 Place = tuple[str | int, ...]
 Types = list[tuple[list[str | int], str]]
@@ -68,12 +58,6 @@ _RESTORE: dict[str, Callable[[Any], Any]] = {
     "timedelta": lambda microseconds: timedelta(microseconds=int(microseconds)),
     "uuid": UUID,
 }
-
-
-_ADDRESSES = (
-    *(ipaddress.IPv4Address, ipaddress.IPv4Interface, ipaddress.IPv4Network),
-    *(ipaddress.IPv6Address, ipaddress.IPv6Interface, ipaddress.IPv6Network),
-)
 
 
 def pack(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,7 +153,7 @@ class _Packer:
             if not isinstance(value, list | QuerySet):  # after what is in it, which is made again first
                 self.types.append((list(place), "tuple" if isinstance(value, tuple) else "set"))
             return packed
-        if isinstance(value, _ADDRESSES):
+        if isinstance(value, ADDRESSES):
             return str(value)
         if isinstance(value, File):
             raise FileArgument(_shown(place), "a file")
@@ -224,90 +208,3 @@ def _key(key: Any, place: Place) -> str:
 
 def _shown(place: Place) -> str:
     return ".".join(str(part)[:50] for part in place)
-
-
-def to_json(value: Any, *, other: Callable[[Any], Any] | None = None) -> bytes:
-    """Return what is sent to a client as JSON; `other` makes something of types that are not known here.
-
-    Decimals and durations become texts, as in DRF's fields, sets lists, bytes Base64, instances primary keys,
-    floats that are no numbers null. Raises TypeError for any other type.
-    """
-
-    def form(one: Any) -> Any:
-        return _form(one, other)
-
-    try:
-        return orjson.dumps(value, default=form, option=orjson.OPT_UTC_Z)
-    except TypeError:
-        return _to_json_slowly(value, form)
-
-
-def from_json(text: bytes) -> Any:
-    """Return what a JSON text says, each number exactly. Raises ValueError."""
-    value = orjson.loads(text)
-    if _LONG_NUMBER.search(text):
-        # orjson makes floats of integers beyond 64 bits, and drops digits that a float does not hold.
-        value = json.loads(text, parse_float=_float, parse_int=_int)
-    return value
-
-
-class ExactFloat(float):
-    """A float that knows its digits: `str` gives them, of which DRF's DecimalField makes its Decimal."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def _int(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
-    return int(text)
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if Decimal(text) == Decimal(repr(value)):
-        return value
-    exact = ExactFloat(value)
-    exact.text = text
-    return exact
-
-
-def _to_json_slowly(value: Any, form: Callable[[Any], Any]) -> bytes:
-    """Write what orjson cannot: large integers, keys that are no texts, deep nesting, lone surrogates."""
-    try:
-        text = json.dumps(value, default=form, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (ValueError, RecursionError) as exc:
-        raise TypeError(f"It cannot be JSON: {exc}.") from exc
-    return text.encode(errors="replace")
-
-
-def _form(value: Any, other: Callable[[Any], Any] | None) -> Any:
-    match value:
-        case datetime() | date() | time() | UUID():  # known to orjson, not to json
-            return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
-        case timedelta():
-            return duration_string(value)
-        case Decimal() | Promise():
-            return str(value)
-        case Enum():
-            return value.value
-        case float():
-            return float(value)
-        case bytes() | bytearray() | memoryview():
-            return base64.b64encode(value).decode()
-        case Model():
-            return value.pk
-        case Manager():
-            return list(value.all())
-        case set() | frozenset() | QuerySet() | tuple():
-            return list(value)
-        case Mapping():
-            return dict(value)
-    if isinstance(value, _ADDRESSES):
-        return str(value)
-    if other is None:
-        raise TypeError(f"A value of the type {type(value).__name__} cannot be sent as JSON.")
-    return other(value)

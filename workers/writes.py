@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from workers import values
+from workers import exact_json, values
 from workers.exceptions import UndecodableEntry
 
 _TOKEN = re.compile("[0-9a-f]{32}")
@@ -61,7 +61,7 @@ class Result:
     """What a write function returns for a write that it applied."""
 
     body: Any = None
-    """Sent to the client; what `values.to_json` knows."""
+    """Sent to the client; what `exact_json.to_json` knows."""
     status: int = 200
     """The HTTP status of the answer, 200 to 299."""
 
@@ -84,7 +84,7 @@ class Outcome:
     """Where a failed write's function raised; for operators, never sent to clients."""
 
     def json(self) -> Any:
-        return values.from_json(self.body)
+        return exact_json.from_json(self.body)
 
 
 def new_token() -> str:
@@ -125,7 +125,7 @@ def decode_arguments(text: str) -> dict[str, Any]:
 
 def encode_result(body: Any) -> bytes:
     """Return a write function's result as JSON. Raises TypeError when it cannot be."""
-    return values.to_json(body)
+    return exact_json.to_json(body)
 
 
 def encode_error(code: str, detail: str, fields: Mapping[str, Sequence[str]] | None) -> bytes:

@@ -109,9 +109,11 @@ def test_values_of_every_field_are_stored_as_they_were_sent_and_answered_as_they
 def test_a_body_that_is_nested_too_deep_is_refused(
     field: bytes, headers: dict[str, str], levels: int, clean_redis: redis.Redis, db: None
 ) -> None:
-    answer = post(b'{"label": "a", "' + field + b'": ' + nested(levels - 1) + b"}", **headers)()
+    deep = b'{"label": "a", "' + field + b'": ' + nested(levels - 1)
+    answer = post(deep + b', "other": 123456789012345678901}', **headers)()
 
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert answer.json()["detail"] == "The body is nested deeper than 100 levels."
 
 
 @pytest.mark.parametrize("headers", [{}, IDENTIFIED], ids=["", "with a key"])

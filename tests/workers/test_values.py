@@ -24,8 +24,9 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 
 from tests.jottings.models import Topic
 from workers import FileArgument, UnfitArgument, UnsupportedArgument, Write
+from workers.exact_json import from_json, to_json
 from workers.exceptions import UndecodableEntry
-from workers.values import MAX_DEPTH, from_json, to_json
+from workers.values import MAX_DEPTH
 from workers.writes import decode, decode_arguments, encode, encode_arguments, new_token
 
 EAST = timezone(timedelta(hours=5, minutes=30))

@@ -10,8 +10,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from workers.conf import settings
+from workers.exact_json import from_json, to_json
 from workers.rest.errors import ProblemError
-from workers.values import from_json, to_json
 
 MAX_DEPTH = 100
 """Levels of lists and objects in a body. orjson reads 1,024 and writes 254, and Python ends at 1,000."""
@@ -29,20 +29,21 @@ class BoundedJSONParser(BaseParser):
         body = _read(stream, limit)
         if len(body) > limit:
             raise ProblemError(413, "body_too_large", f"The body is larger than {limit} bytes.")
-        try:
-            data = from_json(body)
-        except ValueError as exc:
-            raise ParseError(f"The body is not JSON: {exc}.") from exc
         # To count the brackets takes no time, and nearly always tells.
-        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(data, MAX_DEPTH):
-            raise ParseError(f"The body is nested deeper than {MAX_DEPTH} levels.")
-        return data
+        may_be_deep = _opening(body) > MAX_DEPTH
+        try:
+            return from_json(body, check=_refuse_deep) if may_be_deep else from_json(body)
+        except ValueError as exc:
+            before = body[: getattr(exc, "pos", 0) + 1]
+            if _opening(before) - before.count(b"]") - before.count(b"}") > MAX_DEPTH:
+                raise _too_deep() from exc
+            raise ParseError(f"The body is not JSON: {exc}.") from exc
 
 
-def _is_deeper(data: Any, levels: int) -> bool:
-    """Return whether lists and objects stand in each other more often than that."""
+def _refuse_deep(data: Any) -> None:
+    """Raise ParseError for lists and objects that stand in each other more often than MAX_DEPTH."""
     layer = [data]
-    for _ in range(levels):
+    for _ in range(MAX_DEPTH):
         layer = [
             inner
             for outer in layer
@@ -50,8 +51,16 @@ def _is_deeper(data: Any, levels: int) -> bool:
             if type(inner) in (dict, list)
         ]
         if not layer:
-            return False
-    return True
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> ParseError:
+    return ParseError(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _opening(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
 
 
 def _read(stream: Any, limit: int) -> bytes:

@@ -44,7 +44,6 @@ def _apply_run(name: str, run: list[Write], put_off: list[hooks.Hooks]) -> Itera
     try:
         function = registry.find(name)
     except UnknownWriteFunction as exc:
-        logger.error("batch state=unknown-function function=%s writes=%s", name, len(run))
         return [(write, verdicts.unknown_function(write, exc)) for write in run]
     if len(run) > 1 and function.apply_many is not None:
         together = _apply_together(function.apply_many, run, put_off)

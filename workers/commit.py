@@ -88,6 +88,7 @@ def _commit(
         answers = list(_judge(fresh.values(), verdict, on_progress, put_off))
         if answers:
             receipts.insert(answers, committed_at=timezone.now())
+    verdicts.tell(answers)
     for write, outcome in answers:
         known[write.token] = receipts.Known(fingerprint=write.fingerprint, outcome=outcome)
     return [(write, _replayed(write, known[write.token])) for write in writes], put_off
@@ -132,7 +133,6 @@ def _settle_alone(write: Write, exc: Exception, verdict: Verdict) -> list[Answer
 
 
 def _set_aside(write: Write) -> Outcome:
-    logger.error("write=%s state=set-aside function=%s", write.write_id, write.function)
     detail = "The writer died each time it tried to apply this write. It took no effect."
     return verdicts.error(write, Kind.FAILED, 500, "write_killed_writer", detail)
 
@@ -140,4 +140,5 @@ def _set_aside(write: Write) -> Outcome:
 def _record(write: Write, outcome: Outcome) -> list[Answer]:
     with transaction.atomic(durable=True):
         receipts.insert([(write, outcome)], committed_at=timezone.now())
+    verdicts.tell([(write, outcome)])
     return [(write, outcome)]

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections.abc import Iterable
 
 from workers import rejections
 from workers.conf import settings
@@ -9,6 +10,13 @@ from workers.exceptions import UnknownWriteFunction, WriteRejected
 from workers.writes import Kind, Outcome, Result, Write, encode_error, encode_result, writable
 
 logger = logging.getLogger(__name__)
+
+STATES = {
+    "unknown_write_function": "unknown-function",
+    "write_killed_writer": "set-aside",
+    "write_timed_out": "timed-out",
+}
+"""How the log calls a failed write, by code."""
 
 
 def committed(write: Write, result: Result) -> Outcome:
@@ -32,13 +40,6 @@ def of_exception(write: Write, exc: BaseException) -> Outcome:
     """Return what an exception of a write function makes of its write: rejected or failed."""
     rejection = _rejection_of(exc)
     if rejection is not None:
-        logger.info(
-            "write=%s state=rejected function=%s code=%s error=%r",
-            write.write_id,
-            write.function,
-            rejection.code,
-            exc,
-        )
         return error(
             write,
             Kind.REJECTED,
@@ -46,15 +47,15 @@ def of_exception(write: Write, exc: BaseException) -> Outcome:
             rejection.code,
             rejection.detail,
             fields=rejection.fields,
+            exception=exc,
         )
-    logger.error("write=%s state=failed function=%s", write.write_id, write.function, exc_info=exc)
     return error(
         write,
         Kind.FAILED,
         500,
         "write_failed",
         "The write could not be applied because of an error on the server. It took no effect.",
-        trace="".join(traceback.format_exception(exc)),
+        exception=exc,
     )
 
 
@@ -67,14 +68,13 @@ def _rejection_of(exc: BaseException) -> WriteRejected | None:
 
 
 def timed_out(write: Write, exc: BaseException) -> Outcome:
-    logger.error("write=%s state=timed-out function=%s", write.write_id, write.function)
     return error(
         write,
         Kind.FAILED,
         500,
         "write_timed_out",
         f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s and was cut off. No effect.",
-        trace="".join(traceback.format_exception(exc)),
+        exception=exc,
     )
 
 
@@ -90,12 +90,36 @@ def error(
     detail: str,
     *,
     fields: dict[str, list[str]] | None = None,
-    trace: str = "",
+    exception: BaseException | None = None,
 ) -> Outcome:
+    trace = traceback.format_exception(exception) if exception and kind is Kind.FAILED else []
     return Outcome(
         write_id=write.write_id,
         kind=kind,
         status=status,
         body=encode_error(code, detail, fields),
-        traceback=writable(trace),
+        traceback=writable("".join(trace)),
+        exception=exception,
     )
+
+
+def tell(answers: Iterable[tuple[Write, Outcome]]) -> None:
+    """Log what was not committed. After COMMIT: until then another try may give another outcome."""
+    for write, outcome in answers:
+        if outcome.kind is Kind.REJECTED and logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "write=%s state=rejected function=%s code=%s error=%r",
+                write.write_id,
+                write.function,
+                outcome.json()["code"],
+                outcome.exception,
+            )
+        elif outcome.kind is Kind.FAILED:
+            state = STATES.get(outcome.json()["code"], "failed")
+            logger.error(
+                "write=%s state=%s function=%s",
+                write.write_id,
+                state,
+                write.function,
+                exc_info=outcome.exception,
+            )

@@ -82,6 +82,8 @@ class Outcome:
     """JSON: the result of a committed write, else `{"code", "detail"}` and maybe `"fields"`."""
     traceback: str = field(default="", compare=False)
     """Where a failed write's function raised; for operators, never sent to clients."""
+    exception: BaseException | None = field(default=None, compare=False, repr=False)
+    """What it raised, for the log; only where the write was applied."""
 
     def json(self) -> Any:
         return exact_json.from_json(self.body)

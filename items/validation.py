@@ -12,12 +12,14 @@ from rest_framework.exceptions import ValidationError
 
 from items.models import CONTROL_CHARACTERS, NAME_MAX_CHARACTERS
 from items.serializers import ItemSerializer
+from workers.rest import unknown_fields
 
 Data = dict[str, Any]
 """What a write function is given for one item."""
 Faults = dict[str, list[str]]
 """Messages by field."""
 
+FIELDS = frozenset(ItemSerializer.Meta.fields)
 NON_FIELD = "non_field_errors"
 _control_character = re.compile(CONTROL_CHARACTERS).search
 
@@ -42,16 +44,19 @@ def check_item(serializer: ItemSerializer, item: Any) -> tuple[Data, Faults]:
     """Return an item's data, or what is wrong with it. The serializer may be used for many, one by one."""
     if item is None:
         return {}, {NON_FIELD: ["No data provided"]}  # what DRF says, but not in run_validation
+    unknown = unknown_fields(serializer, item)
     try:
-        return serializer.run_validation(item), {}
+        data = serializer.run_validation(item)
     except ValidationError as exc:
         faults = exc.detail if isinstance(exc.detail, dict) else {NON_FIELD: exc.detail}
-        return {}, {name: [str(message) for message in messages] for name, messages in faults.items()}
+        told = {name: [str(message) for message in messages] for name, messages in faults.items()}
+        return {}, unknown | told
+    return ({}, unknown) if unknown else (data, {})
 
 
 def _plainly_valid(item: Any) -> Data | None:
     """Return the item's data, or None when only the serializer can tell."""
-    name = item.get("name") if type(item) is dict else None
+    name = item.get("name") if type(item) is dict and item.keys() <= FIELDS else None
     if type(name) is not str:
         return None
     name = name.strip()

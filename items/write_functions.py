@@ -122,7 +122,12 @@ def _stale(item: Item) -> WriteRejected:
 
 
 def _change(item: Item, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Change the fields in `data`, and return the item as the API shows it."""
+    """Change the fields in `data`, and return the item as the API shows it.
+
+    What changes nothing makes no new version: whoever read the item still has its entity tag.
+    """
+    if all(getattr(item, field) == value for field, value in data.items()):
+        return item.representation()
     for field, value in data.items():
         setattr(item, field, value)
     item.version += 1

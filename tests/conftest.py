@@ -8,6 +8,7 @@ from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 from project import embedded_redis
+from tests.answering import Answered, answering
 from workers import identity, ownership
 from workers.roles import Role, set_role
 from workers.writer import Writer
@@ -60,3 +61,9 @@ def clean_redis(
 def writer(clean_redis: redis.Redis, transactional_db: None) -> Writer:
     """A writer in this process: nothing is committed until the test calls `drain`."""
     return Writer()
+
+
+@pytest.fixture
+def answered(writer: Writer, clean_redis: redis.Redis) -> Answered:
+    """Gives what makes a request in another thread while the writer is at work, and returns its answer."""
+    return answering(writer, clean_redis)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from items.models import NAME_MAX_CHARACTERS
 from items.serializers import ItemSerializer
 from items.validation import at, check_items
+from workers.rest import unknown_fields
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -26,9 +27,11 @@ items = json_values | st.dictionaries(fields, names | json_values) | st.fixed_di
 
 def by_serializer(item: Any) -> tuple[Any, Any]:
     serializer = ItemSerializer(data=item)
-    if serializer.is_valid():
+    unknown = unknown_fields(serializer, item)
+    if serializer.is_valid() and not unknown:
         return dict(serializer.validated_data), None
-    return None, {name: [str(message) for message in told] for name, told in serializer.errors.items()}
+    told = {name: [str(message) for message in messages] for name, messages in serializer.errors.items()}
+    return None, unknown | told
 
 
 @settings(max_examples=500, deadline=None)

@@ -1,6 +1,5 @@
 """What bodies may hold: it is stored exactly, or refused with a clear 4xx; never a 5xx."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,7 +9,6 @@ from uuid import UUID
 import pytest
 import redis
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.test import override_settings
 from django.urls import path
 from rest_framework import serializers
@@ -20,44 +18,13 @@ from rest_framework.renderers import JSONRenderer as JSONRendererOfDRF
 from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory
 
+from tests.answering import Answered
 from tests.jottings.models import Measurement
 from tests.jottings.views import MeasurementSerializer, MeasurementViewSet
-from workers import heartbeat
 from workers.rest import BoundedJSONParser
-from workers.writer import Writer
 
 PATH = "/api/measurements/"
 IDENTIFIED = {"HTTP_IDEMPOTENCY_KEY": "a-key"}
-
-Answered = Callable[[Callable[[], Any]], Any]
-
-
-@pytest.fixture
-def answered(writer: Writer, clean_redis: redis.Redis) -> Answered:
-    """Gives what makes a request in another thread while the writer is at work, and returns its answer."""
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
-
-    def ask(request: Callable[[], Any]) -> Any:
-        answers: list[Any] = []
-
-        def work() -> None:
-            try:
-                answers.append(request())
-            except BaseException as exc:
-                answers.append(exc)
-            finally:
-                connection.close()
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        while thread.is_alive():
-            writer.drain()
-        [answer] = answers
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    return ask
 
 
 def post(body: bytes, **headers: Any) -> Callable[[], Any]:

@@ -14,6 +14,7 @@ from workers.rest.mixins import (
 )
 from workers.rest.pagination import KeysetPagination, StableListMixin
 from workers.rest.serializers import SharedFieldsMixin
+from workers.rest.validation import unknown_fields
 
 __all__ = [
     # Views
@@ -30,6 +31,8 @@ __all__ = [
     "KnownParameters",
     "StableListMixin",
     "StrictOrderingFilter",
+    # Validation
+    "unknown_fields",
     # Answers
     "principal_of",
     "queued_response",

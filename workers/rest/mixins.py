@@ -30,6 +30,7 @@ from workers.rest import answers, headers
 from workers.rest.answers import body_for, principal_of, queued_response, raise_unless_committed, status_url
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.pagination import StableListMixin
+from workers.rest.validation import validated_data
 from workers.writes import Outcome
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ class QueuedWriteMixin:
 class _ObjectWriteMixin(QueuedWriteMixin):
     """A write whose result shows one object."""
 
+    refuses_unknown_fields = True
+    """Whether a name in the body that is no field of the serializer is 400, or ignored."""
+
     def get_entity_tag(self, body: Any) -> str | None:
         """Return the entity tag, without quotes, of what a result shows; override where there is one."""
         return None
@@ -148,9 +152,7 @@ class QueuedCreateMixin(_ObjectWriteMixin):
     create_function: str
 
     def create(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return self.perform_write(self.create_function, {"data": serializer.validated_data})  # type: ignore[no-any-return]
+        return self.perform_write(self.create_function, {"data": validated_data(self)})  # type: ignore[no-any-return]
 
 
 class QueuedUpdateMixin(_ObjectWriteMixin):
@@ -160,9 +162,7 @@ class QueuedUpdateMixin(_ObjectWriteMixin):
 
     def update(self: Any, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         target = _target(self)
-        serializer = self.get_serializer(data=request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
-        arguments = target | {"data": serializer.validated_data}
+        arguments = target | {"data": validated_data(self, is_update=True, partial=partial)}
         return self.perform_write(self.update_function, arguments)  # type: ignore[no-any-return]
 
     def partial_update(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -8,6 +8,7 @@ open) is noticed afterwards.
 """
 
 import sqlite3
+import threading
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,21 +24,27 @@ HARMLESS_PRAGMAS = frozenset(
     }
 )
 
-_is_up = False
-_refused = ""
+
+class _State(threading.local):
+    """Of the thread's own connection: others in this process may write and commit meanwhile."""
+
+    is_up = False
+    refused = ""
+
+
+_state = _State()
 
 
 def authorize(
     action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
 ) -> int:
     """Say whether SQLite may compile a statement. See https://www.sqlite.org/c3ref/set_authorizer.html."""
-    global _refused
-    if not _is_up:
+    if not _state.is_up:
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_TRANSACTION:
-        _refused = str(first)
+        _state.refused = str(first)
     elif action == sqlite3.SQLITE_PRAGMA and second is not None and first not in HARMLESS_PRAGMAS:
-        _refused = f"PRAGMA {first}"
+        _state.refused = f"PRAGMA {first}"
     else:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
@@ -54,20 +61,18 @@ class Fenced:
         self.connection: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
 
     def __enter__(self) -> None:
-        global _is_up, _refused
         self._blocks = [*self.connection.atomic_blocks]
         self._savepoints = [*self.connection.savepoint_ids]
-        _is_up, _refused = True, ""
+        _state.is_up, _state.refused = True, ""
 
     def __exit__(self, kind: type[BaseException] | None, exc: object, trace: object) -> None:
-        global _is_up
-        _is_up = False
+        _state.is_up = False
         left_open = self.connection.atomic_blocks != self._blocks
         if left_open and self.connection.in_atomic_block:
             # Else Django would take this savepoint for the function's, and the batch for committed.
             self.connection.atomic_blocks[:] = self._blocks
             self.connection.savepoint_ids[:] = self._savepoints
-        if kind is None and (_refused or left_open or self.is_spoilt()):
+        if kind is None and (_state.refused or left_open or self.is_spoilt()):
             raise TransactionManagementError(self._what_is_wrong(left_open))
 
     def is_spoilt(self) -> bool:
@@ -76,10 +81,10 @@ class Fenced:
         return self.connection.needs_rollback or _is_lost(self.connection)
 
     def _what_is_wrong(self, left_open: bool) -> str:
-        if _refused:
+        if _state.refused:
             return (
-                f"The write function tried to use {_refused}, which would end or change the transaction that "
-                "it shares with other writes. Use transaction.atomic() for a part that may be undone."
+                f"The write function tried to use {_state.refused}, which would end or change the transaction "
+                "that it shares with other writes. Use transaction.atomic() for a part that may be undone."
             )
         if left_open:
             return "The write function left a transaction.atomic() block open. Use it in a `with` statement."

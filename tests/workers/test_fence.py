@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,7 +13,7 @@ from django.test import override_settings
 
 from tests.jottings.models import Jotting
 from tests.jottings.write_functions import texts
-from workers import Result, Write, commit, write_function
+from workers import Result, Write, commit, fence, write_function
 from workers.models import Receipt
 from workers.registry import _functions
 from workers.writes import Kind, Outcome, decode, encode, new_token
@@ -276,3 +278,25 @@ def test_a_failed_write_keeps_its_arguments_as_they_were_sent(caplog: pytest.Log
     outcomes(write("fence.pop_and_raise", data={"text": "a"}))
 
     assert Receipt.objects.get().arguments == '{"data":{"text":"a"}}'
+
+
+def test_another_connection_of_the_process_is_not_fenced_in() -> None:
+    other = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    other.set_authorizer(fence.authorize)
+    other.execute("CREATE TABLE t (a)")
+
+    def insert_elsewhere() -> None:
+        other.execute("BEGIN")
+        other.execute("INSERT INTO t VALUES (1)")
+        other.execute("COMMIT")
+
+    def spoil() -> None:
+        thread = threading.Thread(target=insert_elsewhere)
+        thread.start()
+        thread.join()
+
+    define("fence.thread", spoil)
+
+    assert [outcome.kind for outcome in outcomes(write("fence.thread"))] == [Kind.COMMITTED]
+    assert other.execute("SELECT a FROM t").fetchall() == [(1,)]
+    other.close()

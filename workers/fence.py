@@ -83,7 +83,7 @@ class Fenced:
     def _what_is_wrong(self, left_open: bool) -> str:
         if _state.refused:
             return (
-                f"The write function tried to use {_state.refused}, which would end or change the transaction "
+                f"The write function tried to use {_state.refused}, which would end or change a transaction "
                 "that it shares with other writes. Use transaction.atomic() for a part that may be undone."
             )
         if left_open:

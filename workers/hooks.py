@@ -64,6 +64,7 @@ def run(groups: Sequence[Hooks], on_progress: Callable[[], None]) -> None:
 
 
 def _run(hooks: Hooks, function: Callable[[], Any], *, seconds: float) -> None:
+    before = _transactions()
     try:
         with time_limit.limited(seconds):
             function()
@@ -71,21 +72,21 @@ def _run(hooks: Hooks, function: Callable[[], Any], *, seconds: float) -> None:
         raise
     except BaseException as exc:  # SystemExit too: the outcomes of a whole batch are still to be announced
         _say("hook-failed", hooks, function, error=exc)
-    if not _is_usable():
+    if _transactions() != before:
         _say("hook-left-connection-unusable", hooks, function, error=None)
         _reconnect()
 
 
-def _is_usable() -> bool:
-    """Return whether the next batch can begin: no transaction is under way, for Django or for SQLite."""
-    if connection.connection is None:
-        return not connection.in_atomic_block
+def _transactions() -> tuple[int, bool, bool] | None:
+    """Return what is under way on the connection, for Django and for SQLite; None when it cannot be used."""
+    raw = connection.connection
+    blocks = len(connection.atomic_blocks)  # one in a Django TestCase, none elsewhere
+    if raw is None:
+        return blocks, True, blocks > 0
     try:
-        return connection.autocommit and not (
-            connection.in_atomic_block or connection.connection.in_transaction
-        )
+        return blocks, connection.autocommit, getattr(raw, "in_transaction", False)
     except sqlite3.ProgrammingError:  # closed behind Django's back
-        return False
+        return None
 
 
 def _reconnect() -> None:

@@ -370,3 +370,13 @@ def test_a_hook_that_takes_long_does_not_keep_its_batch_waiting(
     assert ran == ["True"]
     assert answers[0] is not None
     assert answers[0].status == 201
+
+
+@pytest.mark.django_db(transaction=False)
+def test_within_the_transaction_of_a_test_case_hooks_run_and_leave_it_alone() -> None:
+    define("hooks.count", lambda text: ran.append(f"{Jotting.objects.count()} {connection.in_atomic_block}"))
+
+    outcomes(write("hooks.count", "a"), write("hooks.count", "b"))
+
+    assert ran == ["2 True", "2 True"]
+    assert texts() == ["a", "b"]

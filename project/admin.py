@@ -12,11 +12,12 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from project.admin_lists import StrictLists
 from workers import Kind, WritePathError, submit
 from workers.conf import settings
 
 
-class ReadOnly:
+class ReadOnly(StrictLists):
     """Takes away every permission to change; the views of ModelAdmin then only show."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

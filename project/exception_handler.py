@@ -6,16 +6,16 @@ and for bad input `"fields": {"name": ["…"]}`.
 """
 
 import logging
+import sys
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from workers import WriteOutsideWriter
+from workers import WriteOutsideWriter, is_requests_fault, is_stores_fault
 from workers.rest import JSONRenderer
 
 logger = logging.getLogger(__name__)
@@ -76,21 +76,32 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
 
 def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
     request = context.get("request")
-    logger.error(
-        "request method=%s path=%s",
-        getattr(request, "method", "-"),
-        getattr(request, "path", "-"),
-        exc_info=exc,
-    )
-    if isinstance(exc, WriteOutsideWriter):
-        return problem(
-            500, "write_outside_writer", "The server tried to write outside its writer. Nothing was changed."
+    if not is_requests_fault(exc):
+        logger.error(
+            "request method=%s path=%s",
+            getattr(request, "method", "-"),
+            getattr(request, "path", "-"),
+            exc_info=exc,
         )
-    if isinstance(exc, DatabaseError):
-        return problem(
-            503, "store_unavailable", "The store cannot be read now.", headers={"Retry-After": "1"}
-        )
-    return problem(500, CODES[500], "The server failed to handle the request.")
+    return _answer_to(exc)
+
+
+def _answer_to(exc: BaseException | None) -> Response:
+    """Return an error that says whose fault it is: the request's, the store's, or the server's."""
+    match exc:
+        case WriteOutsideWriter():
+            detail = "The server tried to write outside its writer. Nothing was changed."
+            return problem(500, "write_outside_writer", detail)
+        case Exception() if is_requests_fault(exc):
+            detail = (
+                "The store cannot look for that: a value is out of range or malformed, or there are too many."
+            )
+            return problem(400, "invalid", detail)
+        case Exception() if is_stores_fault(exc):
+            detail = "The store cannot be read now."
+            return problem(503, "store_unavailable", detail, headers={"Retry-After": "1"})
+        case _:
+            return problem(500, CODES[500], "The server failed to handle the request.")
 
 
 def _code(exc: exceptions.APIException) -> str:
@@ -115,8 +126,14 @@ def _flat(messages: Any) -> list[Any]:
 
 def page(status: int, detail: str) -> HttpResponse:
     """Return an error in the one shape from outside DRF's views."""
-    body = problem(status, CODES[status], detail).data
-    return HttpResponse(JSONRenderer().render(body), status=status, content_type=CONTENT_TYPE)
+    return _plain(problem(status, CODES[status], detail))
+
+
+def _plain(response: Response) -> HttpResponse:
+    """Return what DRF's views would render."""
+    body = JSONRenderer().render(response.data)
+    headers = {**response.headers, "Content-Type": CONTENT_TYPE}
+    return HttpResponse(body, status=response.status_code, headers=headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -133,4 +150,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return page(500, "The server failed to handle the request.")
+    """Answer an exception from outside DRF's views, in the admin or a middleware, which is at hand still."""
+    return _plain(_answer_to(sys.exc_info()[1]))

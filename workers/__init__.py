@@ -24,6 +24,7 @@ from workers.exceptions import (
     WriteRejected,
     WrongStore,
 )
+from workers.faults import is_requests_fault, is_stores_fault
 from workers.identity import problem as store_problem
 from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
@@ -72,4 +73,6 @@ __all__ = [
     "WritePathError",
     "WriteRejected",
     "WrongStore",
+    "is_requests_fault",
+    "is_stores_fault",
 ]

@@ -1,13 +1,18 @@
-"""Which errors of the store pass by themselves, and which are a write's own: the one list.
+"""Whose fault an error of the store is: the one list.
 
 Transient: the store is unwell, every write would fail alike, and waiting helps. The batch is undone and tried
 again. Everything else is an outcome of the one write that met it.
+
+Of a read: the store's, which answers 503; the request's, which asks for what no store could look for, 400; or
+else the program's, 500.
 See https://www.sqlite.org/rescode.html for SQLite's codes.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from types import FrameType
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 
 from workers.exceptions import WrongStore
 
@@ -29,6 +34,31 @@ TRANSIENT_SQLITE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+
+REQUEST_SQLITE_CODES = frozenset({sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE})
+
+# SQLite has one code, SQLITE_ERROR, for a statement past its limits, for a value that one of its functions
+# cannot take, and for a table that is missing. Only the texts, constants of its source, tell them apart.
+REQUEST_SQLITE_TEXTS = (
+    "expression tree is too large",
+    "too many sql variables",
+    "too many terms in compound select",
+    "too many arguments on function",
+    "too many columns in",
+    "at most 64 tables in a join",
+    "parser stack overflow",
+    "like or glob pattern too complex",
+    "integer overflow",
+    "user-defined function raised exception",  # Django's REGEXP, of a pattern that is none
+    "malformed match expression",
+    "fts5:",
+    "malformed json",
+    "bad json path",
+    "json path error",
+)
+
+READING = frozenset({"cursor_iter", "apply_converters"})
+"""Where Django makes values of what came from the store."""
 
 
 def sqlite_code(exc: BaseException) -> int | None:
@@ -52,3 +82,40 @@ def raise_if_transient(exc: BaseException) -> None:
     """Raise the error again when the store is at fault."""
     if is_transient(exc):
         raise exc
+
+
+def is_stores_fault(exc: BaseException) -> bool:
+    """Return whether a read failed because the store is unwell or, on a server, out of reach."""
+    if is_transient(exc):
+        return True
+    return isinstance(exc, OperationalError | InterfaceError) and sqlite_code(exc) is None
+
+
+def is_requests_fault(exc: BaseException) -> bool:
+    """Return whether a read failed because of what was asked for: too much, or out of range."""
+    if isinstance(exc, DataError):
+        return True
+    if isinstance(exc, DatabaseError):
+        code = sqlite_code(exc)
+        if code == sqlite3.SQLITE_ERROR:
+            return str(exc).lower().startswith(REQUEST_SQLITE_TEXTS)
+        return code in REQUEST_SQLITE_CODES
+    return isinstance(exc, ArithmeticError | ValueError) and _met_a_value_for_the_store(exc)
+
+
+def _met_a_value_for_the_store(exc: BaseException) -> bool:
+    """Return whether the error came up while a value was made ready for a statement, or was bound to it."""
+    modules = ("django.db.models.fields", "django.db.models.lookups", "django.db.backends.")
+    is_met = False
+    for frame in _frames(exc):
+        if frame.f_code.co_name in READING:
+            return False
+        is_met = is_met or frame.f_globals.get("__name__", "").startswith(modules)
+    return is_met
+
+
+def _frames(exc: BaseException) -> Iterator[FrameType]:
+    traceback = exc.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next

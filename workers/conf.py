@@ -94,7 +94,7 @@ class WriteSettings:
     )
     WRITE_TIME_LIMIT_SECONDS = Setting(
         5.0,
-        "Longest run of a write function before its write is cut off and failed, in seconds; 0 for none.",
+        "Longest run of a write function before its write is failed, and of its hooks, in seconds; 0: none.",
         at_least=0,
         at_most=300,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
+from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 from rest_framework.permissions import AllowAny
@@ -79,8 +80,9 @@ class RestView(APIView):
         return Response({})
 
 
-def plain_view(request: Any, case: str) -> None:
+def plain_view(request: Any, case: str) -> HttpResponse:
     CASES[case][2]()
+    return HttpResponse()
 
 
 handler400, handler403, handler404, handler500 = bad_request, permission_denied, not_found, server_error

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 BENCH_VENV := .venv-bench
 
-.PHONY: run test torture bench bench-quick lint format lock clean
+.PHONY: run test torture schemathesis bench bench-quick lint format lock clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -20,6 +20,13 @@ MINUTES ?= 5
 SEED ?=
 torture: $(VENV)/test
 	$(BIN)/python -m tests.torture.run --minutes $(MINUTES) --seed "$(SEED)"
+
+# The OpenAPI document against a running service; CASES is for each operation and phase. make test does a small run.
+URL ?= http://127.0.0.1:8000
+TOKEN ?= $(shell cat var/demo-token)
+CASES ?= 300
+schemathesis: $(VENV)/test
+	$(BIN)/schemathesis --config-file tests/schemathesis.toml run "$(URL)/api/schema/?format=json" --header "Authorization: Bearer $(TOKEN)" --checks all --continue-on-failure --max-examples $(CASES) --generation-database none
 
 # Side by side with what people would use instead; see benchmarks/README.md. ARGS="--only ... --figures ..." for parts.
 ARGS ?=

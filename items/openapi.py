@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from items.bodies import BULK_MAX_ITEMS
+from items.models import NAME_MAX_CHARACTERS
 from items.operations import LARGEST_INTEGER, REF_PATTERN, TRANSACTION_MAX_OPERATIONS
 
 Schema = dict[str, Any]
 
 ITEM: Schema = {"$ref": "#/components/schemas/Item"}
+NEW_ITEM: Schema = {"$ref": "#/components/schemas/ItemRequest"}
+CHANGES: Schema = {"$ref": "#/components/schemas/PatchedItemRequest"}
 EXAMPLE_ITEM = {
     "id": 7,
     "name": "first item",
@@ -60,6 +63,7 @@ _BULK_ANSWER = _object(
 )
 BULK_CREATE: dict[str, Any] = {
     "operation_id": "items_bulk_create",
+    "summary": "Create many items with one write",
     "description": (
         f"Create 1 to {BULK_MAX_ITEMS:,} items with one write. With `atomic` (the default) all or none: an "
         "item that is not valid refuses the request, and `fields` names it by position, such as "
@@ -67,7 +71,7 @@ BULK_CREATE: dict[str, Any] = {
     ),
     "request": {
         "application/json": _object(
-            {"items": _list(ITEM, BULK_MAX_ITEMS)}, {"atomic": {"type": "boolean", "default": True}}
+            {"items": _list(NEW_ITEM, BULK_MAX_ITEMS)}, {"atomic": {"type": "boolean", "default": True}}
         )
     },
     "responses": {
@@ -112,8 +116,6 @@ _TARGET = {
     "description": "An item, or what an earlier operation of this request creates.",
 }
 _VERSION = _INTEGER | {"description": "Apply only to this version of the item, as If-Match does; else 412."}
-# Not $ref Item, which requires the name.
-_CHANGES = {"type": "object", "properties": {"name": {"type": "string"}}, "description": "As in PATCH."}
 
 
 def _operation(op: str, required: Schema, optional: Schema | None = None) -> Schema:
@@ -122,8 +124,8 @@ def _operation(op: str, required: Schema, optional: Schema | None = None) -> Sch
 
 _OPERATION = {
     "oneOf": [
-        _operation("create", {"data": ITEM}, {"ref": _REF}),
-        _operation("update", {"id": _TARGET, "data": _CHANGES}, {"version": _VERSION}),
+        _operation("create", {"data": NEW_ITEM}, {"ref": _REF}),
+        _operation("update", {"id": _TARGET, "data": CHANGES}, {"version": _VERSION}),
         _operation("delete", {"id": _TARGET}, {"version": _VERSION}),
     ],
 }
@@ -136,6 +138,7 @@ _OPERATION_RESULT = {
 }
 TRANSACTION: dict[str, Any] = {
     "operation_id": "transactions_create",
+    "summary": "Apply several changes with one write",
     "tags": ["transactions"],
     "description": (
         f"Apply 1 to {TRANSACTION_MAX_OPERATIONS} operations in order with one write: all or none. An "
@@ -176,3 +179,20 @@ TRANSACTION: dict[str, Any] = {
         ),
     ],
 }
+
+ITEM_ID = OpenApiParameter(
+    "id",
+    {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+    OpenApiParameter.PATH,
+    description="The item's.",
+)
+_NAME = {"type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARACTERS, "pattern": r"^[^\x00]*$"}
+_TIME = {"type": "string", "format": "date-time"}
+LIST_FILTERS = [
+    OpenApiParameter("name", _NAME, description="Items of exactly this name."),
+    OpenApiParameter(
+        "name__startswith", _NAME, description="Items whose name begins so; ASCII letters in any case."
+    ),
+    OpenApiParameter("created_after", _TIME, description="Items created at this time or later."),
+    OpenApiParameter("created_before", _TIME, description="Items created before this time."),
+]

@@ -1,11 +1,23 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from items.models import NAME_MAX_CHARACTERS, Item, no_control_characters
+from items.models import CONTROL_CHARACTERS, NAME_MAX_CHARACTERS, Item, no_control_characters
 from workers.rest import SharedFieldsMixin
 
+# Without surrogates, which no JSON text has and no pattern of other languages may name.
+_WITHIN = CONTROL_CHARACTERS.replace("[", "[^", 1).replace(r"\ud800-\udfff", "")
+NAME_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": NAME_MAX_CHARACTERS,
+    "pattern": rf"^{_WITHIN}*{_WITHIN[:-1]}\s]{_WITHIN}*$",
+    "description": "Without control characters, and not only blanks; blanks at both ends are taken away.",
+}
 
+
+@extend_schema_field(NAME_SCHEMA)
 class TextField(serializers.CharField):
     """A text that must be a JSON string; DRF's own field also takes numbers."""
 
@@ -16,7 +28,9 @@ class TextField(serializers.CharField):
 
 
 class ItemSerializer(SharedFieldsMixin, serializers.ModelSerializer):
-    """Validates what clients send; what they get is `Item.representation`."""
+    """A named thing."""
+
+    # Validates what clients send; what they get is `Item.representation`.
 
     name = TextField(max_length=NAME_MAX_CHARACTERS, validators=[no_control_characters])
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,6 +24,12 @@ from workers.rest import (
 )
 
 
+@extend_schema_view(
+    list=extend_schema(parameters=openapi.LIST_FILTERS),
+    **dict.fromkeys(
+        ["retrieve", "update", "partial_update", "destroy"], extend_schema(parameters=[openapi.ITEM_ID])
+    ),
+)
 class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     """Items: read from the store, written through the writer."""
 

@@ -14,7 +14,9 @@ from workers.rest import ProblemError
 Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])})
 
 
-@extend_schema(operation_id="health_live", responses={200: Health}, auth=[])
+@extend_schema(
+    operation_id="health_live", summary="Whether this process lives", responses={200: Health}, auth=[]
+)
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])
@@ -23,7 +25,9 @@ def live(request: Request) -> Response:
     return Response({"status": "ok"})
 
 
-@extend_schema(operation_id="health_ready", responses={200: Health}, auth=[])
+@extend_schema(
+    operation_id="health_ready", summary="Whether writes are committed", responses={200: Health}, auth=[]
+)
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 Schema = dict[str, Any]
 
 CODES = {
@@ -71,28 +73,38 @@ QUEUED: Schema = {
 }
 
 
-def _header(name: str, description: str, example: str) -> Schema:
-    schema = {"type": "string"}
-    return {"in": "header", "name": name, "schema": schema, "description": description, "example": example}
+def _header(name: str, description: str, pattern: str) -> Schema:
+    """Return a header without an example: the documentation page would send that with every request."""
+    schema = {"type": "string", "pattern": pattern}
+    return {"in": "header", "name": name, "schema": schema, "description": description}
 
 
+_TAG = r'(W/)?"[!#-~]*"'
 PREFER = _header(
     "Prefer",
-    "RFC 7240: `respond-async` answers 202 at once, `wait=N` waits N seconds, `return=minimal` leaves "
+    "RFC 7240: `respond-async` answers 202 at once, `wait=5` waits 5 seconds, `return=minimal` leaves "
     "the body out.",
-    "wait=5",
+    r"""^([ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*([=;]([^",]|"([^"\\]|\\.)*")*)?)?(,|$))*$""",
 )
 KEY = _header(
     "Idempotency-Key",
-    "Makes a retry safe: the same key and request get the first one's answer "
+    "Makes a retry safe: the same key and request get the first one's answer, another request is 422. "
+    'A text that is new for each write, such as `"8e03978e-40d5-43dd-bc93-6894a57f9324"` '
     "(draft-ietf-httpapi-idempotency-key-header).",
-    '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+    r'^("([ !#-\[\]-~]|\\["\\]){1,255}"( *;.*)?|[!#-+\--~]{1,255})$',
 )
 IF_MATCH = _header(
-    "If-Match", "RFC 9110: change only what still has this entity tag; checked by the writer.", '"7-2"'
+    "If-Match",
+    'RFC 9110: change only what still has this entity tag, such as `"7-2"`, else 412; checked by the writer.',
+    rf"^(\*|{_TAG}(, *{_TAG})*)$",
 )
-READ_AFTER = _header("Read-After", "Wait until this write is committed, then read.", "1795394199077218")
+READ_AFTER = _header(
+    "Read-After",
+    "Wait until this write is committed, then read; a `Write-Id` of an earlier answer.",
+    "^[0-9]{1,18}$",
+)
 
+MANY = ("/api/items/bulk/", "/api/transactions/")
 NO_WRITES = ("/session_a", "/session_b")
 """Take no headers of writes: they are a demonstration."""
 
@@ -101,10 +113,22 @@ def document_what_is_shared(result: Schema, **_: Any) -> Schema:
     """Add headers, 202 and errors to every operation. A post-processing hook of drf-spectacular."""
     schemas = result["components"]["schemas"]
     schemas["Problem"], schemas["Queued"] = PROBLEM, QUEUED
+    for name in schemas:
+        if name.endswith("Request"):
+            _close(schemas[name], schemas[name.removeprefix("Patched").removesuffix("Request")])
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _document(path, method, operation)
     return result
+
+
+def _close(request: Schema, shown: Schema) -> None:
+    """Say of a body that it has no other fields than those that are shown, which it may send back."""
+    ignored = {"description": "As it was read; ignored."}
+    request["properties"] |= {
+        name: ignored for name in shown["properties"] if name not in request["properties"]
+    }
+    request["additionalProperties"] = False
 
 
 def _document(path: str, method: str, operation: Schema) -> None:
@@ -116,10 +140,14 @@ def _document(path: str, method: str, operation: Schema) -> None:
             parameters.append(READ_AFTER)
         return
     if path in NO_WRITES:
+        if settings.DEMO:
+            operation["security"] = [{}]
         return
     parameters += [PREFER, KEY]
     if method != "post":
         parameters.append(IF_MATCH)
+    if method != "post" or path in MANY:
+        responses.setdefault("204", {"description": "Done, without a body, as `return=minimal` asks."})
     responses["202"] = _response("Queued", "application/json", "Accepted, and not committed yet.")
 
 

@@ -56,7 +56,12 @@ class SessionA(_Session):
     session = "A"
     work_seconds = 0.5
 
-    @extend_schema(operation_id="session_a", request=None, responses={200: SessionStatus})
+    @extend_schema(
+        operation_id="session_a",
+        summary="Session A of the demonstration",
+        request=None,
+        responses={200: SessionStatus},
+    )
     def post(self, request: Request, *args: Any) -> Response:
         time.sleep(self.work_seconds)
         return self.confirm(self.create_item())
@@ -69,7 +74,12 @@ class SessionB(_Session):
     work_before_flush_seconds = 0.1
     work_after_flush_seconds = 1.0
 
-    @extend_schema(operation_id="session_b", request=None, responses={200: SessionStatus})
+    @extend_schema(
+        operation_id="session_b",
+        summary="Session B of the demonstration",
+        request=None,
+        responses={200: SessionStatus},
+    )
     def post(self, request: Request, *args: Any) -> Response:
         time.sleep(self.work_before_flush_seconds)
         submission = self.create_item()

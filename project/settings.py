@@ -143,7 +143,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["workers.rest.codec.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["workers.rest.codec.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "workers.rest.codec.PlainNegotiation",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "workers.rest.openapi.WriteSchema",
     "EXCEPTION_HANDLER": "project.exception_handler.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -155,6 +155,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/",
     "POSTPROCESSING_HOOKS": ["project.schema.document_what_is_shared"],
+    "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

@@ -18,6 +18,9 @@ from rest_framework.settings import api_settings
 
 Schema = dict[str, Any]
 
+BLANKS = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What Python's patterns call whitespace. Written out for the schema: other languages differ in it."""
+
 
 def _refuse(name: str, message: str) -> NoReturn:
     raise ValidationError({name: [message]})
@@ -90,7 +93,8 @@ class BoundedSearchFilter(SearchFilter):
     @classmethod
     def pattern(cls) -> str:
         """Return what a search must match: one word at least, and commas separate words too."""
-        return rf"^[\s,]*[^\s,\x00]+([\s,]+[^\s,\x00]+){{0,{cls.max_words - 1}}}[\s,]*$"
+        word, between = rf"[^{BLANKS},\x00]+", f"[{BLANKS},]"
+        return f"^{between}*{word}({between}+{word}){{0,{cls.max_words - 1}}}{between}*$"
 
     def get_search_terms(self, request: Request) -> list[str]:
         """Return the terms. Raises ValidationError that names the limit."""

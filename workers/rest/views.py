@@ -43,6 +43,7 @@ class WriteStatusView(APIView):
 
     @extend_schema(
         operation_id="writes_retrieve",
+        summary="Ask what became of a write",
         responses={
             200: WriteStatus,
             404: OpenApiResponse(description="Never issued, or its receipt was pruned."),

@@ -196,3 +196,4 @@ LIST_FILTERS = [
     OpenApiParameter("created_after", _TIME, description="Items created at this time or later."),
     OpenApiParameter("created_before", _TIME, description="Items created before this time."),
 ]
+NAMED = [OpenApiExample("An item", value={"name": "first item"}, request_only=True)]

@@ -14,6 +14,7 @@ NAME_SCHEMA = {
     "maxLength": NAME_MAX_CHARACTERS,
     "pattern": rf"^{_WITHIN}*{_WITHIN[:-1]}\s]{_WITHIN}*$",
     "description": "Without control characters, and not only blanks; blanks at both ends are taken away.",
+    "examples": ["first item"],
 }
 
 

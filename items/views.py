@@ -23,12 +23,16 @@ from workers.rest import (
     StrictOrderingFilter,
 )
 
+_DETAIL: dict[str, Any] = {"parameters": [openapi.ITEM_ID]}
+
 
 @extend_schema_view(
     list=extend_schema(parameters=openapi.LIST_FILTERS),
-    **dict.fromkeys(
-        ["retrieve", "update", "partial_update", "destroy"], extend_schema(parameters=[openapi.ITEM_ID])
-    ),
+    create=extend_schema(examples=openapi.NAMED),
+    retrieve=extend_schema(**_DETAIL),
+    update=extend_schema(**_DETAIL, examples=openapi.NAMED),
+    partial_update=extend_schema(**_DETAIL, examples=openapi.NAMED),
+    destroy=extend_schema(**_DETAIL),
 )
 class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     """Items: read from the store, written through the writer."""

@@ -134,6 +134,8 @@ def _close(request: Schema, shown: Schema) -> None:
 def _document(path: str, method: str, operation: Schema) -> None:
     responses = operation["responses"]
     responses["default"] = _response("Problem", "application/problem+json", "Any error.")
+    if "requestBody" in operation and method != "patch":  # which may change nothing
+        operation["requestBody"]["required"] = True
     parameters = operation.setdefault("parameters", [])
     if method == "get":
         if path.startswith("/api/items/"):

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from workers import WriteOutsideWriter, is_requests_fault, is_stores_fault
+from workers import WriteOutsideWriter, is_cut_off, is_requests_fault, is_stores_fault
 from workers.rest import JSONRenderer
 
 logger = logging.getLogger(__name__)
@@ -76,13 +76,11 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
 
 def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
     request = context.get("request")
-    if not is_requests_fault(exc):
-        logger.error(
-            "request method=%s path=%s",
-            getattr(request, "method", "-"),
-            getattr(request, "path", "-"),
-            exc_info=exc,
-        )
+    asked = getattr(request, "method", "-"), getattr(request, "path", "-")
+    if is_cut_off(exc):
+        logger.warning("request method=%s path=%s state=read-timed-out", *asked)
+    elif not is_requests_fault(exc):
+        logger.error("request method=%s path=%s", *asked, exc_info=exc)
     return _answer_to(exc)
 
 
@@ -92,6 +90,9 @@ def _answer_to(exc: BaseException | None) -> Response:
         case WriteOutsideWriter():
             detail = "The server tried to write outside its writer. Nothing was changed."
             return problem(500, "write_outside_writer", detail)
+        case Exception() if is_cut_off(exc):
+            detail = "To read this takes too long. Ask for less: fewer words, or a narrower filter."
+            return problem(503, "read_timed_out", detail, headers={"Retry-After": "5"})
         case Exception() if is_requests_fault(exc):
             detail = (
                 "The store cannot look for that: a value is out of range or malformed, or there are too many."
@@ -126,10 +127,10 @@ def _flat(messages: Any) -> list[Any]:
 
 def page(status: int, detail: str) -> HttpResponse:
     """Return an error in the one shape from outside DRF's views."""
-    return _plain(problem(status, CODES[status], detail))
+    return plain(problem(status, CODES[status], detail))
 
 
-def _plain(response: Response) -> HttpResponse:
+def plain(response: Response) -> HttpResponse:
     """Return what DRF's views would render."""
     body = JSONRenderer().render(response.data)
     headers = {**response.headers, "Content-Type": CONTENT_TYPE}
@@ -151,4 +152,4 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an exception from outside DRF's views, in the admin or a middleware, which is at hand still."""
-    return _plain(_answer_to(sys.exc_info()[1]))
+    return plain(_answer_to(sys.exc_info()[1]))

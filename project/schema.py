@@ -38,6 +38,7 @@ CODES = {
     "queue_unavailable": "503: Redis does not answer; nothing was accepted",
     "acceptance_unknown": "503: the write may yet be applied; retry with the same Idempotency-Key",
     "not_committed_yet": "503: the write named in Read-After still waits",
+    "read_timed_out": "503: to read this takes too long; ask for less",
     "not_ready": "503: `fields` says which part stands in the way",
     "store_unavailable": "503: the store cannot be read",
 }

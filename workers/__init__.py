@@ -24,7 +24,7 @@ from workers.exceptions import (
     WriteRejected,
     WrongStore,
 )
-from workers.faults import is_requests_fault, is_stores_fault
+from workers.faults import is_cut_off, is_requests_fault, is_stores_fault
 from workers.identity import problem as store_problem
 from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
@@ -73,6 +73,7 @@ __all__ = [
     "WritePathError",
     "WriteRejected",
     "WrongStore",
+    "is_cut_off",
     "is_requests_fault",
     "is_stores_fault",
 ]

@@ -9,8 +9,9 @@ class WorkersConfig(AppConfig):
     verbose_name = "Write path"
 
     def ready(self) -> None:
-        from workers import checks, identity, store  # noqa: F401 - registers the checks
+        from workers import checks, identity, reads, store  # noqa: F401 - registers the checks
 
+        reads.connect()
         connection_created.connect(store.configure, dispatch_uid="workers.store.configure")
         post_migrate.connect(
             identity.ensure_after_migrate, sender=self, dispatch_uid="workers.identity.ensure_after_migrate"

@@ -71,6 +71,12 @@ class WriteSettings:
     WRITE_MAX_BODY_BYTES = Setting(
         1_048_576, "Largest request body, in bytes; past it 413.", at_least=1_024, at_most=67_108_864
     )
+    WRITE_READ_TIME_LIMIT_SECONDS = Setting(
+        2.0,
+        "Longest time that the reads of one request may take before they answer 503, in seconds; 0 for none.",
+        at_least=0,
+        at_most=300,
+    )
     WRITE_BATCH_MAX_WRITES = Setting(
         500, "Most writes that one transaction commits.", at_least=1, at_most=10_000
     )

@@ -91,6 +91,11 @@ def is_stores_fault(exc: BaseException) -> bool:
     return isinstance(exc, OperationalError | InterfaceError) and sqlite_code(exc) is None
 
 
+def is_cut_off(exc: BaseException) -> bool:
+    """Return whether a read took longer than WRITE_READ_TIME_LIMIT_SECONDS."""
+    return isinstance(exc, OperationalError) and sqlite_code(exc) == SQLITE_INTERRUPT
+
+
 def is_requests_fault(exc: BaseException) -> bool:
     """Return whether a read failed because of what was asked for: too much, or out of range."""
     if isinstance(exc, DataError):

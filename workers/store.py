@@ -10,7 +10,7 @@ from typing import Any
 from django.db import Error, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers import faults, fence, store_file, time_limit
+from workers import faults, fence, reads, store_file, time_limit
 from workers.conf import settings
 from workers.exceptions import WriteOutsideWriter, WrongStore
 from workers.lease import left_mark
@@ -80,7 +80,10 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
     if role in WRAPPERS:
         wrappers.append(WRAPPERS[role])
     connection.execute_wrappers[:] = wrappers
-    if role is not Role.WEB:
+    reads.lift(connection)
+    if role is Role.WEB:
+        reads.limit(connection)
+    else:
         connection.connection.set_progress_handler(time_limit.is_over, time_limit.PROGRESS_INSTRUCTIONS)
         connection.connection.set_authorizer(fence.authorize)
 

@@ -38,9 +38,9 @@ print([topic.name for topic in Topic.objects.all()])
 """
 
 
-def run_python(script: str, directory: Path) -> str:
+def run_python(script: str, directory: Path, *, before: str = "") -> str:
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + script],
+        [sys.executable, "-c", before + PRELUDE + script],
         env={"DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,

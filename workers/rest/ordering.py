@@ -109,8 +109,9 @@ class TotalOrder:
             for key in self.keys
             if not key.is_shown_as_stored
         }
-        ordered: QuerySet = queryset.annotate(**stored).order_by(*(key.ordering() for key in self.keys))
-        return ordered
+        if stored:
+            queryset = queryset.annotate(**stored)
+        return queryset.order_by(*(key.ordering() for key in self.keys))
 
     def place_of(self, row: Any) -> Place:
         return [key.value(row) for key in self.keys]

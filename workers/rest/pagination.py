@@ -145,18 +145,23 @@ def _read(queryset: QuerySet, order: TotalOrder, place: Place | None, size: int)
     """Return the next rows behind a place, and whether there are more."""
     queryset = order.sort(queryset)
     steps = [queryset] if place is None else [queryset.filter(step) for step in order.beyond(place)]
-    rows: dict[Any, Any] = {}
+    rows: list[Any] = []
     has_more = False
     for step in steps:
         wanted = size + 1 - len(rows)
         found = list(step[:wanted])
-        # By place: a row that is changed between two steps may be met in both. It is not shown twice.
-        for row in found:
-            rows.setdefault(order.place_of(row)[-1], row)
+        rows += _without(rows, found, order) if rows else found
         has_more = len(found) == wanted
         if has_more:
             break
-    return list(rows.values())[:size], has_more
+    return rows[:size], has_more
+
+
+def _without(rows: list[Any], found: list[Any], order: TotalOrder) -> list[Any]:
+    """Return what was found without rows that are there already: one was changed between two steps."""
+    # The last field of an order without ties has a value once.
+    known = {order.place_of(row)[-1] for row in rows}
+    return [row for row in found if order.place_of(row)[-1] not in known]
 
 
 @cache

@@ -4,17 +4,20 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin
-from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from project import attempts, passwords
 from project.admin_lists import StrictLists
 from workers import Kind, WritePathError, submit
 from workers.conf import settings
+from workers.rest import ProblemError
 
 
 class ReadOnly(StrictLists):
@@ -30,8 +33,37 @@ class ReadOnly(StrictLists):
         return False
 
 
+class LimitedLoginForm(AdminAuthenticationForm):
+    """Shows the refusal of an attempt as an error of the form."""
+
+    refusal: ProblemError | None = None
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except ProblemError as exc:
+            self.refusal = exc
+            raise ValidationError(str(exc.detail), code=exc.code) from exc
+
+
 class QueuedPasswordChangeForm(AdminPasswordChangeForm):
-    """Changes one's own password through the writer."""
+    """Changes one's own password through the writer. Whoever guesses the old one is counted for the user."""
+
+    refusal: ProblemError | None = None
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        try:
+            with attempts.counted(self.user.get_username(), f"user {self.user.pk}") as attempt:
+                is_right, _ = passwords.check(old, self.user.password)
+                if is_right:
+                    attempt.succeed()
+        except ProblemError as exc:
+            self.refusal = exc
+            raise ValidationError(str(exc.detail), code=exc.code) from exc
+        if not is_right:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
 
     def clean(self) -> dict[str, Any]:
         """Hand the new hash over once all is valid, so that a refusal shows as an error of the form."""
@@ -44,13 +76,13 @@ class QueuedPasswordChangeForm(AdminPasswordChangeForm):
         return self.user
 
     def _change(self, password: str) -> None:
-        self.user.set_password(password)
-        arguments = {"id": self.user.pk, "hash": self.user.password}
         try:
+            self.user.password = passwords.make(password)
+            arguments = {"id": self.user.pk, "hash": self.user.password}
             outcome = submit("accounts.change_password", arguments, principal=str(self.user.pk)).wait(
                 settings.WRITE_WAIT_SECONDS
             )
-        except WritePathError as exc:
+        except (WritePathError, ProblemError) as exc:
             raise ValidationError(str(exc)) from exc
         if outcome is None or outcome.kind is not Kind.COMMITTED:
             raise ValidationError(
@@ -58,11 +90,26 @@ class QueuedPasswordChangeForm(AdminPasswordChangeForm):
             )
 
 
+def _as_refused(response: HttpResponseBase) -> HttpResponse:
+    """Give the page of a form whose attempt was refused the refusal's status and headers."""
+    form = (getattr(response, "context_data", None) or {}).get("form")
+    refusal = getattr(form, "refusal", None)
+    if refusal is not None:
+        response.status_code = refusal.status_code
+        for name, value in refusal.headers.items():
+            response[name] = value
+    return cast(HttpResponse, response)
+
+
 class ReadOnlyAdminSite(admin.AdminSite):
     """Registers every model read-only, also those of other apps."""
 
     site_title = site_header = "One writer"
     index_title = "The store"
+    login_form = LimitedLoginForm
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return _as_refused(super().login(request, extra_context))
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -73,7 +120,9 @@ class ReadOnlyAdminSite(admin.AdminSite):
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
-        return cast(TemplateResponse, view(request))  # a redirect when the form is valid, as Django's own
+        return cast(
+            TemplateResponse, _as_refused(view(request))
+        )  # a redirect when the form is valid, as Django's own
 
     def register(
         self,

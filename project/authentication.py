@@ -1,18 +1,24 @@
 """Who is asking: bearer tokens for programs, passwords for people. Nothing here writes the store."""
 
+import logging
 import time
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.hashers import check_password, make_password
 from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
-from workers import submit
+from project import attempts, passwords
+from workers import Kind, WritePathError, submit
+from workers.rest import ProblemError
+
+logger = logging.getLogger(__name__)
+
+UPGRADE_WAIT_SECONDS = 2.0
 
 REMEMBER_SECONDS = 1.0
 """How long a process takes a token that it has looked up for valid; `revoke_token` waits for it to pass."""
@@ -71,7 +77,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class QueuedRehashBackend(ModelBackend):
-    """Django's own, except that a password hash that is out of date is upgraded by the writer."""
+    """Django's own, with attempts limited, and with outdated hashes upgraded by the writer."""
 
     def authenticate(
         self,
@@ -80,23 +86,40 @@ class QueuedRehashBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> Any:
+        """Return the user, or None. Raises ProblemError when no attempt may be made now.
+
+        Without a request nobody is at the door, and nothing is counted.
+        """
         model = get_user_model()
         username = kwargs.get(model.USERNAME_FIELD) if username is None else username
         if username is None or password is None:
             return None
-        user = model._default_manager.filter(**{model.USERNAME_FIELD: username}).first()
-        if user is None:
-            make_password(password)  # takes as long as for a user who exists, so names cannot be told by time
-            return None
+        address = None if request is None else attempts.address_of(request)
+        with attempts.counted(username, address) as attempt:
+            user = model._default_manager.filter(**{model.USERNAME_FIELD: username}).first()
+            if user is None:
+                passwords.make(password)  # as long as for a user who exists, so names cannot be told by time
+                return None
+            is_right, is_outdated = passwords.check(password, user.password)
+            if not is_right or not self.user_can_authenticate(user):
+                return None
+            attempt.succeed()
+        if is_outdated:
+            _upgrade(user, password)
+        return user
 
-        def upgrade(raw: str) -> None:
-            submit(
-                "accounts.upgrade_password_hash",
-                {"id": user.pk, "old": user.password, "new": make_password(raw)},
-                principal=str(user.pk),
-                announced=False,
-            ).accepted()
 
-        if check_password(password, user.password, setter=upgrade) and self.user_can_authenticate(user):
-            return user
-        return None
+def _upgrade(user: Any, password: str) -> None:
+    """Have the writer replace the user's hash. The login does not fail for want of it."""
+    try:
+        new = passwords.make(password)
+        outcome = submit(
+            "accounts.upgrade_password_hash",
+            {"id": user.pk, "old": user.password, "new": new},
+            principal=str(user.pk),
+        ).wait(UPGRADE_WAIT_SECONDS)
+    except (WritePathError, ProblemError) as exc:
+        logger.warning("login user=%s state=hash-not-upgraded error=%s", user.pk, exc)
+        return
+    if outcome is not None and outcome.kind is Kind.COMMITTED:
+        user.password = new  # the session that now begins is bound to it

@@ -33,6 +33,10 @@ WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 1_000, at_least=1, at_m
 if environment.boolean("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
+# Proxies that append to X-Forwarded-For, and how often passwords may be tried: see project/attempts.py.
+PROXIES = environment.integer("PROXIES", 0, at_least=0, at_most=10)
+LOGIN_ATTEMPTS = environment.integer("LOGIN_ATTEMPTS", 10, at_least=1, at_most=1_000_000)
+LOGIN_WINDOW_SECONDS = environment.integer("LOGIN_WINDOW_SECONDS", 300, at_least=1, at_most=86_400)
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
 
 INSTALLED_APPS = [

@@ -26,6 +26,7 @@ from workers.exceptions import (
 )
 from workers.faults import is_cut_off, is_requests_fault, is_stores_fault
 from workers.identity import problem as store_problem
+from workers.off_loop import Busy, Lane
 from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
 from workers.status import QueueStatus, queue_status
@@ -55,6 +56,9 @@ __all__ = [
     "end_turn",
     "forbid_pause",
     "set_role",
+    # Calls that block, beside the event loop
+    "Busy",
+    "Lane",
     # Errors
     "AcceptanceUnknown",
     "FileArgument",

@@ -30,8 +30,10 @@ def is_needed() -> bool:
 class Lane:
     """One kind of blocking calls: at most `threads` of them at once, the others wait for their turn."""
 
-    def __init__(self, *, threads: int = 1) -> None:
+    def __init__(self, *, threads: int = 1, most_waiting: int = 1_000) -> None:
         self._threads = threads
+        self._most_waiting = most_waiting
+        self._waiting = 0
         self._pool: Any = None
         self._free: Any = None
 
@@ -44,8 +46,7 @@ class Lane:
             return function()
         if self._pool is None:
             self._begin()
-        if not self._free.acquire(timeout=max(0.0, within_seconds)):
-            raise Busy
+        self._take_a_thread(within_seconds)
         try:
             value, error = self._wait_for(self._pool.spawn(_outcome_of, function))
         finally:
@@ -53,6 +54,20 @@ class Lane:
         if error is not None:
             raise error
         return value  # type: ignore[no-any-return]
+
+    def is_full(self) -> bool:
+        """Return whether one more call would be Busy at once."""
+        return self._waiting >= self._most_waiting
+
+    def _take_a_thread(self, within_seconds: float) -> None:
+        if self.is_full():
+            raise Busy
+        self._waiting += 1
+        try:
+            if not self._free.acquire(timeout=max(0.0, within_seconds)):
+                raise Busy
+        finally:
+            self._waiting -= 1
 
     def _begin(self) -> None:
         from gevent.lock import Semaphore

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -17,7 +16,6 @@ from project import attempts, passwords
 from project.admin_lists import StrictLists
 from workers import Kind, WritePathError, submit
 from workers.conf import settings
-from workers.rest import ProblemError
 
 
 class ReadOnly(StrictLists):
@@ -33,34 +31,15 @@ class ReadOnly(StrictLists):
         return False
 
 
-class LimitedLoginForm(AdminAuthenticationForm):
-    """Shows the refusal of an attempt as an error of the form."""
-
-    refusal: ProblemError | None = None
-
-    def clean(self) -> dict[str, Any]:
-        try:
-            return super().clean()
-        except ProblemError as exc:
-            self.refusal = exc
-            raise ValidationError(str(exc.detail), code=exc.code) from exc
-
-
 class QueuedPasswordChangeForm(AdminPasswordChangeForm):
     """Changes one's own password through the writer. Whoever guesses the old one is counted for the user."""
 
-    refusal: ProblemError | None = None
-
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
-        try:
-            with attempts.counted(self.user.get_username(), f"user {self.user.pk}") as attempt:
-                is_right, _ = passwords.check(old, self.user.password)
-                if is_right:
-                    attempt.succeed()
-        except ProblemError as exc:
-            self.refusal = exc
-            raise ValidationError(str(exc.detail), code=exc.code) from exc
+        with attempts.counted(self.user.get_username(), f"user {self.user.pk}") as attempt:
+            is_right, _ = passwords.check(old, self.user.password)
+            if is_right:
+                attempt.succeed()
         if not is_right:
             raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
         return old
@@ -82,7 +61,7 @@ class QueuedPasswordChangeForm(AdminPasswordChangeForm):
             outcome = submit("accounts.change_password", arguments, principal=str(self.user.pk)).wait(
                 settings.WRITE_WAIT_SECONDS
             )
-        except (WritePathError, ProblemError) as exc:
+        except WritePathError as exc:
             raise ValidationError(str(exc)) from exc
         if outcome is None or outcome.kind is not Kind.COMMITTED:
             raise ValidationError(
@@ -90,26 +69,11 @@ class QueuedPasswordChangeForm(AdminPasswordChangeForm):
             )
 
 
-def _as_refused(response: HttpResponseBase) -> HttpResponse:
-    """Give the page of a form whose attempt was refused the refusal's status and headers."""
-    form = (getattr(response, "context_data", None) or {}).get("form")
-    refusal = getattr(form, "refusal", None)
-    if refusal is not None:
-        response.status_code = refusal.status_code
-        for name, value in refusal.headers.items():
-            response[name] = value
-    return cast(HttpResponse, response)
-
-
 class ReadOnlyAdminSite(admin.AdminSite):
     """Registers every model read-only, also those of other apps."""
 
     site_title = site_header = "One writer"
     index_title = "The store"
-    login_form = LimitedLoginForm
-
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return _as_refused(super().login(request, extra_context))
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -120,9 +84,7 @@ class ReadOnlyAdminSite(admin.AdminSite):
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
-        return cast(
-            TemplateResponse, _as_refused(view(request))
-        )  # a redirect when the form is valid, as Django's own
+        return cast(TemplateResponse, view(request))  # a redirect when the form is valid, as Django's own
 
     def register(
         self,

@@ -21,7 +21,7 @@ from workers import off_loop
 from workers.conf import settings
 from workers.faults import SQLITE_INTERRUPT
 
-AT_ONCE_SECONDS = 0.01
+AT_ONCE_SECONDS = 0.005
 """How long a statement may stop the event loop."""
 
 AT_ONCE_INSTRUCTIONS = 10_000

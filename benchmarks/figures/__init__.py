@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.contestants import Contestant
-from benchmarks.figures import backlog, bulk, connections, growth, latency, readers, slow_disk, table
+from benchmarks.figures import (
+    backlog,
+    bulk,
+    connections,
+    growth,
+    latency,
+    readers,
+    slow_disk,
+    strangers,
+    table,
+)
 from benchmarks.run import Run
 
 Ready = Mapping[str, Contestant]
@@ -23,6 +33,7 @@ APART: Mapping[str, Callable[[Run], Any]] = {
     "backlog": backlog.measure,
     "growth": growth.measure,
     "slow-disk": slow_disk.measure,
+    "strangers": strangers.measure,
 }
 """Figures that start what they need themselves, with nothing else up."""
 

@@ -17,7 +17,6 @@ from workers.rest import (
     BoundedSearchFilter,
     KeysetPagination,
     KnownParameters,
-    ProblemError,
     QueuedWriteMixin,
     QueuedWritesMixin,
     StrictOrderingFilter,
@@ -52,31 +51,22 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     def get_entity_tag(self, body: Any) -> str | None:
         return entity_tag(body["id"], body["version"]) if body else None
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().retrieve(request, *args, **kwargs)
-        response["ETag"] = f'"{self.get_entity_tag(response.data)}"'
-        return response
-
 
 class BulkCreateView(QueuedWriteMixin, APIView):
     """Create many items with one write."""
 
+    instead_of_conditions = "an item that does not exist yet has no entity tag."
+
     @extend_schema(**openapi.BULK_CREATE)
     def post(self, request: Request) -> Response:
-        _refuse_if_match(request, "an item that does not exist yet has no entity tag.")
         return self.perform_write("items.create_many", bulk_arguments(request.data))
 
 
 class TransactionView(QueuedWriteMixin, APIView):
     """Change several items with one write."""
 
+    instead_of_conditions = "a transaction takes `version` with each operation instead."
+
     @extend_schema(**openapi.TRANSACTION)
     def post(self, request: Request) -> Response:
-        _refuse_if_match(request, "a transaction takes `version` with each operation instead.")
         return self.perform_write("items.transact", transaction_arguments(request.data))
-
-
-def _refuse_if_match(request: Request, detail: str) -> None:
-    """Raise ProblemError for a condition that could only be ignored."""
-    if "If-Match" in request.headers:
-        raise ProblemError(400, "invalid_header", f"If-Match: {detail}")

@@ -45,18 +45,14 @@ def create_many(write: Write) -> Result:
 
 @write_function("items.update")
 def update_item(write: Write) -> Result:
-    """Change the fields in `data` of the item `id`, if `if_match` allows."""
-    item = _find(write.arguments["id"])
-    _check_tags(item, write.arguments["if_match"])
-    return Result(body=_change(item, write.arguments["data"]))
+    """Change the fields in `data` of the item `id`."""
+    return Result(body=_change(_find(write.arguments["id"]), write.arguments["data"]))
 
 
 @write_function("items.delete")
 def delete_item(write: Write) -> Result:
-    """Delete the item `id`, if `if_match` allows."""
-    item = _find(write.arguments["id"])
-    _check_tags(item, write.arguments["if_match"])
-    item.delete()
+    """Delete the item `id`."""
+    _find(write.arguments["id"]).delete()
     return Result(status=204)
 
 
@@ -108,12 +104,6 @@ def _find(item_id: Any) -> Item:
     if item is None:
         raise WriteRejected(404, "not_found", f"There is no item {item_id}.")
     return item
-
-
-def _check_tags(item: Item, tags: Sequence[str] | None) -> None:
-    """Raise WriteRejected (412) when the item has none of these entity tags."""
-    if tags is not None and tags != ["*"] and entity_tag(item.pk, item.version) not in tags:
-        raise _stale(item)
 
 
 def _stale(item: Item) -> WriteRejected:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from django.db import transaction
 
-from workers import faults, hooks, registry, time_limit, verdicts
+from workers import conditions, faults, hooks, registry, time_limit, verdicts
 from workers.conf import settings
 from workers.exceptions import UnknownWriteFunction
 from workers.fence import Fenced
@@ -34,21 +34,26 @@ def apply(
 
     Raises TransactionLost, and django.db.DatabaseError when the store is at fault.
     """
-    for name, run in groupby(writes, key=lambda write: write.function):
-        for answer in _apply_run(name, list(run), put_off):
+    # A write with a condition is applied by itself: what is before it may change what the condition is about.
+    for (name, is_conditional), run in groupby(
+        writes, key=lambda write: (write.function, conditions.CONDITION in write.arguments)
+    ):
+        for answer in _apply_run(name, list(run), put_off, together=not is_conditional):
             on_progress()
             yield answer
 
 
-def _apply_run(name: str, run: list[Write], put_off: list[hooks.Hooks]) -> Iterable[Answer]:
+def _apply_run(
+    name: str, run: list[Write], put_off: list[hooks.Hooks], *, together: bool
+) -> Iterable[Answer]:
     try:
         function = registry.find(name)
     except UnknownWriteFunction as exc:
         return [(write, verdicts.unknown_function(write, exc)) for write in run]
-    if len(run) > 1 and function.apply_many is not None:
-        together = _apply_together(function.apply_many, run, put_off)
-        if together is not None:
-            return together
+    if together and len(run) > 1 and function.apply_many is not None:
+        answers = _apply_together(function.apply_many, run, put_off)
+        if answers is not None:
+            return answers
         run = [pristine(write) for write in run]
     return _apply_each(function, run, put_off)
 
@@ -68,7 +73,7 @@ def _apply_each(
 def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -> Outcome:
     try:
         with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
-            return verdicts.committed(write, function(write))
+            return verdicts.committed(write, function(conditions.checked(write)))
     except KeyboardInterrupt:
         raise
     except time_limit.WriteTimedOut as exc:

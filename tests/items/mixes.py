@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from workers.conditions import BY, CONDITION
 from workers.writes import Write, decode, encode, new_token
 
 FIRST_WRITE_ID = 100
@@ -49,8 +50,16 @@ bad_data = st.sampled_from([{"name": None}, {}])
 data = weighted((15, good_data), (1, bad_data))
 many = st.lists(data, max_size=4)
 texts = st.fixed_dictionaries({"text": st.sampled_from("ab")})
-tags = st.builds("{}-{}".format, ids, st.integers(1, 3))
-if_match = st.none() | st.just(["*"]) | st.lists(tags, min_size=1, max_size=3)
+tags = st.builds('"{}-{}"'.format, ids, st.integers(1, 3))
+conditions = st.none() | st.builds(
+    lambda pk, tags: {
+        **{BY: "items.views:ItemViewSet", "kwargs": {"pk": pk}, "basename": "item", "principal": ""},
+        **{"match": tags, "none_match": None, "unmodified_since": None, "language": "en", "timezone": "UTC"},
+        "environ": {"HTTP_HOST": "localhost", "wsgi.url_scheme": "http", "PATH_INFO": f"/api/items/{pk}/"},
+    },
+    ids,
+    st.just(["*"]) | st.lists(tags, min_size=1, max_size=3),
+)
 refusals = st.builds(
     lambda positions: [[position, {"name": ["No."]}] for position in sorted(positions)],
     st.sets(st.integers(0, 3), max_size=2),
@@ -59,6 +68,15 @@ refusals = st.builds(
 
 def of(function: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Call]:
     return st.tuples(st.just(function), st.fixed_dictionaries(arguments))
+
+
+def under_conditions(call: st.SearchStrategy[Call]) -> st.SearchStrategy[Call]:
+    """Return the same calls, some of them with a condition on an item, maybe another one."""
+    return st.builds(
+        lambda one, condition: (one[0], one[1] | ({CONDITION: condition} if condition else {})),
+        call,
+        conditions,
+    )
 
 
 @st.composite
@@ -86,8 +104,9 @@ WITH_BULK_FORM = (
     of("jottings.add_topic_in_bulk", name=st.sampled_from("abcd")),
 )
 OF_ITEMS = (
-    of("items.update", id=ids, if_match=if_match, data=good_data),
-    of("items.delete", id=ids, if_match=if_match),
+    under_conditions(of("items.update", id=ids, data=good_data)),
+    under_conditions(of("items.delete", id=ids)),
+    under_conditions(of("items.create", data=data)),  # one that has a bulk form
     of("items.create_many", atomic=st.booleans(), data=many, refused=refusals),
     of("items.transact", operations=operations()),
 )

@@ -6,7 +6,7 @@
         create_function, update_function, destroy_function = "notes.add", "notes.edit", "notes.remove"
 
 The write functions get the validated data as `write.arguments["data"]`; updates and deletes also `"id"`, and
-`"if_match"` (a list of entity tags without quotes, or None).
+`"if_match"` (a list of entity tags without quotes, or None), which was checked when they run.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,13 @@ from rest_framework.response import Response
 
 from workers import idempotency
 from workers.client import submit
+from workers.conditions import CONDITION
 from workers.conf import settings
 from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
 from workers.progress import Progress, wait_until_committed
 from workers.rest import answers, headers
 from workers.rest.answers import body_for, principal_of, queued_response, raise_unless_committed, status_url
+from workers.rest.conditions import ConditionsMixin, condition_of
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.pagination import StableListMixin
 from workers.rest.validation import validated_data
@@ -38,15 +40,18 @@ if TYPE_CHECKING:
     from rest_framework.generics import GenericAPIView
 
 
-class QueuedWriteMixin:
+class QueuedWriteMixin(ConditionsMixin):
     """Hands writes over and turns outcomes into answers. The base of the mixins below."""
 
     def perform_write(self: Any, function: str, arguments: Mapping[str, Any]) -> Response:
         """Submit a write for this request, wait as the client prefers, and answer.
 
+        A condition of the request is checked by the writer, for the object that the request's path names.
         Raises ProblemError for whatever is not a success.
         """
         preferences = headers.prefer(self.request)
+        if CONDITION not in arguments:
+            arguments = {**arguments, **condition_of(self)}
         try:
             once = self._idempotency(principal_of(self.request))
             outcome = idempotency.earlier_outcome(once) if once else None
@@ -102,7 +107,12 @@ class QueuedWriteMixin:
         if key is None:
             return None
         request: Request = self.request
-        what = [request.method, request.get_full_path(), request.data, request.headers.get("If-Match")]
+        what = [request.method, request.get_full_path(), request.data, request.META.get("HTTP_IF_MATCH")]
+        what += [
+            request.META[name]
+            for name in ("HTTP_IF_NONE_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
+            if name in request.META
+        ]
         return idempotency.from_key(key, principal=principal, request=what)
 
     def _settled(self: Any, outcome: Outcome, preferences: headers.Prefer) -> Response:
@@ -124,10 +134,6 @@ class _ObjectWriteMixin(QueuedWriteMixin):
 
     refuses_unknown_fields = True
     """Whether a name in the body that is no field of the serializer is 400, or ignored."""
-
-    def get_entity_tag(self, body: Any) -> str | None:
-        """Return the entity tag, without quotes, of what a result shows; override where there is one."""
-        return None
 
     def get_result_location(self: Any, body: Any) -> str | None:
         """Return the path of what a write created: the detail route of this viewset, for its `id`."""
@@ -180,12 +186,9 @@ class QueuedDestroyMixin(_ObjectWriteMixin):
 
 def _target(view: "GenericAPIView") -> dict[str, Any]:
     """Return which object the request names, and under which condition. Raises Http404 for no key."""
-    tags = headers.if_match(view.request)
-    if tags is None and settings.WRITE_REQUIRE_IF_MATCH:
-        raise ProblemError(428, "precondition_required", "Send If-Match with the ETag that you read.")
     key = view.kwargs[view.lookup_url_kwarg or view.lookup_field]
     _refuse_malformed(view, key)
-    return {"id": key, "if_match": tags}
+    return {"id": key, "if_match": headers.if_match(view.request), **condition_of(view)}
 
 
 def _refuse_malformed(view: Any, key: Any) -> None:

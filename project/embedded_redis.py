@@ -53,8 +53,12 @@ def find_binary() -> Path:
     )
 
 
-def prepare(data_dir: Path) -> Path:
-    """Make the directories (0700) and write the configuration; return the configuration's path."""
+def prepare(data_dir: Path) -> list[str]:
+    """Make the directories (0700), and return the arguments with which redis-server serves this data.
+
+    Arguments, not a file of its configuration: Redis takes a file's name for a pattern since 7.0, and would
+    read another service's configuration for `*` or `?`, and none at all for `[`.
+    """
     home = data_dir / "redis"
     for directory in (home, socket_path(data_dir).parent):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,10 +67,7 @@ def prepare(data_dir: Path) -> Path:
                 f"{directory} belongs to another user: remove it or use another DATA_DIR."
             )
         directory.chmod(0o700)
-    path = home / "redis.conf"
-    path.touch(mode=0o600)
-    path.write_bytes(b"".join(_line(*words) for words in _configuration(data_dir)))
-    return path
+    return [word for name, value in _configuration(data_dir) for word in (f"--{name}", value)]
 
 
 def answers(path: Path) -> bool:
@@ -92,7 +93,7 @@ def wait_until_answers(path: Path, *, within_seconds: float) -> bool:
     return True
 
 
-def _configuration(data_dir: Path) -> list[tuple[str, ...]]:
+def _configuration(data_dir: Path) -> list[tuple[str, str]]:
     """Return directives that Redis 6.2 to 8 and Valkey all know."""
     return [
         ("daemonize", "no"),
@@ -112,8 +113,3 @@ def _configuration(data_dir: Path) -> list[tuple[str, ...]]:
         ("maxmemory-policy", "noeviction"),
         ("loglevel", "warning"),
     ]
-
-
-def _line(directive: str, *values: str) -> bytes:
-    quoted = [b'"%s"' % os.fsencode(value).replace(b"\\", rb"\\").replace(b'"', rb"\"") for value in values]
-    return b" ".join([directive.encode(), *quoted]) + b"\n"

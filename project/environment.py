@@ -4,15 +4,25 @@ Every reader takes the variable's name and a default, and raises `InvalidEnviron
 names the variable, its value and what is expected. An empty value counts as unset, as in compose files.
 """
 
+import ipaddress
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from project import redis_address
+from project.redis_address import RedisAddress
 from workers.conf import Setting
 
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 
-class InvalidEnvironment(Exception):
-    """An environment variable has a value that cannot be used."""
+
+class InvalidEnvironment(SystemExit):
+    """An environment variable has a value that cannot be used.
+
+    A SystemExit, because every program that reads the settings (Celery, gunicorn, a script) then ends with
+    the one line. As any other exception it would be a page of traceback in each that does not know of it.
+    """
 
 
 def _raw(name: str) -> str | None:
@@ -70,21 +80,76 @@ def choice(name: str, default: str, *, choices: Sequence[str]) -> str:
 def names(name: str, default: Sequence[str]) -> list[str]:
     """Return the comma-separated names, without blanks."""
     raw = _raw(name)
-    return [part.strip() for part in raw.split(",") if part.strip()] if raw else list(default)
+    if raw is None:
+        return list(default)
+    found = [part.strip() for part in raw.split(",") if part.strip()]
+    if not found:
+        raise InvalidEnvironment(f"{name}={raw!r} names nothing; unset it, or give names between commas.")
+    return found
+
+
+def allowed_hosts(name: str, default: Sequence[str]) -> list[str]:
+    """Return host names as Django matches them; `.example.org` is a domain with all below it, `*` all."""
+    found = names(name, default)
+    for host in found:
+        if host != "*" and not _is_host(host.removeprefix("."), brackets=True):
+            raise InvalidEnvironment(
+                f"{name}: {host!r} is no host name, so no request would match it; give names or addresses "
+                "without scheme and port, IPv6 in brackets."
+            )
+    return found
+
+
+def host(name: str, default: str) -> str:
+    """Return a host name or an IP address, the latter without brackets."""
+    raw = _raw(name)
+    if raw is None:
+        return default
+    if "%" in raw:
+        raise InvalidEnvironment(f"{name}={raw!r} has a zone (%), which is not supported; use :: for all.")
+    if not (_is_host(raw, brackets=True) or _is_host(raw, brackets=False)):
+        raise InvalidEnvironment(f"{name}={raw!r} is no host name or IP address; the port goes to PORT.")
+    return raw.strip("[]")
+
+
+def _is_host(text: str, *, brackets: bool) -> bool:
+    if ":" not in text:
+        return bool(_HOST_NAME.fullmatch(text))
+    if brackets:
+        if not (text.startswith("[") and text.endswith("]")):
+            return False
+        text = text[1:-1]
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 def path(name: str, default: Path) -> Path:
-    raw = _raw(name)
-    return Path(raw).expanduser().resolve() if raw else default
+    """Return the absolute path, taken literally: a blank or a quote is part of it."""
+    if _raw(name) is None:
+        return default
+    raw = os.environ[name]
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        raise InvalidEnvironment(f"{name}={raw!r} is not UTF-8, which SQLite and Redis need.") from None
+    try:
+        return Path(raw).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as exc:  # no such user, or links in a circle
+        raise InvalidEnvironment(f"{name}={raw!r} cannot be found: {exc}") from exc
 
 
-def url(name: str, *, schemes: Sequence[str]) -> str | None:
-    """Return the URL, or None when the variable is unset."""
+def redis(name: str) -> RedisAddress | None:
+    """Return where Redis is, or None when the variable is unset."""
     raw = _raw(name)
-    if raw is not None and raw.partition("://")[0] not in schemes:
-        expected = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise InvalidEnvironment(f"{name}={raw!r} does not start with {expected}.")
-    return raw
+    if raw is None:
+        return None
+    try:
+        return redis_address.parse(raw)
+    except redis_address.InvalidRedisAddress as exc:
+        shown = redis_address.without_password(raw)
+        raise InvalidEnvironment(f"{name}={shown!r} {exc}") from None
 
 
 def read(setting: Setting) -> object:

@@ -21,7 +21,7 @@ from project import service  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-_host = settings.HOST.strip("[]")
+_host = settings.HOST
 bind = f"[{_host}]:{settings.PORT}" if ":" in _host else f"{_host}:{settings.PORT}"
 
 # Greenlets, because requests that wait for their outcome are cheap to wake then: measured 1.3 to 1.5 times

@@ -62,7 +62,7 @@ def web_graceful_seconds() -> int:
 
 def check_address() -> None:
     """Raise `AddressUnavailable` when HOST and PORT cannot be listened at."""
-    host = settings.HOST.strip("[]")
+    host = settings.HOST
     try:
         with socket.create_server((host, settings.PORT), family=_family(host)):
             pass
@@ -78,7 +78,7 @@ def _redis(binary: Path) -> Part:
     path = embedded_redis.socket_path(settings.DATA_DIR)
     return Part(
         name="redis",
-        command=[os.fspath(binary), os.fspath(embedded_redis.prepare(settings.DATA_DIR))],
+        command=[os.fspath(binary), *embedded_redis.prepare(settings.DATA_DIR)],
         is_ready=lambda pid: embedded_redis.answers(path),
         # It reads its whole AOF first: about a second for each 200 MB.
         ready_seconds=60,
@@ -168,7 +168,7 @@ def _web_answers() -> bool:
 
 
 def _reachable_host() -> str:
-    host: str = settings.HOST.strip("[]")
+    host: str = settings.HOST
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # not bound to
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from kombu import Queue
 
-from project import embedded_redis, environment, secret_key
+from project import data_dir, embedded_redis, environment, secret_key
+from project.redis_address import RedisAddress
 from workers.conf import WriteSettings, all_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = environment.path("DATA_DIR", BASE_DIR / "var")
+DATA_DIR = data_dir.prepare(environment.path("DATA_DIR", BASE_DIR / "var"))
 
 # The explicit development switch: opens /session_a and /session_b without a token, makes the demo user,
 # and lets cookies travel over plain HTTP. Nothing else loosens.
@@ -17,11 +18,11 @@ DEMO = environment.boolean("DEMO", default=False)
 DEBUG = False
 
 SECRET_KEY = environment.text("SECRET_KEY") or secret_key.load_or_create(DATA_DIR)
-ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = environment.allowed_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", [])
 
 # What `manage.py up` starts.
-HOST = environment.text("HOST", "127.0.0.1")
+HOST = environment.host("HOST", "127.0.0.1")
 PORT = environment.integer("PORT", 8000, at_least=1, at_most=65_535)
 # One process uses one core; the writer and Redis together need a tenth of what the web processes need.
 WEB_PROCESSES = environment.integer(
@@ -90,7 +91,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "store.sqlite3",
+        "NAME": DATA_DIR / data_dir.STORE_NAME,
         "OPTIONS": {"timeout": 5},
         "CONN_MAX_AGE": None,
         # A file, not memory: in tests other processes open the store too, and WAL needs a file.
@@ -100,9 +101,8 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without REDIS_URL everything meets at the socket of the Redis that `manage.py up` starts.
-REDIS_URL = environment.url("REDIS_URL", schemes=["redis", "rediss", "unix"]) or (
-    f"unix://{embedded_redis.socket_path(DATA_DIR)}"
-)
+_redis = environment.redis("REDIS_URL") or RedisAddress.of_socket(embedded_redis.socket_path(DATA_DIR))
+REDIS_URL = _redis.url
 WRITE_KEY_PREFIX = environment.read(WriteSettings.__dict__["WRITE_KEY_PREFIX"])
 CACHES = {
     "default": {
@@ -117,7 +117,7 @@ CACHES = {
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
 # CELERY.md gives the reason for each of these.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = _redis.broker_url
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{WRITE_KEY_PREFIX}:celery:",
     # Of web processes; workers/bootsteps.py gives the worker more.

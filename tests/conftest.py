@@ -37,7 +37,7 @@ def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
 def redis_server() -> Iterator[str]:
     """A real redis-server of this test process, as `manage.py up` configures it. Gives its URL."""
     directory = Path(settings.DATA_DIR)
-    command = [embedded_redis.find_binary(), embedded_redis.prepare(directory)]
+    command = [str(embedded_redis.find_binary()), *embedded_redis.prepare(directory)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         path = embedded_redis.socket_path(directory)
         assert embedded_redis.wait_until_answers(path, within_seconds=10)

@@ -128,4 +128,4 @@ def check_sqlite_version(**_: Any) -> list[CheckMessage]:
     finding = sqlite_store.judge_version(sqlite_store.library_version())
     if finding.level is Level.OK:
         return []
-    return [checks.Warning(finding.found, hint=finding.remedy, id="workers.W002")]
+    return [checks.Warning(finding.found, hint="Let no other program write the store.", id="workers.W002")]

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import Error, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers import faults, fence, reads, store_file, time_limit
+from workers import faults, fence, private_files, reads, store_file, time_limit
 from workers.conf import settings
 from workers.exceptions import WriteOutsideWriter, WrongStore
 from workers.lease import left_mark
@@ -69,6 +69,7 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
     role = current_role()
     try:
         _refuse_log_of_another(connection)
+        private_files.make_private_if_new(store_file.path())
         apply(connection, pragmas(role))
     except Exception:
         connection.close()  # Django would use it, as it is, the next time

@@ -1,6 +1,5 @@
 """This service as `manage.py up` runs it: Redis, a worker and one that stands by, and the web processes."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ WORKER_OPTIONS = [
 
 
 def redis_command(python: str, directory: Path) -> list[str]:
-    """Write the embedded Redis's configuration into a data directory; return its command line.
+    """Make the embedded Redis's directories in a data directory; return its command line.
 
     The binary is the one that the service would use: on PATH, else in the environment of `python`.
     """
@@ -31,7 +30,7 @@ def redis_command(python: str, directory: Path) -> list[str]:
         binary = subprocess.run(
             [python, "-c", code], cwd=BASE_DIR, capture_output=True, text=True, check=True
         ).stdout.strip()
-    return [binary, os.fspath(embedded_redis.prepare(directory))]
+    return [binary, *embedded_redis.prepare(directory)]
 
 
 @dataclass(kw_only=True, eq=False)

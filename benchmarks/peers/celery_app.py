@@ -12,7 +12,7 @@ def make_app(name: str) -> Celery:
     """Return an app whose broker and result backend are the Redis of the data directory."""
     app = Celery(name)
     app.conf.update(
-        broker_url=settings.REDIS_URL.replace("unix://", "redis+socket://", 1),
+        broker_url=settings.CELERY_BROKER_URL,
         result_backend=settings.REDIS_URL.replace("unix://", "redis+socket://", 1),
         broker_connection_retry_on_startup=True,
         broker_pool_limit=64,

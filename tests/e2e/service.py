@@ -18,6 +18,7 @@ from typing import Any
 import redis
 
 from project import embedded_redis
+from project.redis_address import RedisAddress
 from tests.waiting import until
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -139,7 +140,7 @@ class Service:
         return (self.directory / f"{part}.log").read_text(errors="replace")
 
     def redis(self) -> redis.Redis:
-        return redis.Redis.from_url(f"unix://{embedded_redis.socket_path(self.directory)}")
+        return redis.Redis.from_url(RedisAddress.of_socket(embedded_redis.socket_path(self.directory)).url)
 
     @contextlib.contextmanager
     def store(self) -> Iterator[sqlite3.Connection]:
@@ -200,4 +201,4 @@ class Service:
         )
 
     def _redis_command(self) -> list[str]:
-        return [str(embedded_redis.find_binary()), str(embedded_redis.prepare(self.directory))]
+        return [str(embedded_redis.find_binary()), *embedded_redis.prepare(self.directory)]

@@ -61,8 +61,8 @@ def test_redis_keeps_what_it_accepts_like_the_embedded_one(services: dict[str, A
     words = services["redis"]["command"][1:]
     given = dict(zip(words[::2], words[1::2], strict=True))
 
-    lines = embedded_redis.prepare(tmp_path).read_text().splitlines()
-    embedded = {f"--{name}": value for name, value in map(shlex.split, lines)}
+    arguments = embedded_redis.prepare(tmp_path)
+    embedded = dict(zip(arguments[::2], arguments[1::2], strict=True))
     for name in ("appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy", "save"):
         assert given[f"--{name}"] == embedded[f"--{name}"]
 

@@ -20,6 +20,17 @@ from workers.conf import all_settings
         ("PORT", "70000"),
         ("WEB_PROCESSES", "0"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "unix:///data#1/redis.sock"),
+        ("HOST", "localhost:8000"),
+        ("HOST", "fe80::1%eth0"),
+        ("DATA_DIR", "/etc/passwd"),
+        ("DATA_DIR", "/etc/passwd/below"),
+        ("DATA_DIR", "/proc/cannot-be-made"),
+        ("DATA_DIR", "/tmp" + "/long" * 100),
+        ("DATA_DIR", "/tmp/\udcff"),
+        ("DATA_DIR", "~nobody-of-this-name/data"),
+        ("ALLOWED_HOSTS", ","),
+        ("CSRF_TRUSTED_ORIGINS", " , "),
         ("DEMO", "maybe"),
         ("LOG_LEVEL", "LOUD"),
         ("WRITE_WAIT_SECONDS", "ten"),
@@ -42,7 +53,7 @@ def test_a_bad_value_is_named_in_one_line(name: str, value: str, tmp_path: Path)
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()
     assert line.startswith(f"manage.py: {name}=")
-    assert value in line
+    assert repr(value.strip())[1:-1] in line
 
 
 def test_every_setting_of_the_write_path_can_be_given_in_the_environment(
@@ -70,3 +81,61 @@ def test_a_value_past_its_range_names_the_range(monkeypatch: pytest.MonkeyPatch)
 def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", " ")
     assert environment.integer("X", 5, at_least=1, at_most=10) == 5
+
+
+@pytest.mark.parametrize("host", ["example.org:8000", "http://example.org", "::1", "a b"])
+def test_a_host_that_no_request_could_match_is_named(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("X", f"localhost,{host}")
+
+    with pytest.raises(InvalidEnvironment, match=r"^X: ") as caught:
+        environment.allowed_hosts("X", [])
+
+    assert repr(host) in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["*", ".example.org", "example.org", "[::1]", "10.0.0.1", "my_host"])
+def test_hosts_as_django_knows_them_are_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("X", host)
+
+    assert environment.allowed_hosts("X", []) == [host]
+
+
+@pytest.mark.parametrize(("given", "host"), [("[::1]", "::1"), ("::1", "::1"), ("localhost", "localhost")])
+def test_an_address_to_listen_at_has_no_brackets(
+    monkeypatch: pytest.MonkeyPatch, given: str, host: str
+) -> None:
+    monkeypatch.setenv("X", given)
+
+    assert environment.host("X", "") == host
+
+
+def test_a_path_is_taken_literally(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("X", f"{tmp_path}/with a blank at the end ")
+
+    assert environment.path("X", tmp_path) == tmp_path / "with a blank at the end "
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["celery", "--quiet", "-A", "project", "worker"],
+        ["gunicorn", "project.wsgi:application", "--config", "project/gunicorn_conf.py"],
+    ],
+)
+def test_every_program_ends_with_the_one_line(program: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    variables = {"DATA_DIR": str(file), "DJANGO_SETTINGS_MODULE": "project.settings"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", *program],
+        cwd=BASE_DIR,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith(f"DATA_DIR={str(file)!r} is not a directory")

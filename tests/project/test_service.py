@@ -40,7 +40,7 @@ def test_a_host_that_is_not_this_machine_is_named(settings: Settings) -> None:
     [
         ("127.0.0.1", "http://127.0.0.1:8123"),
         ("0.0.0.0", "http://127.0.0.1:8123"),
-        ("[::1]", "http://[::1]:8123"),
+        ("::1", "http://[::1]:8123"),
         ("::", "http://[::1]:8123"),
         ("example.org", "http://example.org:8123"),
     ],

@@ -107,7 +107,7 @@ class TorturedService(Service):
     def _command(self, part: str) -> list[str]:
         if part == "redis":
             binary = embedded_redis.find_binary()
-            return [str(binary), str(embedded_redis.prepare(self.home / "queue"))]
+            return [str(binary), *embedded_redis.prepare(self.home / "queue")]
         if part == "web":
             return WEB
         return [

@@ -8,7 +8,9 @@ class Level(StrEnum):
     """How bad it is."""
 
     OK = "ok"
-    """As it should be, or worth knowing."""
+    """As it should be."""
+    INFO = "info"
+    """Worth knowing, and nothing to do about."""
     WARNING = "warning"
     """Works, with less than is promised or not for long."""
     ERROR = "error"
@@ -30,6 +32,10 @@ class Finding:
 
 def ok(name: str, found: str) -> Finding:
     return Finding(level=Level.OK, name=name, found=found)
+
+
+def info(name: str, found: str) -> Finding:
+    return Finding(level=Level.INFO, name=name, found=found)
 
 
 def warning(name: str, found: str, remedy: str) -> Finding:

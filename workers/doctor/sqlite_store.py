@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
 from workers import faults, lease, store, store_file
-from workers.doctor.finding import Finding, error, ok, warning
+from workers.doctor.finding import Finding, error, info, ok, warning
 from workers.exceptions import WrongStore
 from workers.roles import Role, current_role, set_role
 
@@ -53,12 +53,11 @@ def judge_version(version: Version) -> Finding:
     """Say whether the library has the WAL-reset bug, and what follows."""
     name, shown = "sqlite.version", ".".join(map(str, version))
     if has_reset_bug(version):
-        return warning(
+        return info(
             name,
-            f"SQLite {shown} has the rare WAL-reset bug: it can damage a store when two connections write or "
-            "checkpoint at the same instant. That does not happen here, because only the lease's holder does "
-            "either; a foreign program that writes the store would make it possible.",
-            "Let no other program write the store. SQLite 3.51.3, 3.50.7 and 3.44.6 have no such bug.",
+            f"SQLite {shown}. Nothing to do: its rare WAL-reset bug needs two connections that write or "
+            "checkpoint at the same instant, and only the lease's holder does either. No other program may "
+            "write the store. Fixed in SQLite 3.51.3, 3.50.7 and 3.44.6.",
         )
     return ok(name, f"SQLite {shown}, without the WAL-reset bug.")
 

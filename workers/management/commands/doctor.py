@@ -12,7 +12,7 @@ from rich.table import Table
 from workers.doctor import Finding, Level, examine
 from workers.management.console import console
 
-STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "bold red"}
+STYLES = {Level.OK: "green", Level.INFO: "cyan", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 
 
 class Command(BaseCommand):
@@ -70,6 +70,7 @@ def _summary(counts: Counter[Level]) -> str:
     words = {
         Level.ERROR: "error" if counts[Level.ERROR] == 1 else "errors",
         Level.WARNING: "warning" if counts[Level.WARNING] == 1 else "warnings",
+        Level.INFO: "for information",
         Level.OK: "fine",
     }
     return ", ".join(

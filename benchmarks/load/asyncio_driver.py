@@ -96,7 +96,8 @@ class _Load:
             p99=at(0.99),
             p999=at(0.999),
             max=ordered[-1],
-            histogram=Counter(bucket_of(latency) for latency in self._latencies),
+            # A dict, because asdict() spoils a Counter before Python 3.12.
+            histogram=dict(Counter(bucket_of(latency) for latency in self._latencies)),
         )
 
 

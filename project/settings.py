@@ -158,6 +158,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A REST API whose every write is committed to SQLite by one writer, in order, once.",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
+    "GET_LIB_DOC_EXCLUDES": "workers.rest.docstrings.lib_doc_excludes",
     "SCHEMA_PATH_PREFIX": "/api/",
     "POSTPROCESSING_HOOKS": ["project.schema.document_what_is_shared"],
     "COMPONENT_SPLIT_REQUEST": True,

@@ -27,6 +27,7 @@ from workers.exceptions import (
 from workers.faults import is_cut_off, is_requests_fault, is_stores_fault
 from workers.identity import problem as store_problem
 from workers.off_loop import Busy, Lane
+from workers.principals import user_id
 from workers.registry import WriteFunction, write_function
 from workers.roles import Role, current_role, set_role
 from workers.status import QueueStatus, queue_status
@@ -42,6 +43,7 @@ __all__ = [
     "WriteFunction",
     "conflict_of",
     "submit",
+    "user_id",
     "write_function",
     # What became of a write
     "Kind",

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from django.contrib.auth import get_user_model
 
 from workers import exact_json, values
 from workers.exceptions import UndecodableEntry
@@ -44,7 +43,7 @@ class Write:
     token: str
     """Makes the write unique, however often it is sent: one receipt per token. 32 hexadecimal digits."""
     principal: str = ""
-    """Who asked, as a text: a user's primary key, empty for nobody in particular. See `user_id`."""
+    """Who asked, as a text: the primary key of a user, or empty. See workers/principals.py."""
     fingerprint: str = ""
     """Digest of the request behind an Idempotency-Key; empty without one."""
     reply_to: str = ""
@@ -55,11 +54,6 @@ class Write:
     """The id of the failed write that this one tries again; 0 for none."""
     payload: bytes = field(default=b"", compare=False, repr=False)
     """The entry that it was read from; empty before it is accepted."""
-
-    @property
-    def user_id(self) -> Any:
-        """Return the primary key of the user who asked, in its own type, or None."""
-        return get_user_model()._meta.pk.to_python(self.principal) if self.principal else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

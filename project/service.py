@@ -7,23 +7,32 @@ import os
 import re
 import socket
 import sys
+import time
 from pathlib import Path
 
+import redis
 from django.conf import settings
 
-from project import embedded_redis
+from project import embedded_redis, redis_address
 from project.part import Part
 from workers import QueueUnavailable, queue_status
 from workers.conf import settings as write_settings
+from workers.connections import connect
 from workers.lease import Lease
 
 _PROBE_TIMEOUT_SECONDS = 0.5
+_REDIS_SECONDS = 3.0
+"""How long a Redis may take to be there that is started beside `up`."""
 
 _REDIS_CHATTER = re.compile(
     "oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Server initialized|overcommit must be enabled"
     "|Received SIGTERM|User requested shutdown|Removing the unix socket|now ready to exit"
 )
 _WRITER_CHATTER = re.compile(r"worker: Warm shutdown \(")
+
+
+class RedisUnavailable(Exception):
+    """The Redis that REDIS_URL names cannot be used; the message says what helps."""
 
 
 class AddressUnavailable(Exception):
@@ -72,6 +81,27 @@ def check_address() -> None:
         else:
             message = f"Cannot listen on HOST={host} PORT={settings.PORT}: {exc.strerror or exc}."
         raise AddressUnavailable(message) from exc
+
+
+def check_redis() -> None:
+    """Raise `RedisUnavailable` when Redis does not answer within a few seconds; one that still loads does."""
+    deadline = time.monotonic() + _REDIS_SECONDS
+    with connect(timeout_seconds=_REDIS_SECONDS / 2) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.exceptions.BusyLoadingError:
+                return
+            except redis.RedisError as exc:
+                if time.monotonic() < deadline and not isinstance(exc, redis.AuthenticationError):
+                    time.sleep(_PROBE_TIMEOUT_SECONDS / 5)
+                    continue
+                where = redis_address.without_password(settings.REDIS_URL)
+                raise RedisUnavailable(
+                    f"Redis does not answer at REDIS_URL={where}: {exc}. Start "
+                    "it or correct REDIS_URL; when REDIS_URL is unset, `up` starts a Redis of its own."
+                ) from exc
 
 
 def _redis(binary: Path) -> Part:

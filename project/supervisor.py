@@ -23,6 +23,10 @@ from project.part_output import Console, LineReader
 PROBE_INTERVAL_SECONDS = 0.05
 HEALTH_INTERVAL_SECONDS = 1.0
 
+#: Signals that follow the first one so soon are the same wish: `timeout make run` signals its whole group,
+#: and make passes its own on.
+SAME_WISH_SECONDS = 1.0
+
 #: The name under which the supervisor itself speaks.
 OWN_NAME = "up"
 
@@ -74,6 +78,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._pipes: set[IO[bytes]] = set()
         self._stop_signals = 0
+        self._stop_signal_at = float("-inf")
 
     def run(self, on_ready: Callable[[Sequence[str]], None]) -> bool:
         """Start every part in order, call `on_ready`, and keep the parts running until told to stop.
@@ -284,7 +289,10 @@ class Supervisor:
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         # Counted here and not by the bytes of the wake-up descriptor, to which a child that is between
         # fork and exec writes as well.
-        self._stop_signals += 1
+        now = time.monotonic()
+        if self._stop_signals != 1 or now - self._stop_signal_at >= SAME_WISH_SECONDS:
+            self._stop_signals += 1
+            self._stop_signal_at = now
 
     def _say(self, text: str) -> None:
         self._console.line(OWN_NAME, text)

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import redis
 from pytest_django import Settings
 
 from project import service
-from project.service import AddressUnavailable
+from project.service import AddressUnavailable, RedisUnavailable
 from workers import heartbeat, keys
 
 
@@ -94,3 +95,29 @@ def test_without_redis_or_web_server_nothing_is_ready(settings: Settings, taken_
 
     assert not writer.is_ready(1)
     assert not web.is_ready(1)
+
+
+def test_a_redis_that_is_not_there_is_named_without_its_password(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_REDIS_SECONDS", 0.2)
+    settings.REDIS_URL = "redis://:secret@127.0.0.1:1/0"
+
+    with pytest.raises(RedisUnavailable, match=r"REDIS_URL=redis://\*\*\*@127\.0\.0\.1:1/0: ") as caught:
+        service.check_redis()
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_redis_that_answers_is_well(clean_redis: redis.Redis) -> None:
+    service.check_redis()
+
+
+def test_a_worker_says_nothing_of_superusers(tmp_path: Path) -> None:
+    code = (
+        "import warnings; warnings.simplefilter('default'); from project.celery import app\n"
+        "from celery.platforms import _warn_or_raise_security_error as warn; warn(0, 0, 0, 0, False)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "superuser" not in done.stderr

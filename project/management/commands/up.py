@@ -39,7 +39,12 @@ class Command(BaseCommand):
             ) as parts_descriptor:
                 access = self._prepare()
                 orderly = self._supervise(parts_descriptor, access, colour=not options["no_color"])
-        except (AlreadyRunning, service.AddressUnavailable, embedded_redis.EmbeddedRedisUnavailable) as exc:
+        except (
+            AlreadyRunning,
+            service.AddressUnavailable,
+            service.RedisUnavailable,
+            embedded_redis.EmbeddedRedisUnavailable,
+        ) as exc:
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt:
             raise CommandError("Interrupted before anything was started.", returncode=130) from None
@@ -49,7 +54,11 @@ class Command(BaseCommand):
     def _prepare(self) -> DemoAccess | None:
         """Bring the store up to date, while nobody else can be writing it."""
         service.check_address()
-        self._redis_binary = None if environment.text("REDIS_URL") else embedded_redis.find_binary()
+        self._redis_binary = None
+        if environment.text("REDIS_URL"):
+            service.check_redis()
+        else:
+            self._redis_binary = embedded_redis.find_binary()
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if plan:

@@ -14,6 +14,7 @@ import redis
 from django.conf import settings
 
 from project import embedded_redis, redis_address
+from project.celery import app as celery_app
 from project.part import Part
 from workers import QueueUnavailable, queue_status
 from workers.conf import settings as write_settings
@@ -23,6 +24,9 @@ from workers.lease import Lease
 _PROBE_TIMEOUT_SECONDS = 0.5
 _REDIS_SECONDS = 3.0
 """How long a Redis may take to be there that is started beside `up`."""
+
+OWN_TASKS_AT_ONCE = 2
+"""Processes for the project's own Celery tasks. Whoever needs more runs a worker of their own."""
 
 _REDIS_CHATTER = re.compile(
     "oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Server initialized|overcommit must be enabled"
@@ -42,7 +46,8 @@ class AddressUnavailable(Exception):
 def parts(redis_binary: Path | None) -> list[Part]:
     """Return the parts in the order in which they start; with no binary, Redis is somebody else's."""
     redis_parts = [] if redis_binary is None else [_redis(redis_binary)]
-    return [*redis_parts, _writer("writer"), _writer("standby"), _web()]
+    own_tasks = [_own_tasks()] if has_own_tasks() else []
+    return [*redis_parts, _writer("writer"), _writer("standby"), *own_tasks, _web()]
 
 
 def environment() -> dict[str, str]:
@@ -126,7 +131,7 @@ def _writer(name: str) -> Part:
     # fmt: off
     command = [
         sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker",
-        "--pool", "solo", "--concurrency", "1", "--hostname", f"{name}@%h",
+        "--queues", "writer", "--pool", "solo", "--concurrency", "1", "--hostname", f"{name}@%h",
         "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
     ]
     # fmt: on
@@ -137,6 +142,30 @@ def _writer(name: str) -> Part:
         is_ready=lambda pid: _a_writer_beats(),
         is_healthy=_is_healthy_writer,
         ready_seconds=15,
+        grace_seconds=20,
+        hidden_output=_WRITER_CHATTER,
+    )
+
+
+def has_own_tasks() -> bool:
+    """Say whether an app of the project has Celery tasks."""
+    celery_app.loader.import_default_modules()
+    return any(not name.startswith(("celery.", "workers.")) for name in celery_app.tasks)
+
+
+def _own_tasks() -> Part:
+    """Return the worker of the project's own tasks: all queues but the writer's."""
+    # fmt: off
+    command = [
+        sys.executable, "-m", "celery", "--quiet", "-A", "project", "worker",
+        "--exclude-queues", "writer", "--pool", "prefork", "--concurrency", str(OWN_TASKS_AT_ONCE),
+        "--hostname", "tasks@%h", "--without-gossip", "--without-mingle", "--loglevel", "WARNING",
+    ]
+    # fmt: on
+    return Part(
+        name="tasks",
+        command=command,
+        is_ready=lambda pid: True,  # nothing waits for it
         grace_seconds=20,
         hidden_output=_WRITER_CHATTER,
     )

@@ -14,6 +14,9 @@ from workers.writer import Drained, Writer
 
 logger = logging.getLogger(__name__)
 
+QUEUE = "writer"
+"""The writer's own queue: whoever consumes it is a writer, and nothing but the doorbell is for it."""
+
 RING_LIFE_SECONDS = 60
 """Age past which a ring is thrown away, so that they do not pile up while no worker runs."""
 
@@ -55,6 +58,6 @@ def drain() -> None:
 def ring() -> None:
     """Send the doorbell. Never fails: a ring that gets lost is made up for."""
     try:
-        drain.apply_async(retry=False, expires=RING_LIFE_SECONDS)
+        drain.apply_async(queue=QUEUE, retry=False, expires=RING_LIFE_SECONDS)
     except Exception as exc:  # whatever kombu raises, whoever rings has more important things to do
         logger.warning("doorbell state=not-sent error=%r", exc)

@@ -1,0 +1,31 @@
+"""Celery tasks of an app of its own, as a user of the write path writes them."""
+
+import os
+import time
+from pathlib import Path
+
+from celery import shared_task
+
+from tests.jottings.models import Topic
+from workers import WriteOutsideWriter, submit
+
+
+@shared_task(name="jottings.hold")
+def hold(directory: str) -> None:
+    """Say in which process this runs, and go on until the file `go-on` is there."""
+    path = Path(directory)
+    (path / "held-by").write_text(str(os.getpid()))
+    while not (path / "go-on").exists():
+        time.sleep(0.01)
+
+
+@shared_task(name="jottings.write")
+def write(directory: str) -> None:
+    """Write the store directly, which is refused, and then through the writer."""
+    path = Path(directory)
+    try:
+        Topic.objects.create(name="from a task")
+    except WriteOutsideWriter as exc:
+        (path / "refused").write_text(str(exc))
+    outcome = submit("jottings.add", {"data": {"text": "from a task"}}).wait(10)
+    (path / "outcome").write_text(str(outcome and outcome.kind))

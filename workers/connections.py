@@ -69,7 +69,11 @@ def connect(*, timeout_seconds: float, url: str | None = None) -> redis.Redis:
     )
 
 
-@cache
 def shared_client() -> redis.Redis:
     """Return this process's client for reads about the stream (status, health)."""
-    return connect(timeout_seconds=settings.WRITE_SUBMIT_TIMEOUT_SECONDS)
+    return _shared_client(str(django_settings.REDIS_URL))
+
+
+@cache
+def _shared_client(url: str) -> redis.Redis:
+    return connect(timeout_seconds=settings.WRITE_SUBMIT_TIMEOUT_SECONDS, url=url)

@@ -43,5 +43,19 @@ preload_app = False
 # Nothing here uses the control socket, and two services of one user would meet at the same path.
 control_socket_disable = True
 
+# Nothing but the request itself is taken from a client's headers. SCRIPT_NAME and PATH_INFO would move every
+# route, and a scheme header would be believed although TRUST_X_FORWARDED_PROTO says no; where it says yes,
+# Django reads X-Forwarded-Proto itself. These stand for FORWARDED_ALLOW_IPS and WEB_CONCURRENCY too;
+# GUNICORN_CMD_ARGS comes after this file and is the operator's own word.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarded_allow_ips = ""
+header_map = "drop"
+proxy_protocol = False
+# gunicorn would answer 500 to all that does not begin with it.
+os.environ.pop("SCRIPT_NAME", None)
+
+logger_class = "project.log_lines.GunicornLogger"
+
 # The arbiter's start and stop messages repeat what `up`, systemd or the container runtime says.
 loglevel = "warning"

@@ -17,7 +17,7 @@ Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])}
 @extend_schema(
     operation_id="health_live", summary="Whether this process lives", responses={200: Health}, auth=[]
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @authentication_classes([])
 @permission_classes([])
 def live(request: Request) -> Response:
@@ -28,7 +28,7 @@ def live(request: Request) -> Response:
 @extend_schema(
     operation_id="health_ready", summary="Whether writes are committed", responses={200: Health}, auth=[]
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @authentication_classes([])
 @permission_classes([])
 def ready(request: Request) -> Response:

@@ -1,8 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from project import health
+from project.docs import DocsView, SchemaView
 from project.middleware import ADMIN_PATH
 from project.sessions import SessionA, SessionB
 from workers.rest.views import WriteStatusView
@@ -10,8 +10,8 @@ from workers.rest.views import WriteStatusView
 urlpatterns = [
     path("api/", include("items.urls")),
     path("api/writes/<int:write_id>/", WriteStatusView.as_view(), name="write-status"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", DocsView.as_view(url_name="schema"), name="docs"),
     path("session_a", SessionA.as_view(), name="session-a"),
     path("session_b", SessionB.as_view(), name="session-b"),
     path("health/live", health.live, name="health-live"),

@@ -280,3 +280,42 @@ def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(service: Ser
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         connection.sendall(request.encode())
         assert connection.recv(100).split()[1] == b"411"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "SCRIPT_NAME: /evil",
+        "SCRIPT_NAME: /api",
+        "Script-Name: /evil",
+        "PATH_INFO: /health/live",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Protocol: ssl",
+        "X-Forwarded-Ssl: on",
+        "X_Forwarded_Proto: https",
+        "REMOTE_USER: admin",
+    ],
+)
+def test_no_header_moves_the_routes_or_the_scheme(service: Service, header: str) -> None:
+    name, value = header.split(": ")
+
+    answer = service.post("/api/items/", b'{"name": "x"}', headers={name: value})
+
+    assert answer.status == 201
+    assert answer.headers["Location"].startswith("/api/items/")
+    service.post("/api/items/", b'{"name": "y"}')
+    page = service.get("/api/items/?page_size=1", headers={name: value})
+    assert page.json()["next"].startswith("http://")
+
+
+def test_after_the_refusal_of_a_body_the_connection_goes_on_with_the_next_request(service: Service) -> None:
+    body = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40_000
+    head = b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    after = b"GET /api/nothing/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client:
+        client.sendall(head + body + after)
+        said = b"".join(iter(lambda: client.recv(65_536), b""))
+
+    answers = [line for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert [answer.split()[1] for answer in answers] == [b"413", b"404"]

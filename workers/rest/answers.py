@@ -1,6 +1,6 @@
 """Pieces of the answers to writes."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from django.urls import NoReverseMatch, get_script_prefix, reverse
@@ -62,7 +62,7 @@ def detail_path(route: str, key: int | str) -> str | None:
         return None
 
 
-@cache
+@lru_cache(maxsize=256)  # bounded, because the prefix is the request's
 def _around(route: str, script_prefix: str) -> tuple[str, str] | None:
     """Return what stands before and after the key in the route's paths, or None when that cannot be told."""
     probe = 987_654_321

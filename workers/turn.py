@@ -3,17 +3,23 @@
 No command needs to know of this. A command's connection can only read at first; the statement that fails
 for it, or the BEGIN of a transaction, is where the command asks the writer to pause, takes the lease, and
 goes on. The operating system gives the lease back when the process ends, however it ends.
+
+A process that does something else gives the lease back before its end: a shell at its prompt, a command that
+waits for an answer or sleeps. Its next write takes it again. Only `migrate`, whose steps must not be
+interleaved with writes, and an open transaction keep it.
 """
 
 import os
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import redis
-from django.db import OperationalError, connections
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers import faults, pauses
@@ -24,7 +30,10 @@ from workers.lease import Lease
 
 POLL_SECONDS = 0.02
 IDLE_SECONDS = 0.3
-"""How long a prompt keeps the lease after its last write."""
+"""How long a process keeps the lease after its last write, outside of a transaction."""
+
+READING = ("SELECT", "PRAGMA", "EXPLAIN")
+"""Beginnings of statements that do not count as use of the lease."""
 
 
 class Turn:
@@ -33,11 +42,13 @@ class Turn:
     def __init__(self) -> None:
         self.may_ask = True
         """Whether a writer at work may be asked to pause; `--no-pause` forbids it."""
-        self.is_prompt = False
-        """Whether a person types the statements: the lease is then given back after each transaction."""
+        self.is_kept = False
+        """Whether the lease is kept while nothing is written, as migrations need it."""
         self._lease: Lease | None = None
         self._used_at = 0.0
+        self._writable: list[BaseDatabaseWrapper] = []
         self.mutex = threading.RLock()
+        """Held while a statement runs, so that the lease is never given back beneath one."""
 
     @property
     def is_taken(self) -> bool:
@@ -45,15 +56,28 @@ class Turn:
 
     def take(self) -> None:
         """Hold the lease. Raises LeaseUnavailable; then nothing was written."""
-        self._used_at = time.monotonic()
+        self.note_use()
         if self._lease is not None:
             return
         lease = Lease()
         if not lease.try_acquire(purpose=_purpose()):
             self._ask(lease)
         self._lease = lease
-        if self.is_prompt:
-            threading.Thread(target=self._end_when_idle, name="turn", daemon=True).start()
+        threading.Thread(target=self._end_when_idle, name="turn", daemon=True).start()
+
+    def note_use(self) -> None:
+        """Note that the process writes."""
+        self._used_at = time.monotonic()
+
+    def make_writable(self, connection: BaseDatabaseWrapper) -> None:
+        """Take the lease, and let the connection write until it is given back."""
+        from workers import store
+
+        self.take()
+        connection.connection.execute("PRAGMA query_only = 0")
+        if connection not in self._writable:
+            self._writable.append(connection)
+        store.apply(connection, store.writing_pragmas())
 
     def end(self) -> None:
         """Give the lease back; the next write takes it again."""
@@ -61,9 +85,10 @@ class Turn:
             lease, self._lease = self._lease, None
             if lease is None:
                 return
-            for connection in connections.all(initialized_only=True):
-                if connection.vendor == "sqlite" and connection.connection is not None:
-                    connection.connection.execute("PRAGMA query_only = 1")
+            # Every connection of every thread: one that stayed writable would write without the lease.
+            for connection in self._writable:
+                _make_read_only(connection)
+            self._writable.clear()
             lease.release()
 
     def _ask(self, lease: Lease) -> None:
@@ -98,11 +123,17 @@ class Turn:
             ) from exc
 
     def _end_when_idle(self) -> None:
-        while self.is_taken:
-            time.sleep(IDLE_SECONDS)
+        lease = self._lease
+        while self._lease is lease and lease is not None:
+            time.sleep(IDLE_SECONDS / 3)
             with self.mutex:
-                if not _in_transaction() and time.monotonic() - self._used_at > IDLE_SECONDS:
+                if self._lease is lease and self._is_idle():
                     self.end()
+
+    def _is_idle(self) -> bool:
+        if self.is_kept or time.monotonic() - self._used_at <= IDLE_SECONDS:
+            return False
+        return not any(_is_in_transaction(connection) for connection in self._writable)
 
 
 turn = Turn()
@@ -126,26 +157,42 @@ def take_turn_to_write(
     with turn.mutex:
         if sql.startswith("BEGIN"):
             # Before the transaction takes SQLite's lock: the writer needs that to finish its batch.
-            _make_writable(connection)
+            turn.make_writable(connection)
         try:
-            return execute(sql, params, many, context)
+            result = execute(sql, params, many, context)
         except OperationalError as exc:
             if faults.sqlite_code(exc) != faults.SQLITE_READONLY or connection.in_atomic_block:
                 raise
-            _make_writable(connection)
-            return execute(sql, params, many, context)
+            turn.make_writable(connection)
+            result = execute(sql, params, many, context)
+        if not sql.lstrip()[:7].upper().startswith(READING):
+            turn.note_use()
+        return result
 
 
-def _make_writable(connection: BaseDatabaseWrapper) -> None:
-    from workers import store
-
-    turn.take()
-    connection.connection.execute("PRAGMA query_only = 0")
-    store.apply(connection, store.writing_pragmas())
+def keep_while_migrating(**_: object) -> None:
+    """Keep the lease between the steps of a migration. Receives `pre_migrate`."""
+    turn.is_kept = True
 
 
-def _in_transaction() -> bool:
-    return any(connection.in_atomic_block for connection in connections.all(initialized_only=True))
+def keep_no_longer(**_: object) -> None:
+    """Receives `post_migrate`."""
+    turn.is_kept = False
+
+
+def _make_read_only(connection: BaseDatabaseWrapper) -> None:
+    if connection.connection is not None:
+        # Its thread may have closed it; another one may use it, because Django opens it so.
+        with suppress(sqlite3.ProgrammingError):
+            connection.connection.execute("PRAGMA query_only = 1")
+
+
+def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    # SQLite's own word: Django does not know of a BEGIN that was typed.
+    try:
+        return connection.connection is not None and bool(connection.connection.in_transaction)
+    except sqlite3.ProgrammingError:  # closed
+        return False
 
 
 def _purpose() -> str:

@@ -1,11 +1,14 @@
 """Commands take turns with the writer, and nobody writes beside it."""
 
+import os
+import pty
+import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
@@ -253,3 +256,91 @@ def test_a_write_that_kills_the_writer_is_failed_and_its_neighbours_are_committe
         "after",
     ]
     assert service.post("/api/jottings/", {"text": "again"}).status == 201
+
+
+@contextmanager
+def at_a_terminal(service: Service, *arguments: str) -> Iterator[Callable[[str], int]]:
+    """Run a command at a terminal of its own; the value types a line."""
+    controller, terminal = pty.openpty()
+    with subprocess.Popen(
+        [PYTHON, "manage.py", *arguments],
+        env=service.environment | {"TERM": "dumb"},
+        cwd=BASE_DIR,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        # Somebody must read what it says, or it waits for that.
+        reader = threading.Thread(target=_drain, args=(controller,), daemon=True)
+        reader.start()
+        try:
+            yield lambda line: os.write(controller, f"{line}\n".encode())
+        finally:
+            process.kill()
+            process.wait()
+            os.close(controller)
+
+
+def _drain(controller: int) -> None:
+    with suppress(OSError):  # what Linux answers once the other side is closed
+        while os.read(controller, 4096):
+            pass
+
+
+def item(name: str) -> str:
+    return (
+        "from items.models import Item; from django.utils import timezone as t; "
+        f"Item.objects.create(name={name!r}, created_at=t.now(), updated_at=t.now())"
+    )
+
+
+def test_an_open_shell_that_has_written_does_not_keep_anybody_waiting(service: Service) -> None:
+    with at_a_terminal(service, "shell") as type_in:
+        for number in range(2):
+            type_in(item(f"typed {number}"))
+            until(lambda: f"typed {number}" in service.names(), seconds=20, what="the shell to write")  # noqa: B023
+            until(lambda: service.create("beside the open shell").status == 201, seconds=20)
+            assert service.create("and another").status == 201
+
+
+LOOP = """
+import os, sys, time
+from pathlib import Path
+import django; django.setup()
+from workers import Role, set_role
+set_role(Role.COMMAND)
+from django.utils import timezone as t
+from items.models import Item
+for number in range(3):
+    Item.objects.create(name=f"now and then {number}", created_at=t.now(), updated_at=t.now())
+    sys.stdin.readline()
+"""
+
+
+def test_a_program_that_writes_now_and_then_keeps_nobody_waiting_in_between(service: Service) -> None:
+    with subprocess.Popen(
+        [PYTHON, "-c", LOOP], env=service.environment, cwd=BASE_DIR, stdin=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin is not None
+        for number in range(3):
+            until(lambda: f"now and then {number}" in service.names(), seconds=20)  # noqa: B023
+            until(lambda: service.create("in between").status == 201, seconds=20)
+            program.stdin.write("\n")
+            program.stdin.flush()
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="there is no sqlite3 client on this machine")
+def test_dbshell_reads_and_writes_only_with_the_lease(service: Service) -> None:
+    assert service.create("kept").status == 201
+    read = service.manage("dbshell", "--", "SELECT name FROM items_item")
+    refused = service.manage("dbshell", "--", "DELETE FROM items_item", check=False)
+    assert "kept" in read.stdout
+    assert refused.returncode != 0
+    assert service.names() == ["kept"]
+
+    service.manage("dbshell", "--write", "--", "DELETE FROM items_item")
+
+    assert service.names() == []
+    until(lambda: service.create("after it").status == 201, seconds=10)

@@ -34,7 +34,9 @@ EAST = timezone(timedelta(hours=5, minutes=30))
 
 
 def name(value: object) -> str:
-    """Return the name of a case: the same in every process, so without addresses."""
+    """Return the name of a case: the same in every process, so without addresses and the order of sets."""
+    if isinstance(value, set):
+        return f"a set of {len(value)}"
     return re.sub(" at 0x[0-9a-f]+", "", repr(value))[:40]
 
 

@@ -1,5 +1,6 @@
 """Whether this process lives, and whether the service can commit writes."""
 
+import redis
 from django.db import DatabaseError, connection
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
@@ -7,8 +8,9 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers import QueueUnavailable, StoreNotReady, queue_status, store_problem
+from workers import QueueUnavailable, StoreNotReady, absence, queue_status, store_problem
 from workers.conf import settings
+from workers.connections import shared_client
 from workers.rest import ProblemError
 
 Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])})
@@ -51,6 +53,13 @@ def _store() -> dict[str, str]:
     return {"store": problem} if problem else {}
 
 
+def _why_nobody_writes() -> str:
+    try:
+        return absence.explain(shared_client()).reason
+    except redis.RedisError:
+        return "No writer is at work"
+
+
 def _queue() -> dict[str, str]:
     try:
         status = queue_status()
@@ -60,7 +69,7 @@ def _queue() -> dict[str, str]:
         return {"stream": "The stream in Redis belongs to another store: see `manage.py doctor`."}
     obstacles = {}
     if status.writer is None:
-        obstacles["writer"] = "No writer is at work: writes are accepted and wait."
+        obstacles["writer"] = f"{_why_nobody_writes()}: writes are accepted and wait."
     elif status.writer.fault:
         obstacles["store"] = f"The writer cannot commit: {status.writer.fault}"
     age = status.oldest_age_seconds or 0.0

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 
 import redis
 
-from workers import heartbeat, pauses
+from workers import absence, heartbeat, ownership, pauses
+from workers.absence import moment
 from workers.conf import settings
 from workers.exceptions import WritePathError
 from workers.heartbeat import WriterState
-from workers.lease import Lease
-from workers.lease_probe import is_held
 from workers.pauses import Kind, Pause
 from workers.tasks import ring
 
@@ -44,8 +43,10 @@ def pause(client: redis.Redis, *, seconds: float) -> Paused:
     """Ask the writer to give the lease back, and return once no writer holds it.
 
     The pause holds for writers that start meanwhile too. Raises StillWriting when the writer keeps the
-    lease for longer than WRITE_PAUSE_TIMEOUT_SECONDS; the pause holds all the same. Raises redis.RedisError.
+    lease for longer than WRITE_PAUSE_TIMEOUT_SECONDS; the pause holds all the same. Raises
+    StreamOfAnotherStore and StoreNotReady, then nobody was asked, and redis.RedisError.
     """
+    ownership.refuse_another_stores(client)
     until = time.time() + seconds
     was_at_work = heartbeat.read(client) is not None or writer_holds_lease()
     asked_by = Pause(by=f"manage.py pause on {socket.gethostname()}", until=until)
@@ -54,9 +55,9 @@ def pause(client: redis.Redis, *, seconds: float) -> Paused:
     limit = min(settings.WRITE_PAUSE_TIMEOUT_SECONDS, seconds)
     if not _within(limit, lambda: not writer_holds_lease()):
         raise StillWriting(
-            f"{_holder()} did not give the lease back within {limit:g} s: it may be busy with a long write "
-            f"or frozen. The pause holds until {moment(until)}, so it stops as soon as it can. See "
-            "`manage.py writer_status`; to end it at once, kill that process."
+            f"{absence.holder() or 'The writer'} did not give the lease back within {limit:g} s: it may be "
+            f"busy with a long write or frozen. The pause holds until {moment(until)}, so it stops as soon "
+            "as it can. See `manage.py writer_status`; to end it at once, kill that process."
         )
     return Paused(until=datetime.fromtimestamp(until, tz=UTC), was_at_work=was_at_work)
 
@@ -64,8 +65,10 @@ def pause(client: redis.Redis, *, seconds: float) -> Paused:
 def resume(client: redis.Redis) -> tuple[bool, WriterState]:
     """Withdraw the pause; return whether there was one, and the writer, once one is at work.
 
-    Raises NobodyWrites when none is within RESUME_SECONDS, and redis.RedisError.
+    Raises NobodyWrites when none is within RESUME_SECONDS, StreamOfAnotherStore, StoreNotReady, and
+    redis.RedisError.
     """
+    ownership.refuse_another_stores(client)
     was_paused = pauses.withdraw(client, Kind.OPERATOR)
     ring()
     writer: WriterState | None = None
@@ -82,13 +85,8 @@ def resume(client: redis.Redis) -> tuple[bool, WriterState]:
 
 def _why_nobody_writes(client: redis.Redis, *, was_paused: bool) -> str:
     begin = "The pause is withdrawn" if was_paused else "There was no pause to withdraw"
-    message = f"{begin}, but no writer began to work within {RESUME_SECONDS:g} s. "
-    other = pauses.requested(client)
-    if other is not None:
-        return f"{message}{other.by} asks for a pause too: wait until it ends."
-    if is_held(Lease().path):
-        return f"{message}The lease is held by {_holder()}: wait until it ends."
-    return f"{message}Start one with `manage.py up`."
+    why = absence.explain(client)
+    return f"{begin}, but no writer began to work within {RESUME_SECONDS:g} s. {why.reason}. {why.remedy}"
 
 
 def writer_holds_lease() -> bool:
@@ -96,17 +94,9 @@ def writer_holds_lease() -> bool:
 
     The lease decides, not the heartbeat: a frozen writer loses its heartbeat and still holds the lease.
     """
-    lease = Lease()
-    if not is_held(lease.path):
-        return False
-    holder = lease.holder()
+    holder = absence.holder()
     # One that has just taken it has not said who it is yet.
-    return holder is None or holder.get("purpose") == "writer"
-
-
-def _holder() -> str:
-    holder = Lease().holder() or {}
-    return f"{holder.get('purpose', 'another process')} (pid {holder.get('pid', 'unknown')})"
+    return holder is not None and (holder.is_writer or holder.pid is None)
 
 
 def _within(seconds: float, ask: Callable[[], bool]) -> bool:
@@ -117,8 +107,3 @@ def _within(seconds: float, ask: Callable[[], bool]) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
-
-
-def moment(seconds_since_1970: float) -> str:
-    """Return a time for people to read."""
-    return f"{datetime.fromtimestamp(seconds_since_1970, tz=UTC):%Y-%m-%d %H:%M:%S} UTC"

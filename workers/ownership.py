@@ -103,6 +103,22 @@ def is_of_another_store(client: redis.Redis) -> bool:
     return found is not None and found.store != str(identity.current())
 
 
+def refuse_another_stores(client: redis.Redis) -> None:
+    """Raise StreamOfAnotherStore when what is asked of the stream's writer would reach another store's.
+
+    A store that was put in the owner's place, or moved, goes on with its stream: its operator may ask.
+    Raises StoreNotReady when it is not known whose store this is, and redis.RedisError.
+    """
+    found = owner(client)
+    here = os.fspath(store_file.path()), socket.gethostname()
+    if found is None or (found.path, found.host) == here:
+        return
+    if is_of_another_store(client) and not (
+        found.identity == identity.current().identity and may_replace(found, _here())[0]
+    ):
+        raise StreamOfAnotherStore(describe(client))
+
+
 def describe(client: redis.Redis) -> str:
     """Return whose stream it is and what to do, for operators. Raises redis.RedisError."""
     found = owner(client)

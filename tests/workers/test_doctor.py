@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -465,6 +466,8 @@ def test_an_append_only_file_that_cannot_be_written_is_an_error() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_without_a_writer_that_is_an_error(clean_redis: redis.Redis) -> None:
+    end_turn()
+
     finding = examined()["writer"]
 
     assert finding.level is Level.ERROR
@@ -538,6 +541,35 @@ def test_a_holder_without_progress_is_a_warning(clean_redis: redis.Redis) -> Non
 
     assert finding.level is Level.WARNING
     assert "kill that process" in finding.remedy
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_at_its_turn_excuses_the_writer_and_is_a_warning_when_it_takes_long(
+    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lease_held("manage.py shell") as shell:
+        shortly = examined()
+        monkeypatch.setattr(write_path, "LONG_TURN_SECONDS", 0.0)
+        long = examined()["lease"]
+        without_redis = write_path.lease_without_redis()
+
+    assert (shortly["writer"].level, shortly["lease"].level) == (Level.OK, Level.OK)
+    assert "manage.py shell holds the lease" in shortly["writer"].found
+    assert long.level is without_redis.level is Level.WARNING
+    assert long.found.startswith(f"Held by manage.py shell (pid {shell.pid}, since ")
+    assert long.remedy.startswith("Wait until it ends")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stopped_command_is_a_warning_at_once_and_says_how_to_let_it_go_on(
+    clean_redis: redis.Redis,
+) -> None:
+    with lease_held("manage.py dbshell") as stopped:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        until(lambda: examined()["lease"].level is Level.WARNING, what="the stop to be seen")
+        finding = examined()["lease"]
+
+    assert f"`fg` in its terminal, or kill {stopped.pid}" in finding.remedy
 
 
 @pytest.mark.django_db(transaction=True)

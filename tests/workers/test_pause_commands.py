@@ -12,7 +12,7 @@ from django.test import override_settings
 from tests.jottings.write_functions import texts
 from tests.waiting import until
 from tests.workers.writer_process import WRITER, lease_held, running, store_path
-from workers import end_turn, heartbeat, keys, operator_pause, pauses, submit
+from workers import end_turn, heartbeat, identity, keys, operator_pause, pauses, submit
 from workers.lease import Lease
 from workers.lease_probe import is_held
 from workers.pauses import Kind
@@ -69,6 +69,7 @@ def test_a_pause_ends_by_itself(writer_pid: int, clean_redis: redis.Redis) -> No
 
 
 def test_a_pause_without_a_writer_says_so_and_holds_for_one_that_starts(clean_redis: redis.Redis) -> None:
+    end_turn()
     said = run("pause", "--seconds=90")
 
     assert said.startswith("No writer is at work; one that starts stays paused. Paused until ")
@@ -85,7 +86,8 @@ def test_a_writer_that_does_not_let_go_in_time_is_an_error_and_the_pause_holds(
     with (
         override_settings(WRITE_PAUSE_TIMEOUT_SECONDS=0.2),
         pytest.raises(
-            CommandError, match=rf"writer \(pid {writer_pid}\) did not give .* 0.2 s.*kill that process"
+            CommandError,
+            match=rf"writer \(pid {writer_pid}, since .*\) did not give .* 0.2 s.*kill that",
         ),
     ):
         run("pause")
@@ -102,8 +104,12 @@ def test_a_frozen_writer_without_heartbeat_has_not_let_go(writer_pid: int, clean
 
 
 def test_a_command_that_writes_does_not_keep_pause_waiting(clean_redis: redis.Redis) -> None:
-    with lease_held("manage.py migrate"):
-        assert run("pause").startswith("No writer is at work")
+    with lease_held("manage.py migrate") as command:
+        said = run("pause")
+
+    assert said.startswith("No writer is at work")
+    assert f"manage.py migrate (pid {command.pid}, since " in said
+    assert "holds the lease and may write" in said
 
 
 def test_resume_without_a_pause_says_so(writer_pid: int) -> None:
@@ -114,7 +120,10 @@ def test_resume_without_a_pause_says_so(writer_pid: int) -> None:
     ("purpose", "remedy"),
     [
         ("", "Start one with `manage.py up`."),
-        ("manage.py migrate", r"The lease is held by manage.py migrate \(pid \d+\): wait until it ends."),
+        (
+            "manage.py migrate",
+            r"manage.py migrate \(pid \d+, .*\) has held the lease .* Wait until it ends",
+        ),
     ],
 )
 def test_resume_without_a_writer_withdraws_the_pause_and_says_what_to_do(
@@ -140,8 +149,36 @@ def test_resume_names_a_command_that_asks_for_a_pause_too(
     monkeypatch.setattr(operator_pause, "RESUME_SECONDS", 0.1)
     pauses.request(clean_redis, Kind.COMMAND, pauses.Pause(by="manage.py loaddata", until=0), seconds=60)
 
-    with pytest.raises(CommandError, match=r"manage\.py loaddata asks for a pause too"):
+    with pytest.raises(CommandError, match=r"manage\.py loaddata asks for a pause, until .* ends by itself"):
         run("resume")
+
+
+STRANGER = "0" * 32 + ":1:2"
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_another_stores_writer_is_left_alone(clean_redis: redis.Redis, command: str) -> None:
+    clean_redis.hset(keys.owner(), mapping={"store": STRANGER, "path": "/other/store.sqlite3", "host": "h"})
+    asked = pauses.Pause(by="its own operator", until=2e9)
+    pauses.request(clean_redis, Kind.OPERATOR, asked, seconds=60)
+
+    with pytest.raises(CommandError, match=r"belongs to another store, at /other/store\.sqlite3 on h"):
+        run(command)
+
+    assert pauses.requested(clean_redis) == asked
+
+
+def test_a_store_that_was_put_in_the_place_of_the_former_file_is_no_strangers(
+    clean_redis: redis.Redis,
+) -> None:
+    path, _, host = (value.decode() for value in clean_redis.hmget(keys.owner(), "path", "store", "host"))
+    own = identity.current().identity
+    clean_redis.hset(keys.owner(), mapping={"store": f"{own}:1:2", "path": path, "host": host})
+    assert run("pause", "--seconds=60").startswith("No writer is at work")
+
+    moved = {"store": f"{own}:1:2", "path": "/where/it/was.sqlite3", "host": host}
+    clean_redis.hset(keys.owner(), mapping=moved)
+    assert run("pause", "--seconds=60").startswith("No writer is at work")
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])

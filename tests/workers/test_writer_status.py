@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 from io import StringIO
 from typing import Any
 
@@ -7,8 +8,11 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from rest_framework.test import APIClient
 
-from workers import submit
+from tests.waiting import until
+from tests.workers.writer_process import lease_held
+from workers import keys, pauses, submit
 from workers.connections import connect
 from workers.lease import Lease
 from workers.models import Receipt
@@ -64,12 +68,64 @@ def test_a_writer_at_work_is_shown_with_what_it_committed(writer: Writer) -> Non
 def test_writes_that_wait_without_a_writer_are_a_failure(clean_redis: redis.Redis) -> None:
     add_jotting("first")
     add_jotting("second")
+    end_turn()
 
     state, error = run_without_writer()
 
     assert state["length"] == 2
     assert state["oldest_age_seconds"] >= 0
     assert error == "No writer is at work: 2 accepted writes wait. Start one with `manage.py up`."
+
+
+@pytest.mark.django_db
+def test_a_command_that_holds_the_lease_is_named_instead_of_a_writer_to_start(
+    clean_redis: redis.Redis,
+) -> None:
+    add_jotting("first")
+
+    with lease_held("manage.py shell") as shell:
+        state, error = run_without_writer()
+        ready = APIClient().get("/health/ready")
+        os.kill(shell.pid, signal.SIGSTOP)
+        until(lambda: "It is stopped (Ctrl-Z)" in run_without_writer()[1], what="the stop to be seen")
+
+    who = f"manage.py shell (pid {shell.pid}, since "
+    assert error.startswith(who)
+    assert "1 accepted writes wait. Wait until it ends" in error
+    assert "Start one" not in error
+    assert state["lease_is_held"] is True
+    assert ready.status_code == 503
+    assert ready.data["fields"]["writer"][0].startswith(who)
+
+
+@pytest.mark.django_db
+def test_who_paused_is_named_with_the_end_and_the_way_out(clean_redis: redis.Redis) -> None:
+    pauses.request(clean_redis, pauses.Kind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
+
+    end_turn()
+
+    _, error = run_without_writer()
+    ready = APIClient().get("/health/ready")
+
+    pause = "Ada asks for a pause, until 2033-05-18 03:33:20 UTC at the latest"
+    assert error == f"{pause}: 0 accepted writes wait. `manage.py resume` ends it."
+    assert ready.data["fields"]["writer"] == [f"{pause}: writes are accepted and wait."]
+
+
+@pytest.mark.django_db
+def test_a_writer_without_progress_is_told_from_none(clean_redis: redis.Redis) -> None:
+    with lease_held("writer") as frozen:
+        _, error = run_without_writer()
+
+    assert error.startswith(f"writer (pid {frozen.pid}, since ")
+    assert "starting, busy with one long write, or frozen" in error
+
+
+@pytest.mark.django_db
+def test_what_another_stores_writer_does_is_not_shown_as_ones_own(clean_redis: redis.Redis) -> None:
+    clean_redis.hset(keys.owner(), "store", "0" * 32 + ":1:2")
+
+    assert run_without_writer()[1].startswith("The stream writes:stream in Redis belongs to another store")
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from django.db import connection
 
 from tests.waiting import until
 from workers import end_turn
+from workers.lease import Lease
 from workers.lease_probe import is_held
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -72,5 +73,9 @@ def running(program: str, *arguments: str, says: str = "") -> Iterator[subproces
 def lease_held(purpose: str) -> Iterator[subprocess.Popen[str]]:
     """Let another process hold the lease while the block runs."""
     with running(HOLDER, purpose) as process:
-        until(lambda: is_held(Path(f"{store_path()}.lease")), what="the lease to be held")
+        lease = Lease(Path(f"{store_path()}.lease"))
+        until(
+            lambda: is_held(lease.path) and (lease.holder() or {}).get("pid") == process.pid,
+            what="the lease to be held",
+        )
         yield process

@@ -8,7 +8,8 @@ from typing import Any
 import redis
 from django.db import connections
 
-from workers import heartbeat, keys, ownership, pauses, stream
+from workers import absence, heartbeat, keys, ownership, pauses, stream
+from workers.absence import Holder
 from workers.conf import settings
 from workers.doctor.finding import Finding, Level, error, ok, warning
 from workers.exceptions import StoreNotReady
@@ -23,6 +24,9 @@ HANDOVER_SECONDS = heartbeat.LIFE_SECONDS + 0.5
 """How long a heartbeat can outlive its writer; until then it may disagree with the lease."""
 
 LOOK_SECONDS = 0.1
+
+LONG_TURN_SECONDS = 10.0
+"""How long a command may hold the lease before it is named as what keeps the writes waiting."""
 
 NO_WRITER = "Start one: `manage.py up`, or the Celery worker of this project."
 
@@ -64,7 +68,8 @@ def _writer_and_lease(client: redis.Redis, pause: Pause | None, waiting: int) ->
         if not disagree(held, holder, writer) or time.monotonic() >= deadline:
             break
         time.sleep(LOOK_SECONDS)
-    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting)
+    turn = absence.holder_of(holder) if held else None
+    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting, holder=turn)
     yield lease
 
 
@@ -73,6 +78,8 @@ def lease_without_redis() -> Finding:
     held, holder = _look_at_lease()
     if held is None:
         return judge_lease(held, holder, None)
+    if held and not absence.holder_of(holder).is_writer:
+        return _judge_turn(absence.holder_of(holder))
     return ok("lease", f"Held by {_who(holder)}." if held else "Free: nobody writes.")
 
 
@@ -104,9 +111,13 @@ def judge_pause(pause: Pause | None, *, now: float) -> Iterator[Finding]:
         )
 
 
-def judge_writer(writer: WriterState | None, *, is_paused: bool, waiting: int) -> Finding:
-    """Say whether somebody commits."""
+def judge_writer(
+    writer: WriterState | None, *, is_paused: bool, waiting: int, holder: Holder | None = None
+) -> Finding:
+    """Say whether somebody commits. A holder of the lease that is no writer has its turn."""
     name = "writer"
+    if writer is None and holder is not None and not holder.is_writer:
+        return ok(name, f"None can work while {holder.purpose} holds the lease; {waiting} writes wait.")
     if writer is None and is_paused:
         return ok(name, f"Paused; {waiting} writes wait.")
     if writer is None:
@@ -141,14 +152,23 @@ def judge_lease(held: bool | None, holder: dict[str, Any] | None, writer: Writer
             f"Held by {who}, which shows no progress: it is starting, busy with one long write, or frozen.",
             "If it stays so, kill that process: a standby takes over within a second.",
         )
+    if (holder or {}).get("purpose") != absence.WRITER:
+        return _judge_turn(absence.holder_of(holder))
     return ok(name, f"Held by {who}.")
 
 
+def _judge_turn(holder: Holder) -> Finding:
+    """Say whether a command keeps the writer waiting for too long."""
+    found = f"Held by {holder}"
+    if holder.is_stopped or holder.held_seconds > LONG_TURN_SECONDS:
+        return warning(
+            "lease", f"{found}, for {holder.held_seconds:.0f} s: no write is committed.", holder.remedy
+        )
+    return ok("lease", f"{found}.")
+
+
 def _who(holder: dict[str, Any] | None) -> str:
-    if not holder:
-        return "an unknown process"
-    since = datetime.fromtimestamp(holder.get("since", 0), tz=UTC)
-    return f"{holder.get('purpose')} (pid {holder.get('pid')}, since {since:%Y-%m-%d %H:%M:%S} UTC)"
+    return str(absence.holder_of(holder))
 
 
 def judge_stream(length: int, oldest_age_seconds: float | None) -> Finding:

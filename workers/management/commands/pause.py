@@ -4,8 +4,9 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from workers import operator_pause
+from workers import absence, operator_pause
 from workers.connections import connect
+from workers.exceptions import StoreNotReady, StreamOfAnotherStore
 
 LONGEST_SECONDS = 3_600
 """A pause that somebody forgot ends by itself before the stream is full."""
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         try:
             with connect(timeout_seconds=REPLY_SECONDS) as client:
                 paused = operator_pause.pause(client, seconds=seconds)
-        except operator_pause.StillWriting as exc:
+        except (operator_pause.StillWriting, StreamOfAnotherStore, StoreNotReady) as exc:
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
             raise CommandError(
@@ -51,6 +52,9 @@ class Command(BaseCommand):
             if paused.was_at_work
             else "No writer is at work; one that starts stays paused."
         )
+        holder = absence.holder()
+        if holder is not None and not holder.is_writer:
+            what += f" The store is not at rest: {holder} holds the lease and may write."
         self.stdout.write(
             f"{what} Paused until {paused.until:%Y-%m-%d %H:%M:%S} UTC ({seconds} s). "
             "End it earlier with `manage.py resume`."

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from workers import operator_pause
 from workers.connections import connect
+from workers.exceptions import StoreNotReady, StreamOfAnotherStore
 
 REPLY_SECONDS = 2.0
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         try:
             with connect(timeout_seconds=REPLY_SECONDS) as client:
                 was_paused, writer = operator_pause.resume(client)
-        except operator_pause.NobodyWrites as exc:
+        except (operator_pause.NobodyWrites, StreamOfAnotherStore, StoreNotReady) as exc:
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
             raise CommandError(

@@ -1,9 +1,11 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import IO, Any, cast
 
+import redis
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
@@ -12,10 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from workers import absence, ownership
+from workers.connections import shared_client
 from workers.exceptions import QueueUnavailable
 from workers.lease import Lease
 from workers.models import Receipt
-from workers.status import queue_status
+from workers.status import QueueStatus, queue_status
 from workers.writes import Kind
 
 STYLES = {Kind.COMMITTED: "green", Kind.REJECTED: "yellow", Kind.FAILED: "red"}
@@ -69,17 +73,17 @@ class Command(BaseCommand):
 def _state(receipts: int) -> dict[str, Any]:
     """Return everything that is shown, in JSON's types but for times of receipts."""
     state: dict[str, Any] = {"length": None, "oldest_age_seconds": None, "writer": None, "problems": []}
+    state["lease_is_held"] = None
     try:
         status = queue_status()
     except QueueUnavailable as exc:
         state["problems"].append(str(exc))
     else:
         state |= asdict(status)
-        if status.writer is None:
-            state["problems"].append(
-                f"No writer is at work: {status.length} accepted writes wait. Start one with `manage.py up`."
-            )
+        state["problems"] += _problems(status)
     state["lease"] = Lease().holder()
+    with suppress(OSError):
+        state["lease_is_held"] = absence.holder() is not None
     fields = ("write_id", "function", "outcome", "status", "principal", "committed_at")
     try:
         state["receipts"] = list(Receipt.objects.values(*fields)[:receipts])
@@ -87,6 +91,19 @@ def _state(receipts: int) -> dict[str, Any]:
         state["receipts"] = []
         state["problems"].append(f"The receipts cannot be read ({exc}). Is `manage.py migrate` due?")
     return state
+
+
+def _problems(status: QueueStatus) -> list[str]:
+    client = shared_client()
+    try:
+        if status.is_of_another_store:
+            return [ownership.describe(client)]
+        if status.writer is None:
+            why = absence.explain(client)
+            return [f"{why.reason}: {status.length} accepted writes wait. {why.remedy}"]
+    except redis.RedisError as exc:
+        return [f"Redis does not answer: {exc}"]
+    return []
 
 
 def _overview(state: dict[str, Any]) -> Table:
@@ -102,7 +119,7 @@ def _overview(state: dict[str, Any]) -> Table:
             table.add_row(name, value)
     lease = state["lease"]
     table.add_row(
-        "Lease last taken by",
+        "Lease held by" if state["lease_is_held"] else "Lease last taken by",
         "nobody" if not lease else f"{lease['purpose']}, pid {lease['pid']}, {_moment(lease['since'])}",
     )
     return table

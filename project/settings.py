@@ -150,6 +150,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["workers.rest.codec.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["workers.rest.codec.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "workers.rest.codec.PlainNegotiation",
+    "DEFAULT_METADATA_CLASS": "project.metadata.Metadata",
     "DEFAULT_SCHEMA_CLASS": "workers.rest.openapi.WriteSchema",
     "EXCEPTION_HANDLER": "project.exception_handler.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -46,7 +46,8 @@ class Turn:
         """Whether the lease is kept while nothing is written, as migrations need it."""
         self._lease: Lease | None = None
         self._used_at = 0.0
-        self._writable: list[BaseDatabaseWrapper] = []
+        # SQLite's own, which one of Django's may close and replace by another, in another role.
+        self._writable: list[sqlite3.Connection] = []
         self.mutex = threading.RLock()
         """Held while a statement runs, so that the lease is never given back beneath one."""
 
@@ -75,8 +76,8 @@ class Turn:
 
         self.take()
         connection.connection.execute("PRAGMA query_only = 0")
-        if connection not in self._writable:
-            self._writable.append(connection)
+        if connection.connection not in self._writable:
+            self._writable.append(connection.connection)
         store.apply(connection, store.writing_pragmas())
 
     def end(self) -> None:
@@ -180,17 +181,16 @@ def keep_no_longer(**_: object) -> None:
     turn.is_kept = False
 
 
-def _make_read_only(connection: BaseDatabaseWrapper) -> None:
-    if connection.connection is not None:
-        # Its thread may have closed it; another one may use it, because Django opens it so.
-        with suppress(sqlite3.ProgrammingError):
-            connection.connection.execute("PRAGMA query_only = 1")
+def _make_read_only(connection: sqlite3.Connection) -> None:
+    # Its thread may have closed it. Another thread may use it, because Django opens it so.
+    with suppress(sqlite3.ProgrammingError):
+        connection.execute("PRAGMA query_only = 1")
 
 
-def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+def _is_in_transaction(connection: sqlite3.Connection) -> bool:
     # SQLite's own word: Django does not know of a BEGIN that was typed.
     try:
-        return connection.connection is not None and bool(connection.connection.in_transaction)
+        return connection.in_transaction
     except sqlite3.ProgrammingError:  # closed
         return False
 

@@ -8,6 +8,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 
+from tests.e2e import service as parts
 from tests.e2e.service import Answer, Service
 from tests.waiting import until
 
@@ -184,16 +185,13 @@ def test_a_web_process_that_is_killed_loses_nothing_that_it_handed_over(service:
     until(lambda: len(service.names()) == 4, what="the commits")
 
 
-def test_a_worker_with_wrong_flags_does_not_start(service: Service) -> None:
-    from tests.e2e import service as parts
-
+def test_a_worker_with_wrong_flags_does_not_start(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.stop("writer")
     wrong = [word if word != "solo" else "prefork" for word in parts.WRITER]
     wrong[wrong.index("--concurrency") + 1] = "2"
-    parts.WRITER, right = wrong, parts.WRITER
-    try:
-        service.start("writer")
-        assert service.processes.pop("writer").wait(30) != 0
-    finally:
-        parts.WRITER = right
+    monkeypatch.setattr(parts, "WRITER", [*wrong, "--queues", "writer"])
+
+    service.start("writer")
+
+    assert service.processes.pop("writer").wait(30) != 0
     assert "start it with --pool solo --concurrency 1" in service.log("writer")

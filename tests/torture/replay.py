@@ -124,7 +124,7 @@ def _update(model: Model, receipt: Receipt, item: dict[str, Any]) -> Iterator[Vi
     if before is None or row.item_id in model.deleted:
         evidence = f"write {receipt.write_id} updated {row}, of which there is no creation"
         yield Violation(kind="without receipt", evidence=evidence)
-    elif row.version != before.version + 1:
+    elif row.version != before.version + (row.name != before.name):  # no change, no new version
         evidence = f"write {receipt.write_id} made {row} of version {before.version}"
         yield Violation(kind="version gap", evidence=evidence)
     model.items[row.item_id] = row

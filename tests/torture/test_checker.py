@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.torture import checker
 from tests.torture.history import History, from_events, item_name
 from tests.torture.snapshot import Receipt, Row, Snapshot
@@ -183,6 +185,20 @@ def test_an_update_whose_receipt_skips_a_version_is_a_gap() -> None:
     )
 
     assert kinds(from_events(events), snapshot) == ["version gap"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_update_that_changes_nothing_makes_no_version(version: int) -> None:
+    events, made, row = created(CREATE, 1, 10)
+    body = shown(1, row.name, version)
+    events += [
+        send(UPDATE, "update", CREATE, item_id=1),
+        answer(UPDATE, 200, write_id=11, body=body),
+    ]
+    rows = [Row(item_id=1, name=row.name, version=version)]
+    snapshot = Snapshot(receipts=[made, receipt(11, "update", 200, body)], rows=rows)
+
+    assert ("version gap" in kinds(from_events(events), snapshot)) is (version == 2)
 
 
 def test_a_write_that_was_refused_and_applied_is_found() -> None:

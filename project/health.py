@@ -35,12 +35,17 @@ def live(request: Request) -> Response:
 @permission_classes([])
 def ready(request: Request) -> Response:
     """Say whether writes are accepted and committed; else 503 with what stands in the way, by part."""
-    obstacles = _store() | _queue()
-    if obstacles:
-        fields = {part: [reason] for part, reason in obstacles.items()}
-        detail = f"Not ready: {', '.join(obstacles)}."
+    in_the_way = obstacles()
+    if in_the_way:
+        fields = {part: [reason] for part, reason in in_the_way.items()}
+        detail = f"Not ready: {', '.join(in_the_way)}."
         raise ProblemError(503, "not_ready", detail, fields=fields, headers={"Retry-After": "1"})
     return Response({"status": "ok"})
+
+
+def obstacles() -> dict[str, str]:
+    """Return what stands in the way of committing writes, by part; nothing when the service is ready."""
+    return _store() | _queue()
 
 
 def _store() -> dict[str, str]:

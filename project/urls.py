@@ -4,10 +4,12 @@ from django.urls import include, path
 from project import health
 from project.docs import DocsView, SchemaView
 from project.middleware import ADMIN_PATH
+from project.root import RootView
 from project.sessions import SessionA, SessionB
 from workers.rest.views import WriteStatusView
 
 urlpatterns = [
+    path("", RootView.as_view(), name="root"),
     path("api/", include("items.urls")),
     path("api/writes/<int:write_id>/", WriteStatusView.as_view(), name="write-status"),
     path("api/schema/", SchemaView.as_view(), name="schema"),

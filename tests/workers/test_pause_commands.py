@@ -43,6 +43,9 @@ def test_after_pause_the_writer_has_let_the_store_go(writer_pid: int, clean_redi
 
     assert not lease_is_held()
     assert heartbeat.read(clean_redis) is None
+    if Path("/proc/self/fd").exists():
+        opened = {os.path.realpath(file) for file in Path(f"/proc/{writer_pid}/fd").iterdir()}
+        assert not [path for path in opened if path.startswith(f"{store_path()}")]
     assert said.startswith("The writer has given the lease back. Paused until ")
     assert "End it earlier with `manage.py resume`." in said
 

@@ -1,9 +1,11 @@
 """The stream, the writer and the callers in one process: each step happens when the test says so."""
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -36,7 +38,9 @@ from workers.exceptions import KeyInProgress, KeyReused
 from workers.idempotency import Idempotency, from_key
 from workers.models import Receipt
 from workers.progress import Progress, wait_until_committed
+from workers.roles import Role
 from workers.status import queue_status
+from workers.turn import end_turn
 from workers.writer import Drained, Writer
 from workers.writes import Write, new_token
 
@@ -200,9 +204,13 @@ def test_a_redis_that_is_out_of_memory_is_drained_all_the_same(
     assert accepted("again")
 
 
-def test_a_store_that_fails_acknowledges_nothing_and_everything_is_committed_later(
-    writer: Writer, clean_redis: redis.Redis
+def test_a_store_that_is_full_is_opened_anew_and_everything_is_committed_later(
+    writer: Writer,
+    clean_redis: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr("workers.writer.RETRY_SECONDS", (0.0,))
     texts_sent = [f"{number:0200}" for number in range(300)]
     for text in texts_sent:
         add(text, announced=False)
@@ -210,22 +218,50 @@ def test_a_store_that_fails_acknowledges_nothing_and_everything_is_committed_lat
     with connection.cursor() as cursor:
         cursor.execute("VACUUM")  # no free pages are left from other tests
         pages = cursor.execute("PRAGMA page_count").fetchone()[0]
-        cursor.execute(f"PRAGMA max_page_count = {pages}")  # the disk is full
-    failed_commits = []
+        cursor.execute(f"PRAGMA max_page_count = {pages}")  # full, for as long as this connection lives
 
-    def wait(entries: Sequence[stream.Entry], exc: Exception) -> None:
-        failed_commits.append(exc)
-        assert stream.length(clean_redis) == 301
-        writer._held = entries
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA max_page_count = 1073741823")
-
-    writer._wait_for_store = wait  # type: ignore[method-assign]  # instead of a pause of real time
     until(lambda: writer.drain() is Drained.EMPTY)
 
-    assert [type(exc) for exc in failed_commits] == [OperationalError]
+    assert "state=not-committed writes=301 attempt=1 " in caplog.text
+    assert "database or disk is full" in caplog.text
     assert texts() == [*texts_sent, "last"]
     assert stream.length(clean_redis) == 0
+
+
+def test_a_store_that_is_locked_acknowledges_nothing_kills_no_write_and_commits_once_it_is_free(
+    writer: Writer,
+    clean_redis: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ids = [accepted(text) for text in "ab"]
+    end_turn()
+    connection.close()
+    monkeypatch.setattr("workers.roles._role", Role.WRITER)
+    monkeypatch.setattr("workers.store.WRITER_BUSY_MILLISECONDS", 1)
+    monkeypatch.setattr("workers.writer.RETRY_SECONDS", (0.001, 0.002))
+
+    def drained() -> None:
+        until(lambda: writer.drain() is Drained.EMPTY, seconds=20)
+
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        drain = in_thread(drained)
+        # Read again as often as this, a write would be taken for one that kills the writer.
+        until(lambda: "attempt=10 " in caplog.text, what="ten attempts")
+        status = queue_status()
+        assert texts() == []
+        assert (status.length, status.writer and status.writer.fault) == (2, "database is locked")
+        other.execute("ROLLBACK")
+        drain()
+
+    assert texts() == ["a", "b"]
+    assert list(Receipt.objects.order_by("pk").values_list("write_id", "outcome")) == [
+        (write_id, Kind.COMMITTED) for write_id in ids
+    ]
+    status = queue_status()
+    assert (status.length, status.writer and status.writer.fault) == (0, "")
+    connection.close()
 
 
 def test_a_store_that_fails_says_so_in_the_heartbeat(
@@ -608,6 +644,32 @@ def test_reading_after_a_write_waits_for_its_commit(writer: Writer) -> None:
 
     thread.join(20)
     assert got == [Progress.THROUGH]
+
+
+def test_progress_is_announced_up_to_the_last_write_of_the_batch_and_no_further(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    with clean_redis.pubsub() as pubsub:
+        pubsub.subscribe(keys.progress())
+        until(lambda: clean_redis.pubsub_numsub(keys.progress())[0][1] == 1, what="the subscription")
+        ids = [accepted(text) for text in "abcd"]
+
+        with override_settings(WRITE_BATCH_MAX_WRITES=2):
+            writer.drain()
+
+        messages = list(iter(lambda: pubsub.get_message(timeout=0.1), None))
+        announced = [int(message["data"]) for message in messages if message["type"] == "message"]
+    assert announced == [ids[1], ids[3]]
+
+
+def test_a_writer_that_stops_has_closed_the_store(writer: Writer) -> None:
+    accepted("a")
+    writer.drain()
+    assert connection.connection is not None
+
+    writer.retire()
+
+    assert connection.connection is None
 
 
 def test_reading_after_a_write_that_was_never_accepted_is_told_apart(writer: Writer) -> None:

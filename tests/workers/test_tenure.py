@@ -1,0 +1,45 @@
+"""A process's time as the writer ends with nothing of the store left open, whatever ended it."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.db import connection
+
+from workers import end_turn, keys
+from workers.roles import Role, current_role, set_role
+from workers.tenure import Tenure
+
+
+@pytest.fixture
+def tenure(clean_redis: redis.Redis, transactional_db: None) -> Iterator[Tenure]:
+    end_turn()
+    tenure = Tenure()
+    yield tenure
+    tenure.end(reason="test")
+    connection.close()
+    set_role(Role.COMMAND)
+
+
+def test_whoever_gives_the_lease_back_has_closed_the_store(tenure: Tenure) -> None:
+    assert tenure.try_begin()
+    connection.ensure_connection()
+
+    tenure.end(reason="pause")
+
+    assert connection.connection is None
+    assert current_role() is Role.WEB
+    assert not tenure.lease.is_held
+
+
+def test_whoever_is_refused_as_the_writer_keeps_no_connection_that_may_write(
+    tenure: Tenure, clean_redis: redis.Redis
+) -> None:
+    clean_redis.hset(keys.owner(), "store", "0" * 32 + ":1:2")
+    clean_redis.xadd(keys.stream(), {"w": b"of the other store"})
+
+    assert not tenure.try_begin()
+
+    assert connection.connection is None
+    assert current_role() is Role.WEB
+    assert not tenure.lease.is_held

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.html import format_html
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -21,6 +22,7 @@ from workers.rest import JSONRenderer
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+PAGE = "<!DOCTYPE html><html lang=en><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>"
 
 CODES = {
     400: "bad_request",
@@ -135,6 +137,13 @@ def plain(response: Response) -> HttpResponse:
     body = JSONRenderer().render(response.data)
     headers = {**response.headers, "Content-Type": CONTENT_TYPE}
     return HttpResponse(body, status=response.status_code, headers=headers)
+
+
+def for_people(response: Response) -> HttpResponse:
+    """Return the same as a page that a browser can show."""
+    text = format_html(PAGE, title=response.data["title"], detail=response.data["detail"])
+    headers = {**response.headers, "Content-Type": "text/html; charset=utf-8"}
+    return HttpResponse(text, status=response.status_code, headers=headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -80,8 +80,17 @@ def _kept(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         return response
     login = resolve_url(settings.LOGIN_URL)
     if response["Location"].partition("?")[0] == login and request.path != login:
-        return exception_handler.page(403, f"Log in at {login} and send this again. Nothing was done.")
+        return _logged_out(request, login)
     return response
+
+
+def _logged_out(request: HttpRequest, login: str) -> HttpResponse:
+    media_types = [exception_handler.CONTENT_TYPE, "application/json", "text/html"]
+    if request.get_preferred_type(media_types) != "text/html":
+        return exception_handler.page(403, f"Log in at {login} and send this again. Nothing was done.")
+    # Not the page that was filled in: a login renews the CSRF token.
+    detail = f"You are logged out. Nothing was done. Log in at {login}, open the form again and send it."
+    return exception_handler.for_people(exception_handler.problem(403, exception_handler.CODES[403], detail))
 
 
 class MissingSlash:

@@ -3,15 +3,11 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
-from rest_framework.response import Response
 
 from project import exception_handler
 from project.middleware import ADMIN_PATH
 from workers import is_cut_off
 from workers.rest import ProblemError
-
-PAGE = "<!DOCTYPE html><html lang=en><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>"
 
 
 class Refusals:
@@ -28,11 +24,5 @@ class Refusals:
             return None
         answer = exception_handler.exception_handler(exception, {"request": request})
         if request.path_info.startswith(ADMIN_PATH):
-            return _for_people(answer)
+            return exception_handler.for_people(answer)
         return exception_handler.plain(answer)
-
-
-def _for_people(answer: Response) -> HttpResponse:
-    text = format_html(PAGE, title=answer.data["title"], detail=answer.data["detail"])
-    headers = {**answer.headers, "Content-Type": "text/html; charset=utf-8"}
-    return HttpResponse(text, status=answer.status_code, headers=headers)

@@ -91,6 +91,29 @@ def test_a_form_of_the_admin_without_a_session_is_refused_and_not_turned_into_a_
     assert client.get("/admin/auth/user/add/").status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_page"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/html", True),
+        ("text/*", True),
+        ("*/*", False),
+        ("application/json", False),
+        ("application/json, text/html;q=0.5", False),
+        ("image/png", False),
+        ("nonsense;q=x,,;", False),
+        ("", False),
+    ],
+)
+def test_a_person_whose_session_is_over_gets_a_page_that_says_what_to_do(accept: str, is_page: bool) -> None:
+    answer = Client().post("/admin/auth/user/add/", {"a": "b"}, HTTP_ACCEPT=accept)
+
+    if not is_page:
+        return assert_problem(answer, 403, "permission_denied")
+    assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
+    assert "Log in at /admin/login/, open the form again" in answer.content.decode()
+
+
 class Untouched(io.BytesIO):
     """A body that fails whoever reads it."""
 

@@ -20,9 +20,9 @@ CODES = {
     "conflict": "409: the change conflicts with what is stored",
     "idempotency_key_in_progress": "409: the first request with this key still waits; see Location",
     "length_required": "411: bodies in chunks are not taken",
-    "precondition_failed": "412: the entity tag in If-Match, or `version`, is out of date",
+    "precondition_failed": "412: If-Match, If-None-Match or `version` asks for another state than is stored",
     "body_too_large": "413",
-    "unsupported_media_type": "415: only application/json is taken",
+    "unsupported_media_type": "415: only application/json is taken, as it is: no file, no Content-Encoding",
     "idempotency_key_reused": "422: the key belongs to another request",
     "precondition_required": "428: WRITE_REQUIRE_IF_MATCH asks for If-Match, or for `version`",
     "too_many_attempts": "429: this address or name tried too many passwords; see Retry-After",
@@ -101,6 +101,11 @@ IF_MATCH = _header(
     'RFC 9110: change only what still has this entity tag, such as `"7-2"`, else 412; checked by the writer.',
     rf"^(\*|{_TAG}(, *{_TAG})*)$",
 )
+IF_NONE_MATCH = _header(
+    "If-None-Match",
+    "RFC 9110: change only what has none of these entity tags, else 412; `*` is any. Checked by the writer.",
+    rf"^(\*|{_TAG}(, *{_TAG})*)$",
+)
 READ_AFTER = _header(
     "Read-After",
     "Wait until this write is committed, then read; a `Write-Id` of an earlier answer.",
@@ -150,7 +155,7 @@ def _document(path: str, method: str, operation: Schema) -> None:
         return
     parameters += [PREFER, KEY]
     if method != "post":
-        parameters.append(IF_MATCH)
+        parameters += [IF_MATCH, IF_NONE_MATCH]
     if method != "post" or path in MANY:
         responses.setdefault("204", {"description": "Done, without a body, as `return=minimal` asks."})
     responses["202"] = _response("Queued", "application/json", "Accepted, and not committed yet.")

@@ -69,7 +69,10 @@ class WriteSettings:
         at_most=100_000,
     )
     WRITE_MAX_BODY_BYTES = Setting(
-        1_048_576, "Largest request body, in bytes; past it 413.", at_least=1_024, at_most=67_108_864
+        1_048_576,
+        "Largest request body on any path, in bytes; past it 413.",
+        at_least=1_024,
+        at_most=67_108_864,
     )
     WRITE_READ_TIME_LIMIT_SECONDS = Setting(
         2.0,

@@ -232,7 +232,8 @@ class Submitter:
         if not again:
             return False
         try:
-            return self._append_and_tell(again, again=True)
+            self._append_and_tell(again, again=True)
+            return True  # the reply that was lost may have said so
         except redis.RedisError as exc:
             logger.warning("submit state=cut error=%s", cause)
             self._refuse(again, AcceptanceUnknown(), exc)

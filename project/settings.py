@@ -184,6 +184,7 @@ LOGIN_URL = "admin:login"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "project.formats"
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 # Files are served from the installed packages; no collectstatic step stands between clone and run.

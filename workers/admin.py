@@ -2,6 +2,7 @@ import json
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -10,7 +11,7 @@ from workers.models import Receipt
 
 @admin.register(Receipt)
 class ReceiptAdmin(admin.ModelAdmin):
-    list_display = ["write_id", "function", "outcome", "status", "principal", "accepted", "committed_at"]
+    list_display = ["write_id", "function", "answer", "principal", "accepted", "committed_at"]
     list_filter = ["outcome", "function", "committed_at"]
     search_fields = ["=write_id", "=token", "=principal"]
     search_help_text = "Write id, token or principal"
@@ -34,9 +35,17 @@ class ReceiptAdmin(admin.ModelAdmin):
         the hash of a password, and letter by letter the number of rows would tell it."""
         return not lookup.startswith("arguments") and super().lookup_allowed(lookup, value, request)
 
-    @admin.display(description="accepted at")
-    def accepted(self, receipt: Receipt) -> object:
-        return receipt.accepted_at
+    class Media:
+        css = {"all": ["workers/admin.css"]}
+
+    @admin.display(description="outcome", ordering="outcome")
+    def answer(self, receipt: Receipt) -> str:
+        return f"{receipt.outcome} {receipt.status}"
+
+    @admin.display(description="accepted", ordering="write_id")
+    def accepted(self, receipt: Receipt) -> str:
+        # A text: of what is no field, Django's page of one object does not know the form.
+        return formats.date_format(timezone.localtime(receipt.accepted_at), "DATETIME_FORMAT")
 
     @admin.display(description="body")
     def result(self, receipt: Receipt) -> SafeString:

@@ -91,7 +91,7 @@ class WriterStep(bootsteps.StartStopStep):
             return
         consumer.cancel_task_queue(tasks.QUEUE)
         holder = _tenure.lease.holder() or {}
-        logger.warning("writer state=standby holder=%s purpose=%s", holder.get("pid"), holder.get("purpose"))
+        logger.info("writer state=standby holder=%s purpose=%s", holder.get("pid"), holder.get("purpose"))
 
 
 def _leave_to_others(consumer: Any) -> None:

@@ -59,7 +59,7 @@ class Tenure:
             self._refuse(exc)
             return False
         self._refused = ""
-        logger.warning("writer state=holds-lease lease=%s", self.lease.path)
+        logger.info("writer state=holds-lease lease=%s", self.lease.path)
         return True
 
     def _begin(self) -> Writer:
@@ -106,7 +106,7 @@ class Tenure:
         except redis.RedisError as exc:
             logger.warning("writer state=ended heartbeat=not-removed error=%s", exc)
         self._give_back()
-        logger.warning("writer state=gave-lease-back reason=%s", reason)
+        logger.info("writer state=gave-lease-back reason=%s", reason)
 
     def _give_back(self) -> None:
         connections.close_all()

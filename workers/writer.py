@@ -112,7 +112,7 @@ class Writer:
         self._pause_check_at = now + PAUSE_CHECK_SECONDS
         pause = pauses.requested(self._client)
         if pause is not None:
-            logger.warning("writer state=pausing by=%s", pause.by)
+            logger.info("writer state=pausing by=%s", pause.by)
             self._pauses_shortly = pause.kind is pauses.Kind.COMMAND
         return pause is not None
 

@@ -74,7 +74,12 @@ def proxied(make_service: Callable[..., Service]) -> Iterator[tuple[Service, Cut
     embedded_redis.wait_until_answers(path, within_seconds=10)
     proxy = CuttingProxy(str(path))
     service.start("writer")
-    service.settings = {"REDIS_URL": f"redis://127.0.0.1:{proxy.port}", "WEB_PROCESSES": "1"}
+    service.settings = {
+        "REDIS_URL": f"redis://127.0.0.1:{proxy.port}",
+        "WEB_PROCESSES": "1",
+        # A cut is what is tested. Under load a reply can be late for another reason, which is a 503 by right.
+        "WRITE_SUBMIT_TIMEOUT_SECONDS": "5",
+    }
     service.start("web")
     until(service.is_ready, seconds=30)
     yield service, proxy

@@ -437,6 +437,27 @@ def test_the_first_write_rings_and_others_do_not_until_the_writer_has_been_there
     assert len(rings) == 2
 
 
+def test_an_append_whose_reply_was_cut_off_rings_for_the_lost_answer(
+    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rings: list[int] = []
+    monkeypatch.setattr(client.submitter(), "_ring", lambda: rings.append(1))
+    append = stream.append
+
+    def cut_once(script: Any, appends: list[stream.Append]) -> stream.Appended:
+        appended = append(script, appends)
+        if stream.length(clean_redis) == 1:
+            raise redis.ConnectionError("cut before the reply")
+        return appended
+
+    monkeypatch.setattr(stream, "append", cut_once)
+    add("a").accepted()
+
+    assert rings == [1]
+    writer.drain()
+    assert texts() == ["a"]
+
+
 def test_a_write_accepted_while_the_doorbell_is_released_is_not_left_unseen(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

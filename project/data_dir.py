@@ -1,20 +1,16 @@
 """The directory of all data: made when missing, refused in one line when it cannot serve, and private."""
 
-import fnmatch
 import os
 import stat
 from pathlib import Path
 
 from project.environment import InvalidEnvironment
-from workers.private_files import files_of, make_private
+from workers.private_files import OWN_DIRECTORIES, STORE_NAME, files_in, files_of, make_private
 
-STORE_NAME = "store.sqlite3"
+__all__ = ["STORE_NAME", "prepare"]
 
 # SQLite opens no path of more than 512 bytes, and keeps 8 of them for the name of the journal.
 _LONGEST_BYTES = 504 - len(f"/{STORE_NAME}")
-
-_OWN_FILES = (f"{STORE_NAME}*", "secret-key", "demo-password", "demo-token", "*.lock")
-_OWN_DIRECTORIES = frozenset({"redis", "static", "backups"})
 
 
 def prepare(path: Path) -> Path:
@@ -47,14 +43,13 @@ def _keep_private(path: Path) -> None:
     found = list(path.iterdir())
     for file in files_of(path / STORE_NAME):
         make_private(file)
-    for file in found:
-        if file.name in _OWN_DIRECTORIES or any(fnmatch.fnmatch(file.name, name) for name in _OWN_FILES):
-            make_private(file)
+    for file in files_in(path):
+        make_private(file)
     if _is_own(path, found):
         make_private(path)
 
 
 def _is_own(path: Path, found: list[Path]) -> bool:
     is_sticky = path.stat().st_mode & stat.S_ISVTX
-    others = [file for file in found if file.is_dir() and file.name not in {*_OWN_DIRECTORIES, "lost+found"}]
+    others = [file for file in found if file.is_dir() and file.name not in {*OWN_DIRECTORIES, "lost+found"}]
     return not is_sticky and not others

@@ -100,6 +100,15 @@ def allowed_hosts(name: str, default: Sequence[str]) -> list[str]:
     return found
 
 
+def own_names(host: str) -> list[str]:
+    """Return the host names under which a service that listens there is reached from its own machine."""
+    local = ["localhost", "127.0.0.1", "[::1]"]
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  # not bound to: what all addresses are is not known
+        return local
+    own = f"[{host}]" if ":" in host else host.lower()
+    return local if own in local else [*local, own]
+
+
 def host(name: str, default: str) -> str:
     """Return a host name or an IP address, the latter without brackets."""
     raw = _raw(name)
@@ -166,7 +175,17 @@ def read(setting: Setting) -> object:
         case _:
             if setting.choices:
                 return choice(setting.name, setting.default, choices=setting.choices)
-            return text(setting.name, setting.default)
+            return _matching(setting, text(setting.name, setting.default))
+
+
+def _matching(setting: Setting, value: str) -> str:
+    # As it was given: a blank or a newline at its end is no part of a good value, and not to be dropped.
+    given = os.environ.get(setting.name) or value
+    if setting.pattern and not re.fullmatch(setting.pattern, given):
+        raise InvalidEnvironment(
+            f"{setting.name}={given!r} cannot be used: it has to match {setting.pattern}."
+        )
+    return value
 
 
 def cores() -> int:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,7 +68,11 @@ class RunLock:
                 groups = " ".join(f"-{pid}" for pid in left.values())
                 raise AlreadyRunning(
                     f"Still running after {seconds:g} s, from an `up` that was killed: {_describe(left)}. "
-                    + (f"Stop them with: kill -- {groups}" if left else f"See: lsof {self._parts_path}")
+                    + (
+                        f"Stop them with: kill -- {groups}"
+                        if left
+                        else f"See: lsof {shlex.quote(os.fspath(self._parts_path))}"
+                    )
                 )
             time.sleep(_POLL_SECONDS)
 

@@ -18,11 +18,11 @@ DEMO = environment.boolean("DEMO", default=False)
 DEBUG = False
 
 SECRET_KEY = environment.text("SECRET_KEY") or secret_key.load_or_create(DATA_DIR)
-ALLOWED_HOSTS = environment.allowed_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", [])
 
 # What `manage.py up` starts.
 HOST = environment.host("HOST", "127.0.0.1")
+ALLOWED_HOSTS = environment.allowed_hosts("ALLOWED_HOSTS", environment.own_names(HOST))
 PORT = environment.integer("PORT", 8000, at_least=1, at_most=65_535)
 # One process uses one core; the writer and Redis together need a tenth of what the web processes need.
 WEB_PROCESSES = environment.integer(

@@ -1,5 +1,6 @@
 """System checks: a wrong configuration is said at start, with its remedy, not met as a surprise."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
 from workers import store
-from workers.conf import settings
+from workers.conf import all_settings, settings
 from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
 from workers.roles import current_role
@@ -36,6 +37,16 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
                 id="workers.E004",
             )
         )
+    for setting in all_settings():
+        value = getattr(settings, setting.name)
+        if setting.pattern and not (isinstance(value, str) and re.fullmatch(setting.pattern, value)):
+            found.append(
+                Error(
+                    f"{setting.name}={value!r} cannot be used.",
+                    hint=f"It has to match {setting.pattern}.",
+                    id="workers.E013",
+                )
+            )
     if settings.WRITE_SYNCHRONOUS != "FULL":
         found.append(
             checks.Warning(

@@ -15,13 +15,22 @@ class Setting(Generic[T]):
     """One setting: reads `django.conf.settings.<its name>`, else its default."""
 
     def __init__(
-        self, default: T, help: str, *, at_least: float = 0, at_most: float = 0, choices: tuple[str, ...] = ()
+        self,
+        default: T,
+        help: str,
+        *,
+        at_least: float = 0,
+        at_most: float = 0,
+        choices: tuple[str, ...] = (),
+        pattern: str = "",
     ) -> None:
         self.default: T = default
         self.help = help
         self.at_least = at_least
         self.at_most = at_most
         self.choices = choices
+        self.pattern = pattern
+        """What a text has to match as a whole."""
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -150,7 +159,12 @@ class WriteSettings:
         at_least=1_000,
         at_most=1_000_000_000,
     )
-    WRITE_KEY_PREFIX = Setting("writes", "First part of the write path's Redis keys.")
+    # kombu takes it for a pattern (PSUBSCRIBE) and for a format, in which *, ?, [, {} and % mean something.
+    WRITE_KEY_PREFIX = Setting(
+        "writes",
+        "First part of the write path's Redis keys: 1 to 64 of A-Z a-z 0-9 . _ : -",
+        pattern=r"[A-Za-z0-9._:-]{1,64}",
+    )
 
 
 settings = WriteSettings()

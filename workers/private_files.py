@@ -1,12 +1,21 @@
 """The files of a store, and who may read them."""
 
+import fnmatch
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 """SQLite gives the other files the mode of the first."""
+
+STORE_NAME = "store.sqlite3"
+
+OWN_FILES = (f"{STORE_NAME}*", "secret-key", "demo-password", "demo-token", "*.lock")
+"""What the service keeps in DATA_DIR, as patterns of names."""
+
+OWN_DIRECTORIES = frozenset({"redis", "static", "backups"})
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -15,6 +24,23 @@ def files_of(store: Path) -> list[Path]:
     """Return the store's files that exist, where they really are: SQLite follows links first."""
     real = Path(os.path.realpath(store))
     return [file for file in (Path(f"{real}{suffix}") for suffix in SUFFIXES) if file.exists()]
+
+
+def files_in(directory: Path) -> Iterator[Path]:
+    """Yield the service's own files and directories there, with all below them but for the static files.
+
+    Static files are what every visitor is served; their directory is closed like the rest.
+    """
+    for file in sorted(directory.iterdir()):
+        is_own_directory = file.name in OWN_DIRECTORIES
+        if not is_own_directory and not any(fnmatch.fnmatch(file.name, name) for name in OWN_FILES):
+            continue
+        yield file
+        if is_own_directory and file.name != "static":
+            for folder, folders, files in os.walk(file):
+                # Links may lead to what is somebody else's.
+                below = (Path(folder, name) for name in (*folders, *files))
+                yield from (path for path in below if not path.is_symlink())
 
 
 def make_private(path: Path) -> None:

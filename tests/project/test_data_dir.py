@@ -99,3 +99,13 @@ def test_a_disk_without_room_is_said_in_one_line(tmp_path: Path) -> None:
     [line] = done.stderr.strip().splitlines()
     assert "secret-key" in line and "Make room" in line
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_the_files_of_redis_are_closed_too(old: Path) -> None:
+    aof = old / "redis" / "appendonlydir" / "base.rdb"
+    aof.parent.mkdir(mode=0o755)
+    aof.touch(mode=0o644)
+
+    data_dir.prepare(old)
+
+    assert modes(aof.parent, aof) == [0o700, 0o600]

@@ -10,7 +10,7 @@ import pytest
 from project import environment
 from project.environment import InvalidEnvironment
 from tests.e2e.service import BASE_DIR
-from workers.conf import all_settings
+from workers.conf import WriteSettings, all_settings
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,27 @@ def test_every_program_ends_with_the_one_line(program: list[str], tmp_path: Path
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()
     assert line.startswith(f"DATA_DIR={str(file)!r} is not a directory")
+
+
+@pytest.mark.parametrize("prefix", ["a*", "a?", "[a]", "{}", "a%s", "a b", "a\n", " ", "x" * 65, "é"])
+def test_a_key_prefix_that_would_be_a_pattern_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setenv("WRITE_KEY_PREFIX", prefix)
+
+    with pytest.raises(environment.InvalidEnvironment, match="WRITE_KEY_PREFIX=") as refused:
+        environment.read(vars(WriteSettings)["WRITE_KEY_PREFIX"])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("192.0.2.7", "192.0.2.7"), ("fe80::1", "[fe80::1]"), ("Box.example", "box.example")],
+)
+def test_the_host_that_is_listened_at_is_answered(host: str, own: str) -> None:
+    assert environment.own_names(host) == ["localhost", "127.0.0.1", "[::1]", own]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1", "localhost"])
+def test_all_addresses_name_no_host_of_their_own(host: str) -> None:
+    assert environment.own_names(host) == ["localhost", "127.0.0.1", "[::1]"]

@@ -65,3 +65,12 @@ def test_a_pragma_that_does_not_take_effect_is_found() -> None:
         assert ids(check_store(databases=["default"])) == ["workers.E006"]
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("prefix", ["a*", "{}", "a b", "", None])
+def test_a_key_prefix_that_would_be_a_pattern_is_an_error(prefix: Any) -> None:
+    with override_settings(WRITE_KEY_PREFIX=prefix):
+        [found] = check_configuration()
+
+    assert found.id == "workers.E013"
+    assert "WRITE_KEY_PREFIX" in found.msg

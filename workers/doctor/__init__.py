@@ -11,7 +11,7 @@ import redis
 from django.db import DatabaseError, connections
 
 from workers.connections import connect
-from workers.doctor import disk, host, redis_server, sqlite_store, write_path
+from workers.doctor import disk, host, privacy, redis_server, sqlite_store, write_path
 from workers.doctor.finding import Finding, Level, error, ok
 from workers.exceptions import WrongStore
 
@@ -26,6 +26,7 @@ def examine(*, full: bool = False) -> Iterator[Finding]:
     vendor = connections["default"].vendor
     if vendor == "sqlite":
         yield from disk.examine(sqlite_store.path())
+        yield privacy.examine(sqlite_store.path())
         yield from _store(full=full)
         yield from host.examine(sqlite_store.path())
     else:

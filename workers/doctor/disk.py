@@ -61,7 +61,7 @@ def file_system_of(path: Path, mounts: str | None = None) -> str | None:
     """
     if mounts is None:
         try:
-            mounts = MOUNTS.read_text()
+            mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")  # names are bytes
         except OSError:  # not Linux
             return None
     place = path.resolve()

@@ -6,6 +6,7 @@ from typing import IO, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -116,7 +117,7 @@ def _run(load: Load, console: Console, requests: int) -> Report:
 
 
 def _table(report: Report, verdict: Verdict, url: str) -> Table:
-    table = Table(show_header=False, title=f"Load run {report.run} on {url}", title_justify="left")
+    table = Table(show_header=False, title=f"Load run {report.run} on {escape(url)}", title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     rows: list[tuple[str, object]] = [
@@ -126,7 +127,7 @@ def _table(report: Report, verdict: Verdict, url: str) -> Table:
         *((f"Retries and errors: {kind}", count) for kind, count in sorted(report.events.items()) if count),
     ]
     for name, value in rows:
-        table.add_row(name, str(value))
+        table.add_row(escape(name), escape(str(value)))
     table.add_section()
     checked: list[tuple[str, int, bool]] = [
         ("Accepted", report.count(Fate.ACCEPTED) + report.count(Fate.QUEUED), False),

@@ -4,8 +4,10 @@ from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from project import target
 from project.two_sessions import Answer, plain_transactions, through_the_queue
@@ -90,7 +92,7 @@ class Command(BaseCommand):
         if times > 1:
             counts = Counter(answer.text for answer in answers)
             listed = ", ".join(f"{count} times {text!r}" for text, count in sorted(counts.items()))
-            self._console.print(f"{times} pairs through the one writer: {listed}.")
+            self._console.print(escape(f"{times} pairs through the one writer: {listed}."))
         refused = [answer for answer in answers if not answer.ok]
         if refused:
             hint = "" if has_token else " (No token was sent: name one with --token.)"
@@ -111,7 +113,7 @@ def _add(table: Table, way: str, answers: list[Answer]) -> None:
         table.add_row(
             "" if index else way,
             answer.session,
-            f"[{style}]{answer.text}[/{style}]",
+            Text(answer.text, style=style),
             f"{answer.seconds:.2f} s",
             end_section=last,
         )

@@ -31,7 +31,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.umask(0o077)  # the parts inherit it: Redis's files, the store, static files and what tasks write
         self._lock = RunLock(settings.DATA_DIR)
         try:
             with self._lock.held(
@@ -123,9 +123,12 @@ class Command(BaseCommand):
 def _manage(arguments: str) -> str:
     """Return a command line that does the same thing in another terminal, on the same data."""
     python = sys.executable
-    if Path(python).is_relative_to(Path.cwd()):
-        python = os.path.relpath(python)
-    script = os.path.relpath(Path(settings.BASE_DIR) / "manage.py")
-    given = [name for name in ("DATA_DIR", "PORT") if os.environ.get(name)]
-    words = [f"{name}={shlex.quote(os.environ[name])}" for name in given]
+    script = os.fspath(Path(settings.BASE_DIR) / "manage.py")
+    if Path.cwd() == Path(settings.BASE_DIR) and not os.environ.get("DATA_DIR"):
+        script = "manage.py"
+        if Path(python).is_relative_to(Path.cwd()):
+            python = os.path.relpath(python)
+    # Absolute: the other terminal may be in another directory.
+    used = {"DATA_DIR": os.fspath(settings.DATA_DIR), "PORT": str(settings.PORT)}
+    words = [f"{name}={shlex.quote(value)}" for name, value in used.items() if os.environ.get(name)]
     return " ".join([*words, shlex.quote(python), shlex.quote(script), arguments])

@@ -22,6 +22,16 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except (InvalidEnvironment, LeaseUnavailable, WrongStore) as exc:
         sys.exit(f"manage.py: {exc}")
+    except Exception as exc:
+        # Not imported above: Django may be what is missing.
+        from django.db import DatabaseError
+
+        from project import store_errors
+
+        line = store_errors.in_one_line(exc) if isinstance(exc, DatabaseError) else None
+        if line is None:
+            raise
+        sys.exit(f"manage.py: {line}")
 
 
 if __name__ == "__main__":

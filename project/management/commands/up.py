@@ -46,6 +46,12 @@ class Command(BaseCommand):
             embedded_redis.EmbeddedRedisUnavailable,
         ) as exc:
             raise CommandError(str(exc)) from exc
+        except OSError as exc:
+            place = f"{exc.filename}: " if exc.filename else ""
+            raise CommandError(
+                f"{place}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="
+                f"{os.fspath(settings.DATA_DIR)!r}, then start again."
+            ) from exc
         except KeyboardInterrupt:
             raise CommandError("Interrupted before anything was started.", returncode=130) from None
         if not orderly:

@@ -1,0 +1,45 @@
+"""What stands in the way of a start is said in one line with the next step."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.service import BASE_DIR
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "is_directory"),
+    [
+        ("migrate", "store.sqlite3", False),
+        ("up", "store.sqlite3", False),
+        ("up", "store.sqlite3", True),
+        ("up", "up.lock", True),
+        ("up", "static", False),
+        ("up", "demo-password", True),
+    ],
+)
+def test_what_is_in_the_way_is_named_without_a_traceback(
+    command: str, name: str, is_directory: bool, tmp_path: Path
+) -> None:
+    place = tmp_path / name
+    if is_directory:
+        place.mkdir()
+    else:
+        place.write_bytes(b"not what should be here" * 500)
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", command],
+        cwd=BASE_DIR,
+        env=os.environ | {"DATA_DIR": str(tmp_path), "PORT": "8937", "DEMO": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(place) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

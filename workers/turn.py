@@ -22,10 +22,10 @@ import redis
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers import faults, pauses
+from workers import faults, ownership, pauses
 from workers.conf import settings
 from workers.connections import connect
-from workers.exceptions import LeaseUnavailable
+from workers.exceptions import LeaseUnavailable, StoreNotReady
 from workers.lease import Lease
 
 POLL_SECONDS = 0.02
@@ -104,9 +104,11 @@ class Turn:
         deadline = time.monotonic() + limit
         try:
             with connect(timeout_seconds=2.0) as client:
-                pauses.request(client, pauses.Kind.COMMAND, pause, seconds=limit)
+                asks = not _is_of_another_store(client)
                 try:
-                    _ring()
+                    if asks:
+                        pauses.request(client, pauses.Kind.COMMAND, pause, seconds=limit)
+                        _ring()
                     while not lease.try_acquire(purpose=_purpose()):
                         if time.monotonic() > deadline:
                             raise LeaseUnavailable(
@@ -115,7 +117,8 @@ class Turn:
                             )
                         time.sleep(POLL_SECONDS)
                 finally:
-                    pauses.withdraw(client, pauses.Kind.COMMAND)
+                    if asks:
+                        pauses.withdraw(client, pauses.Kind.COMMAND)
         except redis.RedisError as exc:
             lease.release()
             raise LeaseUnavailable(
@@ -197,6 +200,14 @@ def _is_in_transaction(connection: sqlite3.Connection) -> bool:
 
 def _purpose() -> str:
     return f"manage.py {sys.argv[1]}" if len(sys.argv) > 1 else f"process {os.getpid()}"
+
+
+def _is_of_another_store(client: redis.Redis) -> bool:
+    """Return whether a pause would be that of another store's writer, who does not hold this lease."""
+    try:
+        return ownership.is_of_another_store(client)
+    except StoreNotReady:
+        return False  # the very command that asks may be the `migrate` that makes it ready
 
 
 def _ring() -> None:

@@ -10,16 +10,22 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.test import override_settings
 from rest_framework.test import APIClient
 
+from tests.jottings.models import Topic
 from tests.jottings.write_functions import texts
+from tests.workers.writer_process import lease_held
 from workers import (
+    LeaseUnavailable,
     StreamOfAnotherStore,
     client,
+    end_turn,
     heartbeat,
     identity,
     keys,
     ownership,
+    pauses,
     queue_status,
     store_file,
     stream,
@@ -240,3 +246,19 @@ def test_adopt_stream_takes_what_waits_unless_a_writer_is_at_work(
     Writer().drain()
 
     assert texts() == ["of another store"]
+
+
+def test_a_command_that_waits_for_its_lease_does_not_pause_another_stores_writer(
+    writer: Writer, own: pytest.MonkeyPatch, clean_redis: redis.Redis
+) -> None:
+    end_turn()
+    be(STRANGER, own)
+    with (
+        lease_held("manage.py backup"),
+        override_settings(WRITE_PAUSE_TIMEOUT_SECONDS=0.2),
+        pytest.raises(LeaseUnavailable, match="backup"),
+    ):
+        Topic.objects.create(name="waits in vain")
+
+    assert pauses.requested(clean_redis) is None
+    assert clean_redis.get(keys.doorbell()) is None

@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def service(make_service):  # type: ignore[no-untyped-def]
-    service = make_service()
+def service(prepared: Path, tmp_path: Path) -> Iterator[Service]:
+    """`up` on a directory whose name means something else in a URL, a pattern or a shell."""
+    service = Service.on_copy_of(prepared, tmp_path / "a%20b #[x]", {})
     with (service.directory / "up.log").open("wb") as log:
         up = subprocess.Popen(
             [PYTHON, "manage.py", "up"],
@@ -31,6 +33,7 @@ def service(make_service):  # type: ignore[no-untyped-def]
     if up.poll() is None:
         up.send_signal(signal.SIGINT)
         up.wait(60)
+    service.stop_all()
 
 
 def pid_of_writer(service: Service) -> int:
@@ -75,6 +78,20 @@ def test_up_runs_everything_survives_kills_and_stops_in_order(service: Service) 
     stopped = [log.rindex(part) for part in ("web", "writer", "redis")]
     assert stopped == sorted(stopped)
     assert service.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.timeout(120)
+def test_up_keeps_its_data_in_a_directory_with_an_awkward_name_and_to_itself(service: Service) -> None:
+    assert service.create("here").status == 201
+    assert service.names() == ["here"]
+    assert [path.name for path in service.directory.parent.iterdir()] == ["a%20b #[x]"]
+    shared = [
+        path
+        for path in (service.directory, *service.directory.rglob("*"))
+        if path.name in {"redis", "appendonlydir"} or path.suffix in {".aof", ".rdb", ".manifest"}
+        if path.stat().st_mode & 0o077
+    ]
+    assert shared == []
 
 
 @pytest.mark.timeout(120)

@@ -33,6 +33,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         os.umask(0o077)  # the parts inherit it: Redis's files, the store, static files and what tasks write
         self._lock = RunLock(settings.DATA_DIR)
+        self._has_started = False
         try:
             with self._lock.held(
                 url=service.url(), leftovers_seconds=LEFTOVERS_SECONDS, say=self._say
@@ -47,6 +48,8 @@ class Command(BaseCommand):
         ) as exc:
             raise CommandError(str(exc)) from exc
         except OSError as exc:
+            if self._has_started:
+                raise  # a fault of the supervisor's own, to be seen with its traceback
             place = f"{exc.filename}: " if exc.filename else ""
             raise CommandError(
                 f"{place}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="
@@ -81,6 +84,7 @@ class Command(BaseCommand):
 
     def _supervise(self, parts_descriptor: int, access: DemoAccess | None, *, colour: bool) -> bool:
         parts = service.parts(self._redis_binary)
+        self._has_started = True
         names = [*(part.name for part in parts), OWN_NAME]
         supervisor = Supervisor(
             parts,

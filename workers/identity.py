@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core import mail
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers import store_file
@@ -49,11 +49,8 @@ def current() -> StoreId:
 
 def problem() -> str:
     """Return why this process should be started anew: its store is no more where it was; else nothing."""
-    known = current().file
-    now = store_file.file_id(store_file.path()) if known != NO_FILE else None
-    if known == NO_FILE or (now is not None and known == f"{now[0]}:{now[1]}"):
-        return ""
-    return f"{store_file.path()} was moved, deleted or replaced while the service ran. {store_file.REPLACED}"
+    known, path = current().file, store_file.path()
+    return "" if known in {NO_FILE, store_file.file_text(path)} else store_file.replaced(path)
 
 
 def read() -> StoreId:
@@ -70,8 +67,8 @@ def read() -> StoreId:
         ) from exc
     if row is None:
         raise StoreNotReady("The store has no identity. Run `manage.py migrate`.")
-    file = store_file.file_id(store_file.path()) if connection.vendor == "sqlite" else None
-    return StoreId(identity=row[0], file=NO_FILE if file is None else f"{file[0]}:{file[1]}")
+    file = store_file.file_text(store_file.path()) if connection.vendor == "sqlite" else None
+    return StoreId(identity=row[0], file=file or NO_FILE)
 
 
 def ensure(database: BaseDatabaseWrapper) -> None:
@@ -85,8 +82,6 @@ def ensure(database: BaseDatabaseWrapper) -> None:
 
 def ensure_after_migrate(using: str, **_: Any) -> None:
     """Do so where tables were made without migrations, as `pytest --no-migrations` does."""
-    from django.db import connections
-
     if using == "default":
         ensure(connections[using])
 

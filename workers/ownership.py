@@ -14,7 +14,7 @@ from typing import Any
 import redis
 
 from workers import heartbeat, identity, keys, store_file, stream
-from workers.exceptions import StreamOfAnotherStore
+from workers.exceptions import StoreNotReady, StreamOfAnotherStore
 from workers.identity import StoreId
 
 
@@ -34,8 +34,8 @@ class Owner:
 
     def is_in_place(self) -> bool:
         """Return whether that file can be seen from here, still where it was."""
-        file = store_file.file_id(Path(self.path)) if self.path else None
-        return file is not None and self.store == f"{self.identity}:{file[0]}:{file[1]}"
+        file = store_file.file_text(Path(self.path)) if self.path else None
+        return file is not None and self.store == f"{self.identity}:{file}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,14 @@ def is_of_another_store(client: redis.Redis) -> bool:
     return found is not None and found.store != str(identity.current())
 
 
+def is_known_to_be_anothers(client: redis.Redis) -> bool:
+    """Return the same, and False while it is not known whose store this is. Raises redis.RedisError."""
+    try:
+        return is_of_another_store(client)
+    except StoreNotReady:
+        return False
+
+
 def refuse_another_stores(client: redis.Redis) -> None:
     """Raise StreamOfAnotherStore when what is asked of the stream's writer would reach another store's.
 
@@ -113,7 +121,7 @@ def refuse_another_stores(client: redis.Redis) -> None:
     here = os.fspath(store_file.path()), socket.gethostname()
     if found is None or (found.path, found.host) == here:
         return
-    if is_of_another_store(client) and not (
+    if found.store != str(identity.current()) and not (
         found.identity == identity.current().identity and may_replace(found, _here())[0]
     ):
         raise StreamOfAnotherStore(describe(client))

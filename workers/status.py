@@ -6,7 +6,7 @@ import redis
 
 from workers import heartbeat, ownership, stream
 from workers.connections import shared_client
-from workers.exceptions import QueueUnavailable, StoreNotReady
+from workers.exceptions import QueueUnavailable
 from workers.heartbeat import WriterState
 
 
@@ -32,14 +32,7 @@ def queue_status() -> QueueStatus:
             length=stream.length(client),
             oldest_age_seconds=stream.oldest_age_seconds(client),
             writer=heartbeat.read(client),
-            is_of_another_store=_is_of_another_store(client),
+            is_of_another_store=ownership.is_known_to_be_anothers(client),
         )
     except redis.RedisError as exc:
         raise QueueUnavailable(f"Redis does not answer: {exc}") from exc
-
-
-def _is_of_another_store(client: redis.Redis) -> bool:
-    try:
-        return ownership.is_of_another_store(client)
-    except StoreNotReady:
-        return False  # a store without an identity is a fault of its own

@@ -5,6 +5,7 @@ PRAGMA it cannot follow with the old value, not with an error. See https://www.s
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.db import Error, OperationalError, connection, connections, transaction
@@ -68,8 +69,9 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
         return
     role = current_role()
     try:
-        _refuse_log_of_another(connection)
-        private_files.make_private_if_new(store_file.path())
+        path = store_file.path()
+        _refuse_log_of_another(connection, path)
+        private_files.make_private_if_new(path)
         apply(connection, pragmas(role))
     except Exception:
         connection.close()  # Django would use it, as it is, the next time
@@ -89,10 +91,9 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
         connection.connection.set_authorizer(fence.authorize)
 
 
-def _refuse_log_of_another(connection: BaseDatabaseWrapper) -> None:
+def _refuse_log_of_another(connection: BaseDatabaseWrapper, path: Path) -> None:
     """Raise WrongStore before SQLite reads a log that is not this file's, or copies it into the file."""
     if connection.settings_dict["NAME"] == connections["default"].settings_dict["NAME"]:
-        path = store_file.path()
         store_file.refuse_log_of_another(path, left_mark(path))
 
 

@@ -64,6 +64,17 @@ def file_id(path: Path) -> FileId | None:
     return found.st_dev, found.st_ino
 
 
+def file_text(path: Path) -> str | None:
+    """Return the same as a text."""
+    file = file_id(path)
+    return None if file is None else f"{file[0]}:{file[1]}"
+
+
+def replaced(path: Path) -> str:
+    """Return what is to be said when the file is no more the one that was opened."""
+    return f"{path} was moved, deleted or replaced while the service ran. {REPLACED}"
+
+
 def mark_of(path: Path) -> Mark:
     """Return the mark of the files as they are now."""
     return Mark(store=file_id(path), log=file_id(log_path(path)))
@@ -163,7 +174,7 @@ class Watch:
         To be called after each opening and each checkpoint. Raises WrongStore, and django.db.Error.
         """
         if file_id(self._path) != self._store:
-            raise WrongStore(self._replaced())
+            raise WrongStore(replaced(self._path))
         with connection.cursor() as cursor:
             # A read, because SQLite opens its log only then.
             cursor.execute("SELECT 1 FROM sqlite_master LIMIT 1")
@@ -191,9 +202,9 @@ class Watch:
         try:
             found = self._path.stat()
         except OSError:
-            return self._replaced()
+            return replaced(self._path)
         if (found.st_dev, found.st_ino) != opened.files[0]:
-            return self._replaced()
+            return replaced(self._path)
         for name, file in zip(self._names[1:], opened.files[1:], strict=True):
             if file_id(name) != file:
                 return f"{name} was deleted or replaced while the store was open. {REPLACED}"
@@ -207,6 +218,3 @@ class Watch:
         if self._opened is not None:
             store, log, _ = self._opened.files
             self._leave_mark(Mark(store=store, log=log, is_changed=is_changed))
-
-    def _replaced(self) -> str:
-        return f"{self._path} was moved, deleted or replaced while it was the store. {REPLACED}"

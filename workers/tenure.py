@@ -81,9 +81,7 @@ class Tenure:
         found = store_file.file_id(path)
         self._store = self._store or found
         if found != self._store:
-            raise WrongStore(
-                f"{path} was moved, deleted or replaced while the service ran. {store_file.REPLACED}"
-            )
+            raise WrongStore(store_file.replaced(path))
 
     def _refuse(self, exc: Exception) -> None:
         """Say why this process does not write, in the log once and in the heartbeat while it lasts."""

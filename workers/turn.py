@@ -25,7 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from workers import faults, ownership, pauses
 from workers.conf import settings
 from workers.connections import connect
-from workers.exceptions import LeaseUnavailable, StoreNotReady
+from workers.exceptions import LeaseUnavailable
 from workers.lease import Lease
 
 POLL_SECONDS = 0.02
@@ -104,7 +104,9 @@ class Turn:
         deadline = time.monotonic() + limit
         try:
             with connect(timeout_seconds=2.0) as client:
-                asks = not _is_of_another_store(client)
+                # Another store's writer does not hold this lease. While nothing is known, whoever asks may be
+                # the very `migrate` that makes it known.
+                asks = not ownership.is_known_to_be_anothers(client)
                 try:
                     if asks:
                         pauses.request(client, pauses.Kind.COMMAND, pause, seconds=limit)
@@ -200,14 +202,6 @@ def _is_in_transaction(connection: sqlite3.Connection) -> bool:
 
 def _purpose() -> str:
     return f"manage.py {sys.argv[1]}" if len(sys.argv) > 1 else f"process {os.getpid()}"
-
-
-def _is_of_another_store(client: redis.Redis) -> bool:
-    """Return whether a pause would be that of another store's writer, who does not hold this lease."""
-    try:
-        return ownership.is_of_another_store(client)
-    except StoreNotReady:
-        return False  # the very command that asks may be the `migrate` that makes it ready
 
 
 def _ring() -> None:

@@ -164,8 +164,10 @@ class Watch:
         """`leave_mark` keeps what the next one who writes must know, should this process die."""
         self._leave_mark = leave_mark
         self._path = path()
+        # Looked at by its name as it was given: a link may come to lead elsewhere.
+        self._name = Path(connections["default"].settings_dict["NAME"])
         self._names = (self._path, log_path(self._path), Path(f"{self._path}-shm"))
-        self._store = file_id(self._path)
+        self._store = file_id(self._name)
         self._opened: _Opened | None = None
 
     def note(self) -> None:
@@ -173,13 +175,13 @@ class Watch:
 
         To be called after each opening and each checkpoint. Raises WrongStore, and django.db.Error.
         """
-        if file_id(self._path) != self._store:
+        if file_id(self._name) != self._store:
             raise WrongStore(replaced(self._path))
         with connection.cursor() as cursor:
             # A read, because SQLite opens its log only then.
             cursor.execute("SELECT 1 FROM sqlite_master LIMIT 1")
             cursor.fetchall()
-        found = self._path.stat()
+        found = self._name.stat()
         self._opened = _Opened(
             connection.connection,
             tuple(file_id(name) for name in self._names),
@@ -200,7 +202,7 @@ class Watch:
                 return str(exc)
             return ""
         try:
-            found = self._path.stat()
+            found = self._name.stat()
         except OSError:
             return replaced(self._path)
         if (found.st_dev, found.st_ino) != opened.files[0]:

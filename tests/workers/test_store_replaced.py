@@ -151,6 +151,31 @@ def test_a_change_during_the_commit_is_noticed_before_anybody_is_told(
     assert stream.length(clean_redis) == 1
 
 
+def test_a_link_that_comes_to_lead_to_another_store_is_noticed(
+    tenure: Tenure, clean_redis: redis.Redis
+) -> None:
+    original = path()
+    tenure.end(reason="test")
+    link = original.with_name("current.sqlite3")
+    link.symlink_to(original)
+    connection.settings_dict["NAME"] = str(link)
+    linked = Tenure()
+    assert linked.try_begin()
+    try:
+        link.with_name("next").symlink_to(f"{original}.backup")
+        os.replace(link.with_name("next"), link)
+        add("after")
+
+        drain(linked)
+
+        assert stream.length(clean_redis) == 1
+        writer = queue_status().writer
+        assert writer is not None
+        assert "Stop the service" in writer.fault
+    finally:
+        linked.end(reason="test")
+
+
 def test_a_store_that_comes_back_is_written_again(tenure: Tenure, clean_redis: redis.Redis) -> None:
     move_away()
     add("after")

@@ -44,13 +44,18 @@ def commit_batch(
     return _commit_batch(writes, lambda write: _set_aside(write) if set_aside(write) else None, on_progress)
 
 
-def _commit_batch(writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]) -> list[Answer]:
+def _commit_batch(
+    writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None], *, is_second: bool = False
+) -> list[Answer]:
     try:
         answers, put_off = _commit(writes, verdict, on_progress)
     except TransactionLost as lost:
-        if lost.write is not None:
-            return _commit_batch(_again(writes), _with(verdict, lost), on_progress)
-        return _one_by_one(writes, verdict, on_progress)
+        if lost.write is None:
+            return _one_by_one(writes, verdict, on_progress)
+        if is_second:
+            # There may be many: to apply all the others once more for each of them would take for ever.
+            return _one_by_one(writes, _with(verdict, lost), on_progress)
+        return _commit_batch(_again(writes), _with(verdict, lost), on_progress, is_second=True)
     except Exception as exc:
         faults.raise_if_transient(exc)
         if len(writes) > 1:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.test import override_settings
 
 from tests.jottings.models import Jotting
 from tests.jottings.write_functions import texts
-from workers import Result, Write, commit, fence, write_function
+from workers import Result, Write, WriteFunction, commit, fence, write_function
 from workers.models import Receipt
 from workers.registry import _functions
 from workers.writes import Kind, Outcome, decode, encode, new_token
@@ -300,3 +301,31 @@ def test_another_connection_of_the_process_is_not_fenced_in() -> None:
     assert [outcome.kind for outcome in outcomes(write("fence.thread"))] == [Kind.COMMITTED]
     assert other.execute("SELECT a FROM t").fetchall() == [(1,)]
     other.close()
+
+
+def test_the_neighbours_of_many_writes_that_end_the_transaction_are_applied_three_times_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    applied: Counter[str] = Counter()
+
+    def close(write: Write) -> Result:
+        applied[write.token] += 1
+        if not write.arguments:
+            connection.close()
+        return Result()
+
+    monkeypatch.setitem(_functions, "jottings.close", WriteFunction("jottings.close", close))
+    writes = [
+        Write(
+            function="jottings.close",
+            arguments={"stays": True} if number == 1 else {},
+            token=new_token(),
+            write_id=number,
+        )
+        for number in range(1, 31)
+    ]
+
+    answers = commit.commit_batch(writes)
+
+    assert [outcome.kind for _, outcome in answers] == [Kind.COMMITTED] + [Kind.FAILED] * 29
+    assert max(applied.values()) <= 3

@@ -23,9 +23,10 @@ RUN python -m compileall -q project items workers
 # A new volume takes over the owner, the mode and the empty `static`, whose absence WhiteNoise warns about.
 RUN install -d -m 0700 -o app -g app /data /data/static
 ENV DATA_DIR=/data \
+    DJANGO_SETTINGS_MODULE=project.settings \
     HOST=0.0.0.0 \
     PYTHONUNBUFFERED=1
 USER app
 EXPOSE 8000
 
-CMD ["gunicorn", "project.wsgi:application", "--config", "/app/project/gunicorn_conf.py"]
+CMD ["gunicorn", "project.wsgi:application", "--config", "/app/workers/web/gunicorn_conf.py"]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from project.parent_death import exit_with_parent
+from workers.up.parent_death import exit_with_parent
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -1,4 +1,4 @@
-"""The Celery app. Its worker is the writer: `celery -A project worker --pool solo --concurrency 1`."""
+"""The Celery app. Its worker is the writer: `manage.py writer`."""
 
 import os
 import warnings
@@ -6,7 +6,7 @@ import warnings
 from celery import Celery
 from celery.exceptions import SecurityWarning
 
-from workers.bootsteps import PromptAMQP, make_writer
+from workers.celery import prepare
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 # small machines, it would be five lines at each start of each worker.
 warnings.filterwarnings("ignore", "You're running the worker with superuser", SecurityWarning)
 
-app = Celery("project", amqp=PromptAMQP)
+app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-make_writer(app)
+prepare(app)

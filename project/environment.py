@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from project import redis_address
-from project.redis_address import RedisAddress
 from workers.conf import Setting
+from workers.up import InvalidRedisAddress, RedisAddress, parse_redis_url, without_password
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 
@@ -155,9 +154,9 @@ def redis(name: str) -> RedisAddress | None:
     if raw is None:
         return None
     try:
-        return redis_address.parse(raw)
-    except redis_address.InvalidRedisAddress as exc:
-        shown = redis_address.without_password(raw)
+        return parse_redis_url(raw)
+    except InvalidRedisAddress as exc:
+        shown = without_password(raw)
         raise InvalidEnvironment(f"{name}={shown!r} {exc}") from None
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from kombu import Queue
 
-from project import data_dir, embedded_redis, environment, secret_key
-from project.redis_address import RedisAddress
+from project import data_dir, environment, secret_key
 from workers.conf import WriteSettings, all_settings
+from workers.up import RedisAddress, socket_path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = data_dir.prepare(environment.path("DATA_DIR", BASE_DIR / "var"))
@@ -34,14 +34,14 @@ WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 1_000, at_least=1, at_m
 if environment.boolean("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
-# Proxies that append to X-Forwarded-For, and how often passwords may be tried: see project/attempts.py.
+# Proxies that append to X-Forwarded-For, and how often passwords may be tried: project/accounts/attempts.py.
 PROXIES = environment.integer("PROXIES", 0, at_least=0, at_most=10)
 LOGIN_ATTEMPTS = environment.integer("LOGIN_ATTEMPTS", 10, at_least=1, at_most=1_000_000)
 LOGIN_WINDOW_SECONDS = environment.integer("LOGIN_WINDOW_SECONDS", 300, at_least=1, at_most=86_400)
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
 
 INSTALLED_APPS = [
-    "project.apps.AdminConfig",
+    "project.admin.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -53,24 +53,27 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # Before `workers`, whose `up` it extends.
+    "project.demo",
     "workers",
     "items",
+    "project.api",
     # Last: it replaces a signal that django.contrib.auth connects when it is ready.
-    "project.apps.ProjectConfig",
+    "project.accounts",
 ]
 MIDDLEWARE = [
-    "project.middleware.KeptRequests",
-    "project.middleware.Bodies",
+    "project.api.middleware.KeptRequests",
+    "project.api.middleware.Bodies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
-    "project.middleware.MissingSlash",
+    "project.api.middleware.MissingSlash",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "project.middleware.AdminMessages",
-    "project.refusals.Refusals",
+    "project.api.middleware.AdminMessages",
+    "project.api.refusals.Refusals",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
@@ -89,7 +92,7 @@ TEMPLATES = [
     }
 ]
 
-# The pragmas and the transaction mode depend on the process's role: see workers/store.py.
+# The pragmas and the transaction mode depend on the process's role: see workers/store/opening.py.
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -103,7 +106,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without REDIS_URL everything meets at the socket of the Redis that `manage.py up` starts.
-_redis = environment.redis("REDIS_URL") or RedisAddress.of_socket(embedded_redis.socket_path(DATA_DIR))
+_redis = environment.redis("REDIS_URL") or RedisAddress.of_socket(socket_path(DATA_DIR))
 REDIS_URL = _redis.url
 WRITE_KEY_PREFIX = environment.read(WriteSettings.__dict__["WRITE_KEY_PREFIX"])
 CACHES = {
@@ -122,7 +125,7 @@ SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 CELERY_BROKER_URL = _redis.broker_url
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{WRITE_KEY_PREFIX}:celery:",
-    # Of web processes; workers/bootsteps.py gives the worker more.
+    # Of web processes; workers/writer/worker/bootsteps.py gives the worker more.
     "socket_timeout": 0.5,
     "socket_connect_timeout": 0.5,
     "max_retries": 0,
@@ -133,7 +136,8 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
-# Tasks of one's own are for a worker of their own, see workers/bootsteps.py. More queues may be named here.
+# Tasks of one's own are for a worker of their own, see workers/writer/worker/bootsteps.py. More queues may be
+# named here.
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_QUEUES = [Queue("default"), Queue("writer")]
 CELERY_WORKER_POOL = "solo"
@@ -143,16 +147,16 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "project.authentication.BearerAuthentication",
+        "project.accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["workers.rest.codec.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["workers.rest.codec.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "workers.rest.codec.PlainNegotiation",
-    "DEFAULT_METADATA_CLASS": "project.metadata.Metadata",
-    "DEFAULT_SCHEMA_CLASS": "workers.rest.openapi.WriteSchema",
-    "EXCEPTION_HANDLER": "project.exception_handler.exception_handler",
+    "DEFAULT_METADATA_CLASS": "project.api.metadata.Metadata",
+    "DEFAULT_SCHEMA_CLASS": "workers.rest.schema.openapi.WriteSchema",
+    "EXCEPTION_HANDLER": "project.api.exception_handler.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "AUTO_REFRESH": False, "TOKEN_TTL": timedelta(days=365)}
@@ -161,9 +165,9 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A REST API whose every write is committed to SQLite by one writer, in order, once.",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
-    "GET_LIB_DOC_EXCLUDES": "workers.rest.docstrings.lib_doc_excludes",
+    "GET_LIB_DOC_EXCLUDES": "workers.rest.schema.docstrings.lib_doc_excludes",
     "SCHEMA_PATH_PREFIX": "/api/",
-    "POSTPROCESSING_HOOKS": ["project.schema.document_what_is_shared"],
+    "POSTPROCESSING_HOOKS": ["project.api.schema.document_what_is_shared"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
@@ -174,7 +178,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-AUTHENTICATION_BACKENDS = ["project.authentication.QueuedRehashBackend"]
+AUTHENTICATION_BACKENDS = ["project.accounts.authentication.QueuedRehashBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -196,7 +200,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"short_refusals": {"()": "project.log_lines.ShortRefusals"}},
+    "filters": {"short_refusals": {"()": "workers.web.log_lines.ShortRefusals"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["short_refusals"]}
     },

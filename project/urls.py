@@ -1,17 +1,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from project import health
-from project.docs import DocsView, SchemaView
-from project.middleware import ADMIN_PATH
-from project.root import RootView
-from project.sessions import SessionA, SessionB
-from workers.rest.views import WriteStatusView
+from project.api import health
+from project.api.docs import DocsView, SchemaView
+from project.api.middleware import ADMIN_PATH
+from project.api.root import RootView
+from project.demo.views import SessionA, SessionB
 
 urlpatterns = [
     path("", RootView.as_view(), name="root"),
     path("api/", include("items.urls")),
-    path("api/writes/<int:write_id>/", WriteStatusView.as_view(), name="write-status"),
+    path("api/", include("workers.rest.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", DocsView.as_view(url_name="schema"), name="docs"),
     path("session_a", SessionA.as_view(), name="session-a"),
@@ -20,7 +19,7 @@ urlpatterns = [
     path("health/ready", health.ready, name="health-ready"),
     path(ADMIN_PATH.removeprefix("/"), admin.site.urls),
 ]
-handler400 = "project.exception_handler.bad_request"
-handler403 = "project.exception_handler.permission_denied"
-handler404 = "project.exception_handler.not_found"
-handler500 = "project.exception_handler.server_error"
+handler400 = "project.api.exception_handler.bad_request"
+handler403 = "project.api.exception_handler.permission_denied"
+handler404 = "project.api.exception_handler.not_found"
+handler500 = "project.api.exception_handler.server_error"

@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from workers.roles import Role, set_role
+from workers import Role, set_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 set_role(Role.WEB)

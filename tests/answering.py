@@ -7,8 +7,8 @@ from typing import Any
 import redis
 from django.db import connection
 
-from workers import heartbeat
-from workers.writer import Writer
+from workers.stream import heartbeat
+from workers.writer.loop import Writer
 
 Answered = Callable[[Callable[[], Any]], Any]
 """Makes a request in another thread while the writer is at work, and returns its answer."""

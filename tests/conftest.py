@@ -7,11 +7,12 @@ import redis
 from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
-from project import embedded_redis
 from tests.answering import Answered, answering
-from workers import identity, ownership
-from workers.roles import Role, set_role
-from workers.writer import Writer
+from workers.store import identity
+from workers.store.roles import Role, set_role
+from workers.stream import ownership
+from workers.up import embedded_redis
+from workers.writer.loop import Writer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,8 +3,6 @@
 Other packages import from here (and `workers.rest` for the REST side), from nowhere below.
 """
 
-from workers.client import submit
-from workers.conflicts import conflict_of
 from workers.exceptions import (
     AcceptanceUnknown,
     FileArgument,
@@ -24,15 +22,17 @@ from workers.exceptions import (
     WriteRejected,
     WrongStore,
 )
-from workers.faults import is_cut_off, is_requests_fault, is_stores_fault
-from workers.identity import problem as store_problem
 from workers.off_loop import Busy, Lane
-from workers.principals import user_id
-from workers.registry import WriteFunction, write_function
-from workers.roles import Role, current_role, set_role
-from workers.status import QueueStatus, queue_status
-from workers.submission import Submission
-from workers.turn import end_turn, forbid_pause
+from workers.operations.absence import why_no_writer
+from workers.operations.status import QueueStatus, queue_status
+from workers.registry import WriteFunction, user_id, write_function
+from workers.store.conflicts import conflict_of
+from workers.store.errors import is_cut_off, is_requests_fault, is_stores_fault
+from workers.store.identity import problem as store_problem
+from workers.store.lease.command import forbid_pause, release_command_lease
+from workers.store.roles import Role, current_role, set_role
+from workers.submission.client import submit
+from workers.submission.submission import Submission
 from workers.writes import Kind, Outcome, Result, Write
 
 __all__ = [
@@ -52,10 +52,11 @@ __all__ = [
     "QueueStatus",
     "queue_status",
     "store_problem",
-    # Roles, and a command's turn at writing
+    "why_no_writer",
+    # Roles, and the lease of commands
     "Role",
     "current_role",
-    "end_turn",
+    "release_command_lease",
     "forbid_pause",
     "set_role",
     # Calls that block, beside the event loop

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.cache.backends.redis import RedisCache
 
-from workers import identity
+from workers.store import identity
 
 CLEARED_AT_ONCE = 1_000
 

@@ -4,17 +4,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
-from workers import store
 from workers.conf import all_settings, settings
 from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
-from workers.roles import current_role
+from workers.store import pragmas
+from workers.store.roles import current_role
 
 
 @register(Tags.compatibility)
@@ -73,7 +72,7 @@ def _check_database() -> list[CheckMessage]:
         found.append(
             Error(
                 "transaction_mode or init_command in DATABASES overrides what each role needs.",
-                hint="Remove them: workers/store.py sets the transaction mode and the pragmas.",
+                hint="Remove them: workers/store/opening.py sets the transaction mode and the pragmas.",
                 id="workers.E002",
             )
         )
@@ -89,9 +88,9 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     if connection.vendor != "sqlite":
         return []
     # Except query_only: a command may have its turn at writing.
-    wanted = {name: value for name, value in store.pragmas(current_role()).items() if name != "query_only"}
+    wanted = {name: value for name, value in pragmas.of_role(current_role()).items() if name != "query_only"}
     try:
-        actual = store.read_pragmas(connection, wanted)
+        actual = pragmas.read(connection, wanted)
     except (WrongStore, DatabaseError) as exc:
         return [
             Error(
@@ -107,17 +106,6 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         for name, value in wanted.items()
         if actual[name] != value and actual[name] != "memory"
     ]
-
-
-@register(Tags.urls)
-def check_views(**_: Any) -> list[CheckMessage]:
-    """Look at the views that hand writes over, where DRF is in use."""
-    if not apps.is_installed("rest_framework"):
-        return []
-    # Not at the top: the writer needs neither DRF nor the URLconf, and loading them takes time.
-    from workers.rest.checks import check_views
-
-    return check_views()
 
 
 @register(Tags.compatibility)

@@ -86,7 +86,7 @@ class UnfitArgument(WritePathError, ValueError):
 class UnsupportedArgument(WritePathError, TypeError):
     """A write has a value that the stream cannot carry, so nothing was accepted: the view's mistake."""
 
-    remedy = "Hand over what the table in workers/values.py lists."
+    remedy = "Hand over what the table in workers/encoding/values.py lists."
 
     def __init__(self, place: str, what: str) -> None:
         super().__init__(f"The argument {place} is {what}, which the stream cannot carry. {self.remedy}")

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.db import models
 
-from workers.exact_json import from_json
+from workers.encoding.exact_json import from_json
 from workers.writes import Kind
 
 
 class Receipt(models.Model):
-    """What became of one write. Inserted by the writer only, see workers/receipts.py."""
+    """What became of one write. Inserted by the writer only, see workers/store/receipts.py."""
 
     write_id = models.BigIntegerField(primary_key=True, help_text="Place in the order of acceptance.")
     token = models.UUIDField(unique=True, help_text="One receipt per token, however often the write is sent.")

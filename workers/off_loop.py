@@ -11,6 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+# Who patches does so before anything else is imported: see workers/web/gunicorn_conf.py.
+_monkey = sys.modules.get("gevent.monkey")
+_IS_PATCHED = _monkey is not None and bool(_monkey.is_module_patched("threading"))
+if _IS_PATCHED:
+    from gevent.lock import Semaphore
+    from gevent.threadpool import ThreadPool
+
 T = TypeVar("T")
 
 NICENESS = 10
@@ -23,8 +30,7 @@ class Busy(Exception):
 
 def is_needed() -> bool:
     """Return whether a call that blocks would stop others of this process."""
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
+    return _IS_PATCHED
 
 
 class Lane:
@@ -70,9 +76,6 @@ class Lane:
             self._waiting -= 1
 
     def _begin(self) -> None:
-        from gevent.lock import Semaphore
-        from gevent.threadpool import ThreadPool
-
         self._free = Semaphore(self._threads)
         self._pool = ThreadPool(self._threads)
 

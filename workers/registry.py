@@ -14,6 +14,9 @@ the store (mail, HTTP) belong into `transaction.on_commit`. WRITE_FUNCTIONS.md t
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
 
 from workers.exceptions import UnknownWriteFunction
 from workers.writes import Result, Write
@@ -77,3 +80,8 @@ def find(name: str) -> WriteFunction:
         raise UnknownWriteFunction(
             f"No write function is named {name!r}. Is its app installed, and the writer of the same version?"
         ) from None
+
+
+def user_id(write: Write) -> Any:
+    """Return the primary key of the user who asked, in its own type, or None for nobody in particular."""
+    return get_user_model()._meta.pk.to_python(write.principal) if write.principal else None

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from workers import exact_json, values
+from workers.encoding import exact_json, values
 from workers.exceptions import UndecodableEntry
 
 _TOKEN = re.compile("[0-9a-f]{32}")
@@ -39,11 +39,11 @@ class Write:
     function: str
     """The registered name of the write function."""
     arguments: Mapping[str, Any]
-    """What the write function is given, in the types of workers/values.py."""
+    """What the write function is given, in the types of workers/encoding/values.py."""
     token: str
     """Makes the write unique, however often it is sent: one receipt per token. 32 hexadecimal digits."""
     principal: str = ""
-    """Who asked, as a text: the primary key of a user, or empty. See workers/principals.py."""
+    """Who asked, as a text: the primary key of a user, or empty. See `workers.user_id`."""
     fingerprint: str = ""
     """Digest of the request behind an Idempotency-Key; empty without one."""
     reply_to: str = ""
@@ -103,7 +103,7 @@ def new_token() -> str:
 def encode(write: Write) -> bytes:
     """Return the form in which the write travels in the stream.
 
-    Raises UnfitArgument and UnsupportedArgument, see workers/values.py.
+    Raises UnfitArgument and UnsupportedArgument, see workers/encoding/values.py.
     """
     parts: list[Any] = [write.token, write.function, values.pack(write.arguments), write.principal]
     parts += [write.fingerprint, write.reply_to, *([write.retry_of] if write.retry_of else [])]

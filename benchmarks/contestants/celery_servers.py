@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from benchmarks.contestants.django_servers import DjangoServer
 from benchmarks.contestants.one_writer import WORKER_OPTIONS, redis_command
-from project import embedded_redis
+from workers.up import embedded_redis
 
 APPS = {"celery-task": "benchmarks.peers.celery_app", "celery-batches": "benchmarks.peers.celery_batches_app"}
 

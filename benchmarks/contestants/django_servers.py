@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.contestants.server import Rows, Server
 from benchmarks.processes import BASE_DIR
 
-SERVICE_CONFIG = "project/gunicorn_conf.py"
+SERVICE_CONFIG = "workers/web/gunicorn_conf.py"
 PEER_CONFIG = "benchmarks/peers/gunicorn_conf.py"
 
 

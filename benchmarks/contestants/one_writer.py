@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.contestants.django_servers import SERVICE_CONFIG, gunicorn
 from benchmarks.contestants.server import Server
 from benchmarks.processes import BASE_DIR, Processes
-from project import embedded_redis
+from workers.up import embedded_redis
 
 # fmt: off
 WORKER_OPTIONS = [
@@ -26,7 +26,7 @@ def redis_command(python: str, directory: Path) -> list[str]:
     """
     binary = shutil.which("redis-server")
     if binary is None:
-        code = "from project import embedded_redis; print(embedded_redis.find_binary())"
+        code = "from workers.up import embedded_redis; print(embedded_redis.find_binary())"
         binary = subprocess.run(
             [python, "-c", code], cwd=BASE_DIR, capture_output=True, text=True, check=True
         ).stdout.strip()
@@ -65,8 +65,7 @@ class OneWriterServer(Server):
         self.processes.wait_until(lambda: embedded_redis.answers(self.redis_socket))
 
     def start_writer(self, name: str) -> None:
-        command = [self.bench.python, "-m", "celery", "--quiet", "-A", "project", "worker"]
-        self.processes.start(name, [*command, *WORKER_OPTIONS, "--hostname", f"{name}@%h"])
+        self.processes.start(name, [self.bench.python, "manage.py", "writer", "--name", name])
 
     @property
     def redis_socket(self) -> Path:

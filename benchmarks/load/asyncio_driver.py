@@ -7,8 +7,8 @@ from collections import Counter
 
 from benchmarks.load.request import Request, name_prefix
 from benchmarks.load.result import BUCKETS_PER_DECADE, LoadResult
-from project.load_wire import Unanswered, Wire
-from project.target import Target
+from project.demo.connection import Unanswered, Wire
+from project.demo.server import Target
 
 SLOW_SECONDS = 2.0
 PAUSE_SECONDS = 0.05

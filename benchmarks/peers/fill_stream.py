@@ -10,29 +10,30 @@ import django
 django.setup()
 
 from benchmarks.load import name_prefix  # noqa: E402
-from workers import Write, stream  # noqa: E402
-from workers.connections import connect  # noqa: E402
-from workers.submitter import APPENDS_AT_ONCE  # noqa: E402
+from workers import Write  # noqa: E402
+from workers.stream import redis_stream  # noqa: E402
+from workers.stream.redis_client import connect  # noqa: E402
+from workers.submission.submitter import APPENDS_AT_ONCE  # noqa: E402
 from workers.writes import encode, new_token  # noqa: E402
 
 
 def main(run: str, count: int) -> None:
     client = connect(timeout_seconds=10)
-    script = stream.append_script(client)
+    script = redis_stream.append_script(client)
     for start in range(0, count, APPENDS_AT_ONCE):
         appends = [_append(run, number) for number in range(start, min(start + APPENDS_AT_ONCE, count))]
-        refused = [answer for answer in stream.append(script, appends).answers if not answer.isdigit()]
+        refused = [answer for answer in redis_stream.append(script, appends).answers if not answer.isdigit()]
         if refused:
             sys.exit(f"not accepted: {refused[0].decode()}")
 
 
-def _append(run: str, number: int) -> stream.Append:
+def _append(run: str, number: int) -> redis_stream.Append:
     name = f"{name_prefix(run)}{number}"
     # The principal is the id of the user who asks, as the view has it.
     write = Write(
         function="items.create", arguments={"data": {"name": name}}, token=new_token(), principal="1"
     )
-    return stream.Append(payload=encode(write), waits=False)
+    return redis_stream.Append(payload=encode(write), waits=False)
 
 
 if __name__ == "__main__":

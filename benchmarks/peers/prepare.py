@@ -7,10 +7,10 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
-from project import demo  # noqa: E402
+from project.demo import access  # noqa: E402
 from workers import Role, set_role  # noqa: E402
 
 if __name__ == "__main__":
     set_role(Role.COMMAND)
     call_command("migrate", verbosity=0)
-    demo.prepare(settings.DATA_DIR)
+    access.prepare(settings.DATA_DIR)

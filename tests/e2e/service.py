@@ -17,27 +17,24 @@ from typing import Any
 
 import redis
 
-from project import embedded_redis
-from project.redis_address import RedisAddress
 from tests.waiting import until
+from workers.up import embedded_redis
+from workers.up.redis_address import RedisAddress
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 PYTHON = sys.executable
-WRITER = [
-    *(PYTHON, "-m", "celery", "--quiet", "-A", "project", "worker", "--pool", "solo", "--concurrency", "1"),
-    *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
-]
-WEB = [PYTHON, "-m", "gunicorn", "project.wsgi:application", "--config", "project/gunicorn_conf.py"]
+WRITER = [PYTHON, "manage.py", "writer", "--loglevel", "INFO"]
+WEB = [PYTHON, "-m", "gunicorn", "project.wsgi:application", "--config", "workers/web/gunicorn_conf.py"]
 
 PREPARE = """
 import django; django.setup()
 from django.conf import settings
 from django.core.management import call_command
-from project import demo
+from project.demo import access
 from workers import Role, set_role
 set_role(Role.COMMAND)
 call_command("migrate", verbosity=0)
-demo.prepare(settings.DATA_DIR)
+access.prepare(settings.DATA_DIR)
 """
 
 
@@ -89,7 +86,8 @@ class Service:
 
     @property
     def environment(self) -> dict[str, str]:
-        environment = os.environ | {"DATA_DIR": str(self.directory), "PORT": str(self.port), "DEMO": "1"}
+        environment = {"DJANGO_SETTINGS_MODULE": "project.settings"} | os.environ
+        environment |= {"DATA_DIR": str(self.directory), "PORT": str(self.port), "DEMO": "1"}
         return environment | {"WEB_PROCESSES": "2", "PYTHONWARNINGS": "default"} | dict(self.settings)
 
     def start(self, part: str) -> None:

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from project import schema
+from project.api import schema
 from tests.e2e.service import Answer, Service
 
 pytestmark = pytest.mark.xdist_group("bad-input")

@@ -187,9 +187,8 @@ def test_a_web_process_that_is_killed_loses_nothing_that_it_handed_over(service:
 
 def test_a_worker_with_wrong_flags_does_not_start(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.stop("writer")
-    wrong = [word if word != "solo" else "prefork" for word in parts.WRITER]
-    wrong[wrong.index("--concurrency") + 1] = "2"
-    monkeypatch.setattr(parts, "WRITER", [*wrong, "--queues", "writer"])
+    worker = [parts.PYTHON, "-m", "celery", "--quiet", "-A", "project", "worker", "--queues", "writer"]
+    monkeypatch.setattr(parts, "WRITER", [*worker, "--pool", "prefork", "--concurrency", "2"])
 
     service.start("writer")
 

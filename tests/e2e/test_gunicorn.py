@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from project.log_lines import MAX_LENGTH
 from tests.e2e.service import Service
+from workers.web.log_lines import MAX_LENGTH
 
 pytestmark = pytest.mark.xdist_group("gunicorn")
 

@@ -9,10 +9,10 @@ from signal import SIGHUP
 
 import pytest
 
-from project import embedded_redis
 from tests.e2e.service import Service
 from tests.e2e.test_turns import Load
 from tests.waiting import until
+from workers.up import embedded_redis
 
 
 @pytest.fixture

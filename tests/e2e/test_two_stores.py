@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from project import embedded_redis
 from tests.e2e.service import BASE_DIR, PYTHON, Service
 from tests.waiting import until
+from workers.up import embedded_redis
 
 APP_TEST = """
 from rest_framework.test import APITestCase

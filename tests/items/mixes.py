@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from workers.conditions import BY, CONDITION
+from workers.stream.conditions import BY, CONDITION
 from workers.writes import Write, decode, encode, new_token
 
 FIRST_WRITE_ID = 100

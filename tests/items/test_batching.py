@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from items import rows
 from items.models import Item
 from tests.items.mixes import Mix, mixes
-from workers import commit, receipts, registry
+from workers import registry
+from workers.store import receipts
+from workers.writer import commit
 from workers.writes import Outcome, Write
 
 pytestmark = [

@@ -10,7 +10,8 @@ from rest_framework.exceptions import ValidationError
 from items import rows
 from items.bodies import BULK_MAX_ITEMS, bulk_arguments
 from items.models import Item
-from workers import Outcome, Write, commit
+from workers import Outcome, Write
+from workers.writer import commit
 from workers.writes import Kind, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)

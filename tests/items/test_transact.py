@@ -11,8 +11,9 @@ from rest_framework.exceptions import ValidationError
 from items import rows
 from items.models import Item
 from items.operations import TRANSACTION_MAX_OPERATIONS, transaction_arguments
-from workers import Outcome, Write, commit
+from workers import Outcome, Write
 from workers.rest import ProblemError
+from workers.writer import commit
 from workers.writes import Kind, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,9 +12,9 @@ import yaml
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from project import embedded_redis, service
-from workers import keys
 from workers.conf import WriteSettings, all_settings
+from workers.stream import keys
+from workers.up import embedded_redis, service
 
 ROOT = Path(django_settings.BASE_DIR)
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -39,7 +39,8 @@ def test_writer_and_web_server_are_those_of_up(services: dict[str, Any]) -> None
     up = {part.name: part.command for part in service.parts(None)}
 
     last_line = services["writer"]["command"][-1].replace("\\\n", "").splitlines()[-1]
-    assert shlex.split(last_line) == ["exec", *up["writer"][2:]]
+    command = ["exec", "python", *(word.replace(f"{ROOT}/", "") for word in up["writer"][1:3])]
+    assert shlex.split(last_line) == command
     assert services["web"]["command"] == [
         "gunicorn",
         *(word.replace(f"{ROOT}/", "/app/") for word in up["web"][3:]),

@@ -119,7 +119,7 @@ def test_a_path_is_taken_literally(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     "program",
     [
         ["celery", "--quiet", "-A", "project", "worker"],
-        ["gunicorn", "project.wsgi:application", "--config", "project/gunicorn_conf.py"],
+        ["gunicorn", "project.wsgi:application", "--config", "workers/web/gunicorn_conf.py"],
     ],
 )
 def test_every_program_ends_with_the_one_line(program: list[str], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from tests.torture.history import History, Sent, Verdict, parse_name
 from tests.torture.snapshot import Receipt, Snapshot
-from workers import idempotency
+from workers.submission import idempotency
 
 FUNCTIONS = {
     "create": "items.create",

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import redis
 
-from project import embedded_redis
 from tests.e2e.service import BASE_DIR, PYTHON, WEB, Service, prepare_data
 from tests.waiting import until
+from workers.up import embedded_redis
 
 DISK_BYTES = 256 * 1024 * 1024
 """Size of the store's own small disk, where one can be mounted."""
@@ -110,11 +110,7 @@ class TorturedService(Service):
             return [str(binary), *embedded_redis.prepare(self.home / "queue")]
         if part == "web":
             return WEB
-        return [
-            *(PYTHON, "-m", "tests.torture.hooked_writer", "--quiet", "-A", "project", "worker"),
-            *("--pool", "solo", "--concurrency", "1", "--hostname", f"{part}@%h", "--without-gossip"),
-            *("--without-mingle", "--without-heartbeat", "--loglevel", "INFO"),
-        ]
+        return [PYTHON, "-m", "tests.torture.hooked_writer", "--name", part, "--loglevel", "INFO"]
 
 
 @contextlib.contextmanager

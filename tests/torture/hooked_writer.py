@@ -1,6 +1,6 @@
 """The worker with hooks of the test's own, so that it can be made to die at an exact moment.
 
-    TORTURE_HOOKS=<directory> python -m tests.torture.hooked_writer <arguments of celery>
+    TORTURE_HOOKS=<directory> python -m tests.torture.hooked_writer <options of `manage.py writer`>
 
 When a file named like a moment is in the directory, whoever reaches that moment first removes it and dies.
 TORTURE_BREAK_RECEIPTS=1 breaks the receipt check, to show that the checker notices.
@@ -13,10 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from celery.__main__ import main
-
-import project  # noqa: F401  # the order of imports that `celery -A project` has
-from workers import outcomes, receipts, stream
+from manage import main
+from workers.store import receipts
+from workers.stream import outcomes, redis_stream
 
 BEFORE_COMMIT = "before-commit"
 """The receipts are written, the transaction is open."""
@@ -62,8 +61,8 @@ def break_receipts() -> None:
 if __name__ == "__main__":
     receipts.insert = after(receipts.insert, BEFORE_COMMIT)
     outcomes.announce = before(outcomes.announce, AFTER_COMMIT)
-    stream.acknowledge = before(stream.acknowledge, AFTER_ANNOUNCE)
+    redis_stream.acknowledge = before(redis_stream.acknowledge, AFTER_ANNOUNCE)
     if os.environ.get("TORTURE_BREAK_RECEIPTS"):
         break_receipts()
-    sys.argv[0] = "celery"
+    sys.argv[:1] = ["manage.py", "writer"]
     main()

@@ -8,7 +8,7 @@ import pytest
 from tests.torture import checker
 from tests.torture.history import History, from_events, item_name
 from tests.torture.snapshot import Receipt, Row, Snapshot
-from workers import idempotency
+from workers.submission import idempotency
 
 CREATE, UPDATE, DELETE = "0.0.000001", "0.0.000002", "0.0.000003"
 

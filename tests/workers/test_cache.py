@@ -3,8 +3,8 @@ import redis
 from django.conf import settings
 from django.core.cache import caches
 
-from workers import identity
 from workers.cache import SharedRedisCache
+from workers.store import identity
 
 
 def cache(prefix: str = "writes:cache") -> SharedRedisCache:

@@ -9,9 +9,8 @@ from pathlib import Path
 from django.db import connection
 
 from tests.waiting import until
-from workers import end_turn
-from workers.lease import Lease
-from workers.lease_probe import is_held
+from workers import release_command_lease
+from workers.store.lease.lease import Lease, is_held
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -20,20 +19,20 @@ import sys, time
 import django
 django.setup()
 from django.db import connections
-from workers.tenure import Tenure
-from workers.writer import Drained
+from workers.writer.worker.leadership import Leadership
+from workers.writer.loop import Drained
 connections["default"].settings_dict["NAME"] = sys.argv[1]
-tenure = Tenure()
+leadership = Leadership()
 while True:
-    if tenure.try_begin() and tenure.writer.drain() is Drained.PAUSE:
-        tenure.end(reason="pause")
+    if leadership.try_begin() and leadership.writer.drain() is Drained.PAUSE:
+        leadership.end(reason="pause")
     time.sleep(0.02)
 """
 
 HOLDER = """
 import sys
 from pathlib import Path
-from workers.lease import Lease
+from workers.store.lease.lease import Lease
 assert Lease(Path(sys.argv[1] + ".lease")).try_acquire(purpose=sys.argv[2])
 sys.stdin.read()
 """
@@ -55,7 +54,7 @@ def store_path() -> Path:
 @contextmanager
 def running(program: str, *arguments: str, says: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run a program until the block ends; with `says`, begin once it has said it."""
-    end_turn()  # the test may have set the scene, and hold the lease for that
+    release_command_lease()  # the test may have set the scene, and hold the lease for that
     command = [sys.executable, "-c", program, str(store_path()), *arguments]
     with subprocess.Popen(
         command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

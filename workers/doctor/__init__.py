@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 import redis
 from django.db import DatabaseError, connections
 
-from workers.connections import connect
 from workers.doctor import disk, host, privacy, redis_server, sqlite_store, write_path
 from workers.doctor.finding import Finding, Level, error, ok
 from workers.exceptions import WrongStore
+from workers.stream.redis_client import connect
 
 REPLY_SECONDS = 2.0
 """Longest wait for a reply of Redis."""

@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers import store
 from workers.doctor.finding import Finding, error, ok, size, warning
+from workers.store import pragmas
 
 MOUNTS = Path("/proc/self/mounts")
 
@@ -34,9 +34,9 @@ SHARED_TYPES = frozenset({"fakeowner", "virtiofs", "fuse", "fuseblk", "prl_fs", 
 
 MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
 
-GIB = 1024 * store.MIB
+GIB = 1024 * pragmas.MIB
 LOW_BYTES, LOW_SHARE = GIB, 0.10
-FULL_BYTES = 100 * store.MIB
+FULL_BYTES = 100 * pragmas.MIB
 
 LOCAL_DISK = (
     "Set DATA_DIR to a directory on a local disk (ext4, xfs, btrfs, zfs, apfs) and move the store there."
@@ -121,11 +121,11 @@ def judge_log(size_bytes: int, readers: str) -> Finding:
     """Say whether the write-ahead log is emptied as it should be; `readers` names who may keep it."""
     name = "store.log"
     found = f"The write-ahead log has {size(size_bytes)}."
-    if size_bytes <= store.JOURNAL_SIZE_LIMIT_BYTES:
+    if size_bytes <= pragmas.JOURNAL_SIZE_LIMIT_BYTES:
         return ok(name, found)
     return warning(
         name,
-        f"{found} More than {size(store.JOURNAL_SIZE_LIMIT_BYTES)} means that it cannot be emptied: a reader "
-        f"keeps a transaction open, or no writer is at work. {readers}",
+        f"{found} More than {size(pragmas.JOURNAL_SIZE_LIMIT_BYTES)} means that it cannot be emptied: a "
+        f"reader keeps a transaction open, or no writer is at work. {readers}",
         "End the long reader (a shell, a backup, a report) or start the writer; the log then shrinks.",
     )

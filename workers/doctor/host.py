@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workers import store
 from workers.doctor import disk
 from workers.doctor.finding import Finding, ok
+from workers.store import opening
 
 PROC = Path("/proc")
 
@@ -35,7 +35,7 @@ def examine(path: Path) -> Iterator[Finding]:
         else ok("store.open_by", "Which processes have it open cannot be told on this system.")
     )
     readers = long_readers(Path(f"{path}-shm"))
-    yield disk.judge_log(store.wal_bytes(), describe_readers(readers))
+    yield disk.judge_log(opening.wal_bytes(), describe_readers(readers))
     if readers:
         yield ok("store.readers", describe_readers(readers))
     yield from overcommit()

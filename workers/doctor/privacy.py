@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workers.doctor.finding import Finding, error, ok, warning
-from workers.private_files import OTHERS, files_in, files_of
+from workers.store.private_files import OTHERS, files_in, files_of
 
 NAME = "disk.privacy"
 SHOWN = 5

@@ -14,10 +14,11 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
-from workers import faults, lease, store, store_file
 from workers.doctor.finding import Finding, error, info, ok, warning
 from workers.exceptions import WrongStore
-from workers.roles import Role, current_role, set_role
+from workers.store import errors, pragmas, store_file
+from workers.store.lease import lease
+from workers.store.roles import Role, current_role, set_role
 
 ROLES = (Role.WRITER, Role.COMMAND, Role.WEB)
 
@@ -27,7 +28,7 @@ PROBLEMS_SHOWN = 5
 
 RESTORE = (
     "Stop the service, keep a copy of the store with its -wal and -shm files, then restore a backup, or "
-    "recover what can be read with `sqlite3 store.sqlite3 .recover`. Look for a failing disk."
+    "recover what can be read with `sqlite3 connection.sqlite3 .recover`. Look for a failing disk."
 )
 
 Version = tuple[int, int, int]
@@ -94,9 +95,9 @@ def as_role(role: Role) -> Finding:
     """Say which pragmas are in force for a role, a command's being those with which it writes."""
     with opened(role) as connection:
         if role is Role.COMMAND:
-            store.apply(connection, store.writing_pragmas())
+            pragmas.apply(connection, pragmas.for_writing())
         names = ("journal_mode", "synchronous", "query_only", "wal_autocheckpoint", "busy_timeout")
-        return judge_pragmas(role, store.read_pragmas(connection, names))
+        return judge_pragmas(role, pragmas.read(connection, names))
 
 
 def judge_pragmas(role: Role, actual: dict[str, Any]) -> Finding:
@@ -158,11 +159,11 @@ def integrity(*, full: bool) -> Finding:
 
 def remedy_for(exc: Exception) -> str:
     """Return what helps when the store cannot be opened or read."""
-    match faults.sqlite_code(exc):
+    match errors.sqlite_code(exc):
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return RESTORE
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "Find the program that locks the store (`store.open_by` below) and end it."
+            return "Find the program that locks the store (`connection.open_by` below) and end it."
         case sqlite3.SQLITE_READONLY:
             # The connection that finds this may not write, so it cannot turn the log on by itself.
             return (

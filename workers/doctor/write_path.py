@@ -8,15 +8,15 @@ from typing import Any
 import redis
 from django.db import connections
 
-from workers import absence, heartbeat, keys, ownership, pauses, stream
-from workers.absence import Holder
 from workers.conf import settings
 from workers.doctor.finding import Finding, Level, error, ok, warning
 from workers.exceptions import StoreNotReady
-from workers.heartbeat import WriterState
-from workers.lease import Lease
-from workers.lease_probe import is_held
-from workers.pauses import Pause
+from workers.operations import absence
+from workers.operations.absence import Holder
+from workers.store.lease.lease import Lease, is_held
+from workers.stream import heartbeat, keys, ownership, pauses, redis_stream
+from workers.stream.heartbeat import WriterState
+from workers.stream.pauses import Pause
 
 NEARLY_FULL_SHARE = 0.80
 
@@ -38,13 +38,13 @@ def examine(client: redis.Redis) -> Iterator[Finding]:
     if whose.level is Level.ERROR:
         return  # all that follows would be told of another store
     pause = pauses.requested(client)
-    waiting = stream.length(client)
+    waiting = redis_stream.length(client)
     yield from judge_pause(pause, now=time.time())
     if connections["default"].vendor == "sqlite":
         yield from _writer_and_lease(client, pause, waiting)
     else:
         yield judge_writer(heartbeat.read(client), is_paused=pause is not None, waiting=waiting)
-    yield judge_stream(waiting, stream.oldest_age_seconds(client))
+    yield judge_stream(waiting, redis_stream.oldest_age_seconds(client))
 
 
 def _judge_owner(client: redis.Redis) -> Finding:
@@ -79,7 +79,7 @@ def lease_without_redis() -> Finding:
     if held is None:
         return judge_lease(held, holder, None)
     if held and not absence.holder_of(holder).is_writer:
-        return _judge_turn(absence.holder_of(holder))
+        return _judge_command_lease(absence.holder_of(holder))
     return ok("lease", f"Held by {_who(holder)}." if held else "Free: nobody writes.")
 
 
@@ -153,11 +153,11 @@ def judge_lease(held: bool | None, holder: dict[str, Any] | None, writer: Writer
             "If it stays so, kill that process: a standby takes over within a second.",
         )
     if (holder or {}).get("purpose") != absence.WRITER:
-        return _judge_turn(absence.holder_of(holder))
+        return _judge_command_lease(absence.holder_of(holder))
     return ok(name, f"Held by {who}.")
 
 
-def _judge_turn(holder: Holder) -> Finding:
+def _judge_command_lease(holder: Holder) -> Finding:
     """Say whether a command keeps the writer waiting for too long."""
     found = f"Held by {holder}"
     if holder.is_stopped or holder.held_seconds > LONG_TURN_SECONDS:

@@ -1,8 +1,8 @@
-"""Gives the store an identity of its own, see workers/identity.py."""
+"""Gives the store an identity of its own, see workers/store/identity.py."""
 
 from django.db import migrations
 
-from workers import identity
+from workers.store import identity
 
 
 def give(apps, schema_editor):

@@ -10,7 +10,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from workers.conf import settings
-from workers.exact_json import from_json, to_json
+from workers.encoding.exact_json import from_json, to_json
 from workers.rest.errors import ProblemError
 
 MAX_DEPTH = 100

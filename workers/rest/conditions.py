@@ -22,13 +22,13 @@ from django.utils.http import parse_http_date_safe
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers.conditions import BY, CONDITION, name_of
 from workers.conf import settings
-from workers.exact_json import to_json
+from workers.encoding.exact_json import to_json
 from workers.exceptions import WriteRejected
 from workers.rest import headers
-from workers.rest.answers import principal_of
 from workers.rest.errors import ProblemError
+from workers.rest.responses import principal_of
+from workers.stream.conditions import BY, CONDITION, name_of
 
 ENVIRON = ("SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT")
 """What the writer is told of the request, for representations that depend on it."""

@@ -21,18 +21,18 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers import idempotency
-from workers.client import submit
-from workers.conditions import CONDITION
 from workers.conf import settings
 from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
-from workers.progress import Progress, wait_until_committed
-from workers.rest import answers, headers
-from workers.rest.answers import body_for, principal_of, queued_response, raise_unless_committed, status_url
+from workers.rest import headers, responses
 from workers.rest.conditions import ConditionsMixin, condition_of
 from workers.rest.errors import ProblemError, problem_of
-from workers.rest.pagination import StableListMixin
+from workers.rest.lists.pagination import StableListMixin
+from workers.rest.responses import body_for, principal_of, queued_response, raise_unless_committed, status_url
 from workers.rest.validation import validated_data
+from workers.stream.conditions import CONDITION
+from workers.submission import idempotency
+from workers.submission.client import submit
+from workers.submission.read_after import Progress, wait_until_committed
 from workers.writes import Outcome
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class _ObjectWriteMixin(QueuedWriteMixin):
         basename = getattr(self, "basename", None)
         if not basename or not isinstance(body, dict) or "id" not in body:
             return None
-        return answers.detail_path(f"{basename}-detail", body["id"])
+        return responses.detail_path(f"{basename}-detail", body["id"])
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         body = outcome.json()

@@ -9,12 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from workers import stream
-from workers.connections import shared_client
 from workers.exceptions import QueueUnavailable, UndecodableEntry
 from workers.models import Receipt, accepted_at
-from workers.rest.answers import QUEUED, principal_of
 from workers.rest.errors import ProblemError, problem_of
+from workers.rest.responses import QUEUED, principal_of
+from workers.stream import redis_stream
+from workers.stream.redis_client import shared_client
 from workers.writes import Kind, decode
 
 LARGEST_WRITE_ID = 2**63 - 1
@@ -56,7 +56,7 @@ class WriteStatusView(APIView):
         unreachable: redis.RedisError | None = None
         entry = None
         try:
-            entry = stream.find(shared_client(), write_id)
+            entry = redis_stream.find(shared_client(), write_id)
         except redis.RedisError as exc:
             unreachable = exc
         receipt = Receipt.objects.filter(write_id=write_id).first()
@@ -81,14 +81,14 @@ def _may_see(request: Request, principal: str) -> bool:
     return is_own or bool(request.user and request.user.has_perm("workers.view_receipt"))
 
 
-def _principal(entry: stream.Entry) -> str:
+def _principal(entry: redis_stream.Entry) -> str:
     try:
         return decode(entry.write_id, entry.payload).principal
     except UndecodableEntry:
         return ""
 
 
-def _queued(entry: stream.Entry) -> dict[str, Any]:
+def _queued(entry: redis_stream.Entry) -> dict[str, Any]:
     return {
         "write_id": str(entry.write_id),
         "status": QUEUED,

@@ -5,9 +5,10 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from workers import heartbeat, identity, keys, ownership, stream
-from workers.connections import connect
 from workers.exceptions import NotAccepted
+from workers.store import identity
+from workers.stream import heartbeat, keys, ownership, redis_stream
+from workers.stream.redis_client import connect
 
 
 class Command(BaseCommand):
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The writer of the stream is at work (pid {writer.pid} on {writer.host}): stop it first."
             )
-        waiting = stream.length(client)
+        waiting = redis_stream.length(client)
         where = f"{owner.path} on {owner.host}" if owner and owner.path else "nobody that is known"
         self.stdout.write(f"The stream {keys.stream()} belongs to {where}; {waiting} writes wait in it.")
         if asks and not self._confirmed(waiting):

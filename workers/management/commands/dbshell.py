@@ -5,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.dbshell import Command as DjangoCommand
 from django.db import connections
 
-from workers.turn import turn
+from workers.store.lease.command import command_lease
 
 
 class Command(DjangoCommand):
@@ -28,11 +28,11 @@ class Command(DjangoCommand):
         if not os.path.exists(connection.settings_dict["NAME"]):
             raise CommandError(f"{connection.settings_dict['NAME']} does not exist. Run `manage.py migrate`.")
         if write:
-            turn.is_kept = True
-            turn.take()
+            command_lease.is_kept = True
+            command_lease.take()
         else:
             options["parameters"] = ["-readonly", *options["parameters"]]
         try:
             super().handle(**options)
         finally:
-            turn.end()
+            command_lease.end()

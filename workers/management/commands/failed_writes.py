@@ -11,13 +11,13 @@ from django.db import DatabaseError
 from rich.markup import escape
 from rich.table import Table
 
-from workers import retries
 from workers.conf import settings
 from workers.exceptions import AcceptanceUnknown, NotAccepted
 from workers.management.console import console
 from workers.models import Receipt
-from workers.retries import Families
-from workers.submission import Submission
+from workers.operations import retries
+from workers.operations.retries import Families
+from workers.submission.submission import Submission
 from workers.writes import Kind
 
 RETRIES_AT_ONCE = 100

@@ -4,9 +4,9 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from workers import absence, operator_pause
-from workers.connections import connect
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore
+from workers.operations import absence, pause
+from workers.stream.redis_client import connect
 
 LONGEST_SECONDS = 3_600
 """A pause that somebody forgot ends by itself before the stream is full."""
@@ -39,8 +39,8 @@ class Command(BaseCommand):
     def handle(self, *, seconds: int, **options: Any) -> None:
         try:
             with connect(timeout_seconds=REPLY_SECONDS) as client:
-                paused = operator_pause.pause(client, seconds=seconds)
-        except (operator_pause.StillWriting, StreamOfAnotherStore, StoreNotReady) as exc:
+                paused = pause.pause(client, seconds=seconds)
+        except (pause.StillWriting, StreamOfAnotherStore, StoreNotReady) as exc:
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
             raise CommandError(

@@ -3,9 +3,9 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
-from workers import operator_pause
-from workers.connections import connect
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore
+from workers.operations import pause
+from workers.stream.redis_client import connect
 
 REPLY_SECONDS = 2.0
 
@@ -20,8 +20,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             with connect(timeout_seconds=REPLY_SECONDS) as client:
-                was_paused, writer = operator_pause.resume(client)
-        except (operator_pause.NobodyWrites, StreamOfAnotherStore, StoreNotReady) as exc:
+                was_paused, writer = pause.resume(client)
+        except (pause.NobodyWrites, StreamOfAnotherStore, StoreNotReady) as exc:
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
             raise CommandError(

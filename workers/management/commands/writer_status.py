@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workers import absence, ownership
-from workers.connections import shared_client
 from workers.exceptions import QueueUnavailable
-from workers.lease import Lease
 from workers.models import Receipt
-from workers.status import QueueStatus, queue_status
+from workers.operations import absence
+from workers.operations.status import QueueStatus, queue_status
+from workers.store.lease.lease import Lease
+from workers.stream import ownership
+from workers.stream.redis_client import shared_client
 from workers.writes import Kind
 
 STYLES = {Kind.COMMITTED: "green", Kind.REJECTED: "yellow", Kind.FAILED: "red"}

@@ -1,0 +1,125 @@
+"""Who is asking: bearer tokens for programs, passwords for people. Nothing here writes the store."""
+
+import logging
+import time
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+from project.accounts import attempts, passwords
+from workers import Kind, WritePathError, submit
+from workers.rest import ProblemError
+
+logger = logging.getLogger(__name__)
+
+UPGRADE_WAIT_SECONDS = 2.0
+
+REMEMBER_SECONDS = 1.0
+"""How long a process takes a token that it has looked up for valid; `revoke_token` waits for it to pass."""
+
+REMEMBERED_TOKENS = 10_000
+"""Tokens that one process remembers at most; only valid ones are, so strangers cannot fill it."""
+
+_remembered: dict[str, tuple[float, tuple[Any, Any]]] = {}
+"""By Authorization header: until when (monotonic seconds) it is taken for valid, and what it stands for."""
+
+
+class BearerAuthentication(TokenAuthentication):
+    """Knox's tokens, hashed in the store, without Knox's deletions while it reads.
+
+    Looking a token up costs nearly half of a request's time, so a process does it once a second for each.
+    """
+
+    def authenticate(self, request: Any) -> Any:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        until, known = _remembered.get(header, (0.0, None))
+        now = time.monotonic()  # before the look-up: what is revoked during it was valid until then
+        if now < until:
+            return known
+        found = super().authenticate(request)
+        if found is not None:
+            _remember(header, found, now)
+        return found
+
+    def authenticate_credentials(self, token: bytes) -> Any:
+        if not token.isascii():
+            raise AuthenticationFailed("Invalid token.")
+        return super().authenticate_credentials(token)
+
+    def _cleanup_token(self, auth_token: Any) -> bool:
+        """Return whether the token has expired. Expired rows are for the prune command to delete."""
+        return auth_token.expiry is not None and auth_token.expiry < timezone.now()
+
+
+def _remember(header: str, found: tuple[Any, Any], now: float) -> None:
+    life = REMEMBER_SECONDS
+    if found[1].expiry is not None:
+        life = min(life, (found[1].expiry - timezone.now()).total_seconds())
+    if len(_remembered) >= REMEMBERED_TOKENS:
+        _remembered.clear()
+    _remembered[header] = (now + life, found)
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI schema shows the token."""
+
+    target_class = BearerAuthentication
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class QueuedRehashBackend(ModelBackend):
+    """Django's own, with attempts limited, and with outdated hashes upgraded by the writer."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the user, or None. Raises ProblemError when no attempt may be made now.
+
+        Without a request nobody is at the door, and nothing is counted.
+        """
+        model = get_user_model()
+        username = kwargs.get(model.USERNAME_FIELD) if username is None else username
+        if username is None or password is None:
+            return None
+        address = None if request is None else attempts.address_of(request)
+        with attempts.counted(username, address) as attempt:
+            user = model._default_manager.filter(**{model.USERNAME_FIELD: username}).first()
+            if user is None:
+                passwords.make(password)  # as long as for a user who exists, so names cannot be told by time
+                return None
+            is_right, is_outdated = passwords.check(password, user.password)
+            if not is_right or not self.user_can_authenticate(user):
+                return None
+            attempt.succeed()
+        if is_outdated:
+            _upgrade(user, password)
+        return user
+
+
+def _upgrade(user: Any, password: str) -> None:
+    """Have the writer replace the user's hash. The login does not fail for want of it."""
+    try:
+        new = passwords.make(password)
+        outcome = submit(
+            "accounts.upgrade_password_hash",
+            {"id": user.pk, "old": user.password, "new": new},
+            principal=str(user.pk),
+        ).wait(UPGRADE_WAIT_SECONDS)
+    except (WritePathError, ProblemError) as exc:
+        logger.warning("login user=%s state=hash-not-upgraded error=%s", user.pk, exc)
+        return
+    if outcome is not None and outcome.kind is Kind.COMMITTED:
+        user.password = new  # the session that now begins is bound to it

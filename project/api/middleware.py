@@ -1,0 +1,128 @@
+"""What is settled before a view: bodies, final slashes, redirects of unsafe requests."""
+
+from collections.abc import Callable
+from typing import cast
+
+from django.conf import settings
+from django.contrib.messages.middleware import MessageMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.urls import is_valid_path
+
+from project.api import exception_handler
+from workers.conf import settings as write_settings
+
+ADMIN_PATH = "/admin/"
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+_READS = frozenset({"GET", "HEAD"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class Bodies:
+    """Refuses, before anything reads it, a body that no view may be given.
+
+    Too large a one (413), one without a length (411: Django would silently take it for empty), and an
+    encoded one (415; RFC 9110, 15.5.16). This stands before all that touches `request.POST`, which would
+    take files of any size to disk. What is refused here is read and dropped by gunicorn before the next
+    request of the connection.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        length = meta.get("CONTENT_LENGTH")
+        if length:
+            # No more digits than a length can have: `int` takes quadratic time, and refuses 4,300 of them.
+            if not (length.isascii() and length.isdigit()):
+                return exception_handler.page(400, "Content-Length is not a number.")
+            limit = write_settings.WRITE_MAX_BODY_BYTES
+            if len(length.lstrip("0")) > 18 or int(length) > limit:
+                return exception_handler.page(413, f"The body is larger than {limit} bytes.")
+        elif "HTTP_TRANSFER_ENCODING" in meta:
+            return exception_handler.page(411, "Send the length of the body in Content-Length.")
+        if "HTTP_CONTENT_ENCODING" in meta and not _is_plain(meta["HTTP_CONTENT_ENCODING"]):
+            refusal = exception_handler.page(415, "Send the body without a Content-Encoding.")
+            refusal["Accept-Encoding"] = "identity"
+            return refusal
+        return self._get_response(request)
+
+
+def _is_plain(codings: str) -> bool:
+    return all(coding.strip().lower() in {"", "identity"} for coding in codings.split(","))
+
+
+class KeptRequests:
+    """Sees that no unsafe request is dropped by a redirect, which clients follow with GET.
+
+    A permanent redirect (APPEND_SLASH, PREPEND_WWW, SECURE_SSL_REDIRECT, the admin's) becomes 308, which
+    has the method and the body repeated. A redirect to the login page becomes 403.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._get_response(request)
+        if response.status_code in (301, 302) and request.method not in _SAFE:
+            return _kept(request, response)
+        return response
+
+
+def _kept(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    if response.status_code == 301:
+        response.status_code = 308
+        response["Content-Type"] = "text/plain; charset=utf-8"
+        response.content = f"Send the same request to {response['Location']}. Nothing was done.\n"
+        return response
+    login = resolve_url(settings.LOGIN_URL)
+    if response["Location"].partition("?")[0] == login and request.path != login:
+        return _logged_out(request, login)
+    return response
+
+
+def _logged_out(request: HttpRequest, login: str) -> HttpResponse:
+    media_types = [exception_handler.CONTENT_TYPE, "application/json", "text/html"]
+    if request.get_preferred_type(media_types) != "text/html":
+        return exception_handler.page(403, f"Log in at {login} and send this again. Nothing was done.")
+    # Not the page that was filled in: a login renews the CSRF token.
+    detail = f"You are logged out. Nothing was done. Log in at {login}, open the form again and send it."
+    return exception_handler.for_people(exception_handler.problem(403, exception_handler.CODES[403], detail))
+
+
+class MissingSlash:
+    """Serves a request that lacks the final slash of its route as if it had it, unless it is a GET or a HEAD.
+
+    Django would redirect it, and the redirect would drop its body. Before CommonMiddleware, which redirects.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.endswith("/") and request.method not in _READS and settings.APPEND_SLASH:
+            _add_slash(request)
+        return self._get_response(request)
+
+
+def _add_slash(request: HttpRequest) -> None:
+    urlconf = getattr(request, "urlconf", None)
+    if is_valid_path(request.path_info, urlconf):
+        return
+    match = is_valid_path(f"{request.path_info}/", urlconf)
+    if match and getattr(match.func, "should_append_slash", True):
+        request.path_info += "/"
+        request.path += "/"
+        request.META["PATH_INFO"] = request.path_info
+
+
+class AdminMessages(MessageMiddleware):
+    """Messages for the pages that show them: making their storage costs each request of the API 3 %."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(ADMIN_PATH):
+            return cast(HttpResponse, self.get_response(request))
+        return cast(HttpResponse, super().__call__(request))

@@ -1,0 +1,119 @@
+from argparse import ArgumentParser, ArgumentTypeError
+from collections import Counter
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from project.demo import server
+from project.demo.two_sessions import Answer, plain_transactions, through_the_queue
+
+# Shorter than the 0.6 s for which A finds the lock taken.
+SHORT_TIMEOUT_SECONDS = 0.3
+# What Python's sqlite3, and with it Django, waits when nothing is said.
+DEFAULT_TIMEOUT_SECONDS = 5.0
+
+
+def _times(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= 10_000:
+        raise ArgumentTypeError("use a whole number from 1 to 10000")
+    return int(value)
+
+
+class Command(BaseCommand):
+    help = (
+        "Show why two ordinary web requests cannot both write to SQLite, and that here they can. Runs two "
+        "sessions as plain Django transactions on a scratch file, where one gets 'database is locked', and "
+        "then the same two over HTTP against the running service. Session A works 0.5 s and then writes; "
+        "session B starts 0.1 s later, writes at once and works 1 s before it commits. The service gets one "
+        "item from each session. Exit status 0 when the service answered 200 to every session, else 1."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        server.add_arguments(parser)
+        parser.add_argument(
+            "--times",
+            type=_times,
+            default=1,
+            metavar="N",
+            help="send the two sessions to the service N times, one pair after the other (default: 1)",
+        )
+
+    def handle(self, *, url: tuple[str, int] | None, token: str | None, times: int, **options: Any) -> None:
+        service = server.from_options(url, token)
+        service.check_answers()
+        self.stdout.ending = ""  # rich ends its lines itself
+        self._console = Console(
+            file=cast(IO[str], self.stdout), no_color=options["no_color"] or None, highlight=False
+        )
+        table = Table(
+            *("Way", "Session", "Answer", "After"),
+            title="Two sessions, 0.1 s apart",
+            title_justify="left",
+            caption="Plain transactions: Django's defaults (rollback journal, deferred), on a scratch file.",
+            caption_justify="left",
+        )
+        _add(
+            table,
+            f"Plain transactions,\ntimeout {SHORT_TIMEOUT_SECONDS:g} s",
+            self._shown(plain_transactions, timeout_seconds=SHORT_TIMEOUT_SECONDS),
+        )
+        _add(
+            table,
+            f"The same, A reads first,\ntimeout {DEFAULT_TIMEOUT_SECONDS:g} s",
+            self._shown(plain_transactions, timeout_seconds=DEFAULT_TIMEOUT_SECONDS, a_reads_first=True),
+        )
+        answers = self._cure(service, times)
+        _add(table, "Through the one writer,\nover HTTP", answers[:2])
+        self._console.print(table)
+        self._conclude(answers, times=times, has_token=bool(service.token))
+
+    def _shown(self, sessions: Any, **arguments: Any) -> list[Answer]:
+        with self._console.status("Two sessions at work …"):
+            answers: list[Answer] = sessions(**arguments)
+        return answers
+
+    def _cure(self, service: server.Target, times: int) -> list[Answer]:
+        if times == 1:
+            return self._shown(through_the_queue, target=service)
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+        answers = []
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            for _ in progress.track(range(times), description="Through the one writer"):
+                answers += through_the_queue(service)
+        return answers
+
+    def _conclude(self, answers: list[Answer], *, times: int, has_token: bool) -> None:
+        if times > 1:
+            counts = Counter(answer.text for answer in answers)
+            listed = ", ".join(f"{count} times {text!r}" for text, count in sorted(counts.items()))
+            self._console.print(escape(f"{times} pairs through the one writer: {listed}."))
+        refused = [answer for answer in answers if not answer.ok]
+        if refused:
+            hint = "" if has_token else " (No token was sent: name one with --token.)"
+            raise CommandError(
+                f"{len(refused)} of {len(answers)} sessions were not answered with 200, the first with: "
+                f"{refused[0].text}{hint}"
+            )
+        self._console.print(
+            "With plain transactions B's lock makes A fail; through the writer both commit, because neither "
+            "holds a lock while it works."
+        )
+
+
+def _add(table: Table, way: str, answers: list[Answer]) -> None:
+    for index, answer in enumerate(answers):
+        style = "green" if answer.ok else "bold red"
+        last = index == len(answers) - 1
+        table.add_row(
+            "" if index else way,
+            answer.session,
+            Text(answer.text, style=style),
+            f"{answer.seconds:.2f} s",
+            end_section=last,
+        )

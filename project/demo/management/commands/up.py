@@ -1,0 +1,33 @@
+from django.conf import settings
+
+from project.demo import access
+from project.demo.access import DemoAccess
+from workers.management.commands import up
+
+
+class Command(up.Command):
+    help = f"{up.Command.help} DEMO=1 makes a demo user."
+
+    _access: DemoAccess | None = None
+
+    def prepare(self) -> None:
+        self._access = access.prepare(settings.DATA_DIR) if settings.DEMO else None
+
+    def welcome(self, url: str) -> list[str]:
+        """Return how to get in, a first write, and a load to put on it."""
+        token = "TOKEN"  # noqa: S105 - stands for one
+        lines = super().welcome(url)
+        if self._access is not None:
+            token = self._access.token
+            user = f"user {self._access.username}, password {self._access.password}"
+            lines = [f"Admin          {url}/admin/ ({user})", f"Token          {token}"]
+        return [
+            f"API            {url}/api/docs/",
+            *lines,
+            "",
+            "Write something:",
+            f"  curl -i {url}/api/items/ -H 'Authorization: Bearer {token}' "
+            """-H 'Content-Type: application/json' -d '{"name": "first item"}'""",
+            "Put it under load, from a second terminal:",
+            f"  {up.manage_line('load_test --requests 5000 --connections 64')}",
+        ]

@@ -1,0 +1,118 @@
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from project.demo.management.commands import two_sessions as command_module
+from project.demo.server import Target
+from project.demo.two_sessions import ALIAS, Answer, Timing, plain_transactions, through_the_queue
+from tests.workers.up.fake_service import FakeService, running
+
+# Shorter than in the story, but B still has a quarter of a second to take the lock before A wants it.
+QUICK = Timing(start_gap=0.02, a_works=0.3, b_works=0.6)
+
+
+@pytest.fixture(autouse=True)
+def _scratch_file_only(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        yield
+
+
+def seen(answers: list[Answer]) -> list[tuple[str, str, bool]]:
+    return [(answer.session, answer.text, answer.ok) for answer in answers]
+
+
+def test_a_finds_the_database_locked_while_b_works() -> None:
+    answers = plain_transactions(timeout_seconds=0.1, timing=QUICK)
+
+    assert seen(answers) == [("A", "database is locked", False), ("B", "B committed", True)]
+    assert 0.4 <= answers[0].seconds < answers[1].seconds
+
+
+def test_no_timeout_helps_once_a_has_read() -> None:
+    answers = plain_transactions(timeout_seconds=60, a_reads_first=True, timing=QUICK)
+
+    assert seen(answers) == [("A", "database is locked", False), ("B", "B committed", True)]
+    assert answers[0].seconds < answers[1].seconds
+
+
+def test_with_a_long_timeout_a_waits_for_b_and_commits() -> None:
+    """The lock is what fails A, not the scratch file."""
+    answers = plain_transactions(timeout_seconds=60, timing=QUICK)
+
+    assert seen(answers) == [("A", "A committed", True), ("B", "B committed", True)]
+    assert answers[0].seconds >= 0.6
+
+
+def test_the_scratch_file_is_known_to_its_sessions_only() -> None:
+    plain_transactions(timeout_seconds=0.1, timing=QUICK.scaled(0.1))
+
+    assert ALIAS not in connections.databases
+    assert all(connection.alias != ALIAS for connection in connections.all(initialized_only=True))
+
+
+def target_of(service: FakeService) -> Target:
+    return Target(host="127.0.0.1", port=service.server_address[1])
+
+
+def test_each_session_gets_the_services_answer() -> None:
+    with running() as service:
+        service.sessions["/session_b"] = 503
+        answers = through_the_queue(target_of(service), gap_seconds=0)
+
+    assert seen(answers) == [("A", "200 committed", True), ("B", "503 no writer", False)]
+
+
+def test_a_session_without_an_answer_has_failed() -> None:
+    with running() as service:
+        target = target_of(service)
+    answers = through_the_queue(target, gap_seconds=0)
+
+    assert [answer.ok for answer in answers] == [False, False]
+    assert answers[0].text.startswith("no answer: ")
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def quickly(**arguments: float) -> list[Answer]:
+            return plain_transactions(timing=QUICK, **arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(command_module, "plain_transactions", quickly)
+        monkeypatch.setattr(command_module, "SHORT_TIMEOUT_SECONDS", 0.1)
+
+    def test_it_shows_the_problem_and_the_cure(self) -> None:
+        output = StringIO()
+        with running() as service:
+            call_command("two_sessions", f"--url={service.url}", stdout=output)
+
+        shown = output.getvalue()
+        assert shown.count("database is locked") == 2
+        assert shown.count("B committed") == 2
+        assert shown.count("200 committed") == 2
+
+    def test_it_counts_the_answers_of_many_pairs(self) -> None:
+        output = StringIO()
+        with running() as service:
+            call_command("two_sessions", f"--url={service.url}", "--times=3", stdout=output)
+
+        assert "3 pairs through the one writer: 6 times '200 committed'." in output.getvalue()
+
+    def test_an_answer_other_than_200_fails_it(self) -> None:
+        with running() as service, pytest.raises(CommandError, match=r"1 of 2 sessions .*: 503 no writer"):
+            service.sessions["/session_a"] = 503
+            call_command("two_sessions", f"--url={service.url}", stdout=StringIO())
+
+    def test_a_service_that_is_not_there_is_said_before_anything_runs(self) -> None:
+        with running() as service:
+            url = service.url
+        with pytest.raises(CommandError, match=r"`manage\.py up`"):
+            call_command("two_sessions", f"--url={url}")
+
+
+@pytest.mark.parametrize("times", ["0", "-1", "x", "10001"])
+def test_a_number_of_times_that_makes_no_sense_is_refused(times: str) -> None:
+    with pytest.raises(CommandError, match="use a whole number from 1 to 10000"):
+        call_command("two_sessions", f"--times={times}")

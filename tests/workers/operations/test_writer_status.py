@@ -1,0 +1,173 @@
+import json
+import os
+import signal
+from io import StringIO
+from typing import Any
+
+import pytest
+import redis
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from tests.waiting import until
+from tests.workers.writer_process import lease_held
+from workers import submit
+from workers.models import Receipt
+from workers.store.lease.command import release_command_lease
+from workers.store.lease.lease import Lease
+from workers.stream import keys, pauses
+from workers.stream.redis_client import connect
+from workers.writer.loop import Writer
+from workers.writes import Kind, new_token
+
+
+def run(*arguments: str) -> str:
+    output = StringIO()
+    call_command("writer_status", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def run_without_writer() -> tuple[dict[str, Any], str]:
+    """Return what `--json` prints, and the error that ends the command."""
+    output = StringIO()
+    with pytest.raises(CommandError) as failed:
+        call_command("writer_status", "--json", stdout=output)
+    return json.loads(output.getvalue()), str(failed.value)
+
+
+def add_receipt(write_id: int, kind: Kind, status: int) -> None:
+    Receipt.objects.create(
+        write_id=write_id,
+        token=new_token(),
+        function="jottings.add",
+        principal="7",
+        outcome=kind,
+        status=status,
+        body="{}",
+        committed_at=timezone.now(),
+    )
+
+
+def add_jotting(text: str) -> int:
+    return submit("jottings.add", {"data": {"text": text}}, announced=False).accepted()
+
+
+def test_a_writer_at_work_is_shown_with_what_it_committed(writer: Writer) -> None:
+    write_id = add_jotting("hello")
+    writer.drain()
+
+    state = json.loads(run("--json"))
+
+    assert (state["length"], state["oldest_age_seconds"], state["problems"]) == (0, None, [])
+    assert state["writer"]["pid"] == os.getpid()
+    assert [receipt["write_id"] for receipt in state["receipts"]] == [write_id]
+    assert f"pid {os.getpid()} on " in run()
+
+
+@pytest.mark.django_db
+def test_writes_that_wait_without_a_writer_are_a_failure(clean_redis: redis.Redis) -> None:
+    add_jotting("first")
+    add_jotting("second")
+    release_command_lease()
+
+    state, error = run_without_writer()
+
+    assert state["length"] == 2
+    assert state["oldest_age_seconds"] >= 0
+    assert error == "No writer is at work: 2 accepted writes wait. Start one with `manage.py up`."
+
+
+@pytest.mark.django_db
+def test_a_command_that_holds_the_lease_is_named_instead_of_a_writer_to_start(
+    clean_redis: redis.Redis,
+) -> None:
+    add_jotting("first")
+
+    with lease_held("manage.py shell") as shell:
+        state, error = run_without_writer()
+        ready = APIClient().get("/health/ready")
+        os.kill(shell.pid, signal.SIGSTOP)
+        until(lambda: "It is stopped (Ctrl-Z)" in run_without_writer()[1], what="the stop to be seen")
+
+    who = f"manage.py shell (pid {shell.pid}, since "
+    assert error.startswith(who)
+    assert "1 accepted writes wait. Wait until it ends" in error
+    assert "Start one" not in error
+    assert state["lease_is_held"] is True
+    assert ready.status_code == 503
+    assert ready.data["fields"]["writer"][0].startswith(who)
+
+
+@pytest.mark.django_db
+def test_who_paused_is_named_with_the_end_and_the_way_out(clean_redis: redis.Redis) -> None:
+    pauses.request(clean_redis, pauses.Kind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
+
+    release_command_lease()
+
+    _, error = run_without_writer()
+    ready = APIClient().get("/health/ready")
+
+    pause = "Ada asks for a pause, until 2033-05-18 03:33:20 UTC at the latest"
+    assert error == f"{pause}: 0 accepted writes wait. `manage.py resume` ends it."
+    assert ready.data["fields"]["writer"] == [f"{pause}: writes are accepted and wait."]
+
+
+@pytest.mark.django_db
+def test_a_writer_without_progress_is_told_from_none(clean_redis: redis.Redis) -> None:
+    with lease_held("writer") as frozen:
+        _, error = run_without_writer()
+
+    assert error.startswith(f"writer (pid {frozen.pid}, since ")
+    assert "starting, busy with one long write, or frozen" in error
+
+
+@pytest.mark.django_db
+def test_what_another_stores_writer_does_is_not_shown_as_ones_own(clean_redis: redis.Redis) -> None:
+    clean_redis.hset(keys.owner(), "store", "0" * 32 + ":1:2")
+
+    assert run_without_writer()[1].startswith("The stream writes:stream in Redis belongs to another store")
+
+
+@pytest.mark.django_db
+def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_receipt(5, Kind.COMMITTED, 201)
+    with connect(timeout_seconds=1, url="unix:///nowhere/redis.sock") as nowhere:
+        monkeypatch.setattr("workers.operations.status.shared_client", lambda: nowhere)
+        state, error = run_without_writer()
+
+    assert (state["length"], state["writer"]) == (None, None)
+    assert [receipt["write_id"] for receipt in state["receipts"]] == [5]
+    assert error.startswith("Redis does not answer: ")
+
+
+def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:
+    writer.drain()
+    add_receipt(1, Kind.COMMITTED, 201)
+    add_receipt(2, Kind.REJECTED, 404)
+    add_receipt(3, Kind.FAILED, 500)
+
+    shown = run("--receipts=2")
+
+    assert "rejected, 404" in shown
+    assert "failed, 500" in shown
+    assert "committed, 201" not in shown
+    assert "Most recent receipts" not in run("--receipts=0")
+
+
+def test_who_took_the_lease_last_is_shown(writer: Writer) -> None:
+    writer.drain()
+    release_command_lease()
+    lease = Lease()
+    assert lease.try_acquire(purpose="backup")
+    try:
+        assert f"backup, pid {os.getpid()}" in run()
+    finally:
+        lease.release()
+    assert "nobody" in run()
+
+
+@pytest.mark.parametrize("receipts", ["-1", "x", "1001"])
+def test_a_number_of_receipts_that_makes_no_sense_is_refused(receipts: str) -> None:
+    with pytest.raises(CommandError, match="use a whole number from 0 to 1000"):
+        run(f"--receipts={receipts}")

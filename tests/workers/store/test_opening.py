@@ -1,0 +1,112 @@
+"""What each role's connection is like, read back from SQLite, in real processes."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[[str], str]
+
+PRELUDE = """
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection, connections, transaction
+from tests.jottings.models import Topic
+from workers import Role, WriteOutsideWriter, release_command_lease, set_role
+from workers.store import pragmas
+"""
+PRAGMAS = (
+    "journal_mode synchronous query_only cache_size mmap_size "
+    "journal_size_limit wal_autocheckpoint busy_timeout"
+)
+STRAY_WRITE = """
+set_role(Role.COMMAND)
+Topic.objects.create(name="kept")
+release_command_lease()
+connections.close_all()
+set_role(Role.WEB)
+try:
+    {statement}
+except WriteOutsideWriter as exc:
+    print(exc)
+connections.close_all()
+print([topic.name for topic in Topic.objects.all()])
+"""
+
+
+def run_python(script: str, directory: Path, *, before: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", before + PRELUDE + script],
+        env={"DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("migrated")
+    run_python("set_role(Role.COMMAND); call_command('migrate', verbosity=0)", directory)
+    return directory
+
+
+@pytest.fixture
+def run(migrated: Path, tmp_path: Path) -> Run:
+    """Run Python in a process with a migrated store of its own; return what it prints."""
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return lambda script: run_python(script, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("WRITER", "wal 2 0 -65536 0 67108864 0 2000 IMMEDIATE"),
+        ("WEB", "wal 2 1 -8192 0 -1 0 5000 None"),
+        ("COMMAND", "wal 2 1 -2000 0 -1 1000 5000 IMMEDIATE"),
+    ],
+)
+def test_each_role_opens_the_store_as_the_design_says(run: Run, role: str, expected: str) -> None:
+    printed = run(
+        f"set_role(Role.{role})\nvalues = pragmas.read(connection, {PRAGMAS!r}.split())\n"
+        "print(*values.values(), connection.transaction_mode)"
+    )
+
+    assert printed == expected
+
+
+def test_a_command_is_as_durable_as_the_writer_once_it_writes(run: Run) -> None:
+    printed = run(
+        "set_role(Role.COMMAND)\nTopic.objects.create(name='x')\n"
+        f"values = pragmas.read(connection, {PRAGMAS!r}.split())\nprint(*values.values())"
+    )
+
+    assert printed == "wal 2 0 -65536 0 67108864 1000 5000"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Topic.objects.create(name='x')",
+        "Topic.objects.filter(name='kept').update(name='x')",
+        "Topic.objects.all().delete()",
+        "connection.cursor().execute('DROP TABLE jottings_topic')",
+        "transaction.atomic()(lambda: Topic.objects.bulk_create([Topic(name='x')]))()",
+    ],
+)
+def test_a_stray_write_in_a_web_process_is_refused_by_name_and_changes_nothing(
+    run: Run, statement: str
+) -> None:
+    message, names = run(STRAY_WRITE.format(statement=statement)).splitlines()
+
+    assert "workers.submit()" in message
+    assert names == "['kept']"
+
+
+def test_a_process_that_says_no_role_may_only_read(run: Run) -> None:
+    assert run("print(pragmas.read(connection, ['query_only'])['query_only'])") == "1"

@@ -1,0 +1,48 @@
+"""A process that supervises toy parts: `python -m tests.workers.up.supervised '<json>'`.
+
+The JSON is a list of objects with the fields of `Part`; `ready` and `healthy` name files whose existence
+answers. Prints what the console shows, and `ready: [...]` when `on_ready` is called.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from workers.up.output import Console
+from workers.up.process import Part
+from workers.up.supervisor import OWN_NAME, Supervisor
+
+
+def _part(fields: dict[str, Any]) -> Part:
+    ready, healthy, hidden = (fields.pop(key, None) for key in ("ready", "healthy", "hidden"))
+    return Part(
+        is_ready=lambda pid: ready is None or Path(ready).exists(),
+        is_healthy=(lambda pid: Path(healthy).exists()) if healthy else None,
+        hidden_output=re.compile(hidden) if hidden else None,
+        **fields,
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parts = [_part(fields) for fields in json.loads(sys.argv[1])]
+    supervisor = Supervisor(
+        parts,
+        console=Console(_say, names=[*(part.name for part in parts), OWN_NAME], colour=False),
+        cwd=Path.cwd(),
+        env=dict(os.environ),
+        on_start=lambda name, pid: _say(f"started: {name} {pid}"),
+    )
+    orderly = supervisor.run(lambda unready: _say(f"ready: {json.dumps(list(unready))}"))
+    sys.exit(0 if orderly else 1)
+
+
+if __name__ == "__main__":
+    main()

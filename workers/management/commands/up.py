@@ -1,0 +1,132 @@
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.core.management.color import supports_color
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from workers import release_command_lease, store_problem
+from workers.up import embedded_redis, service
+from workers.up.output import Console
+from workers.up.run_lock import AlreadyRunning, RunLock
+from workers.up.supervisor import OWN_NAME, Supervisor
+
+# Longer than a web process may take to answer what is waiting.
+LEFTOVERS_SECONDS = 45
+
+
+class Command(BaseCommand):
+    help = (
+        "Run the whole service in this terminal: Redis (unless REDIS_URL names one), the writer and the web "
+        "server. What dies is started again. Ctrl-C stops everything in order, a second Ctrl-C at once. "
+        "Environment: DATA_DIR, HOST, PORT, REDIS_URL, WEB_PROCESSES."
+    )
+
+    def handle(self, **options: Any) -> None:
+        os.umask(0o077)  # the parts inherit it: Redis's files, the store, static files and what tasks write
+        self._lock = RunLock(settings.DATA_DIR)
+        self._has_started = False
+        try:
+            with self._lock.held(
+                url=service.url(), leftovers_seconds=LEFTOVERS_SECONDS, say=self._say
+            ) as parts_descriptor:
+                self._prepare()
+                orderly = self._supervise(parts_descriptor, colour=not options["no_color"])
+        except (
+            AlreadyRunning,
+            service.AddressUnavailable,
+            service.RedisUnavailable,
+            embedded_redis.EmbeddedRedisUnavailable,
+        ) as exc:
+            raise CommandError(str(exc)) from exc
+        except OSError as exc:
+            if self._has_started:
+                raise  # a fault of the supervisor's own, to be seen with its traceback
+            place = f"{exc.filename}: " if exc.filename else ""
+            raise CommandError(
+                f"{place}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="
+                f"{os.fspath(settings.DATA_DIR)!r}, then start again."
+            ) from exc
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted before anything was started.", returncode=130) from None
+        if not orderly:
+            raise CommandError("Killed everything at the second signal; what was accepted is kept.")
+
+    def _prepare(self) -> None:
+        """Bring the store up to date, while nobody else can be writing it."""
+        service.check_address()
+        self._redis_binary = None
+        if service.has_own_redis():
+            self._redis_binary = embedded_redis.find_binary()
+        else:
+            service.check_redis()
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if plan:
+            call_command("migrate", interactive=False, verbosity=0)
+            self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
+        self.prepare()
+        # The parts are forked from this process, and a connection to the store must not cross a fork. This
+        # process's turn at writing would last as long as it runs.
+        store_problem()  # reads the store's identity, which this process then knows without opening the store
+        connections.close_all()
+        release_command_lease()
+
+    def _supervise(self, parts_descriptor: int, *, colour: bool) -> bool:
+        parts = service.parts(self._redis_binary)
+        self._has_started = True
+        names = [*(part.name for part in parts), OWN_NAME]
+        supervisor = Supervisor(
+            parts,
+            console=Console(self._say, names=names, colour=colour and supports_color()),
+            cwd=Path(settings.BASE_DIR),
+            env=service.environment(),
+            keep_open=[parts_descriptor],
+            on_start=self._lock.note_part,
+        )
+        return supervisor.run(self._welcome)
+
+    def prepare(self) -> None:
+        """Do what has to be done once the store is up to date, before anything starts; nothing here."""
+
+    def welcome(self, url: str) -> list[str]:
+        """Return the lines that tell how to use the service at `url`, once it runs."""
+        return [
+            f"Admin          {url}/admin/",
+            f"Add a user     {manage_line('createsuperuser')}",
+            f"Make a token   {manage_line('create_token USERNAME')}",
+        ]
+
+    def _welcome(self, unready: Sequence[str]) -> None:
+        url = service.url()
+        lines = ["", f"Running at     {url}", *self.welcome(url), ""]
+        if unready:
+            lines.append(f"Not ready yet: {', '.join(unready)}. The lines above may say why.")
+        lines += ["Ctrl-C stops everything.", ""]
+        self._say("\n".join(lines))
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def manage_line(arguments: str) -> str:
+    """Return a command line that does the same thing in another terminal, on the same data."""
+    python = sys.executable
+    script = service.manage_py()
+    if Path.cwd() == Path(settings.BASE_DIR) and not os.environ.get("DATA_DIR"):
+        script = "manage.py"
+        if Path(python).is_relative_to(Path.cwd()):
+            python = os.path.relpath(python)
+    # Absolute: the other terminal may be in another directory.
+    used = {"DATA_DIR": os.fspath(settings.DATA_DIR), "PORT": str(settings.PORT)}
+    words = [f"{name}={shlex.quote(value)}" for name, value in used.items() if os.environ.get(name)]
+    return " ".join([*words, shlex.quote(python), shlex.quote(script), arguments])

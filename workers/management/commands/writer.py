@@ -1,0 +1,43 @@
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+from celery import current_app
+from django.core.management.base import BaseCommand
+from django.db import connections
+
+from workers.store.roles import Role, set_role
+from workers.stream import doorbell
+
+
+class Command(BaseCommand):
+    help = (
+        "Run the writer: the Celery worker that commits the writes. A second one stands by and takes over "
+        "when the first one ends. SIGTERM lets it finish its batch; what waits stays in the stream."
+    )
+    requires_system_checks = []  # Celery runs them itself
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--name", default="writer", help="its name in Celery, before @ and the host (default: writer)"
+        )
+        parser.add_argument(
+            "--loglevel",
+            default="WARNING",
+            choices=["DEBUG", "INFO", "WARNING", "ERROR"],
+            help="of Celery's own lines; LOG_LEVEL is that of the write path (default: WARNING)",
+        )
+
+    def handle(self, *, name: str, loglevel: str, **options: Any) -> None:
+        # It may write once it holds the lease, and until then only read, as a web process does.
+        connections.close_all()
+        set_role(Role.WEB)
+        # fmt: off
+        current_app.worker_main([
+            "--quiet", "worker",
+            "--queues", doorbell.QUEUE, "--pool", "solo", "--concurrency", "1",
+            "--hostname", f"{name}@{socket.gethostname()}", "--loglevel", loglevel,
+            # Nobody else would listen, and each of them is a message more.
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+        ])
+        # fmt: on

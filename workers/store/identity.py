@@ -1,0 +1,91 @@
+"""The store's identity: made once, kept in the store, and known to the stream whose writes are for it.
+
+A table of its own without a model, so that `flush`, which empties the tables of models, leaves it alone.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.core import mail
+from django.db import DatabaseError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from workers.exceptions import StoreNotReady, WrongStore
+from workers.store import store_file
+
+TABLE = "workers_identity"
+
+NO_FILE = "-"
+"""Stands for the file of a store that is none: another database's, or one in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreId:
+    """Which store a process has open: the identity that the store keeps, and the file that it is in.
+
+    A copy has the same identity and another file.
+    """
+
+    identity: str
+    """32 hexadecimal digits."""
+    file: str
+    """Device and inode of an SQLite file, else `NO_FILE`."""
+
+    def __str__(self) -> str:
+        return f"{self.identity}:{self.file}"
+
+
+_current: StoreId | None = None
+
+
+def current() -> StoreId:
+    """Return this process's store, read once. Raises StoreNotReady."""
+    global _current  # one per process: it has one store
+    if _current is None:
+        _current = read()
+    return _current
+
+
+def problem() -> str:
+    """Return why this process should be started anew: its store is no more where it was; else nothing."""
+    known, path = current().file, store_file.path()
+    return "" if known in {NO_FILE, store_file.file_text(path)} else store_file.replaced(path)
+
+
+def read() -> StoreId:
+    """Return the identity in the store. Raises StoreNotReady."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT identity FROM {TABLE}")  # noqa: S608 - constant
+            row = cursor.fetchone()
+    except WrongStore as exc:
+        raise StoreNotReady(str(exc)) from exc
+    except DatabaseError as exc:
+        raise StoreNotReady(
+            f"The store's identity cannot be read ({exc}). Is `manage.py migrate` due?"
+        ) from exc
+    if row is None:
+        raise StoreNotReady("The store has no identity. Run `manage.py migrate`.")
+    file = store_file.file_text(store_file.path()) if connection.vendor == "sqlite" else None
+    return StoreId(identity=row[0], file=file or NO_FILE)
+
+
+def ensure(database: BaseDatabaseWrapper) -> None:
+    """Give the store an identity where it has none yet. For a migration, inside its transaction."""
+    with database.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {TABLE} (identity varchar(32) NOT NULL PRIMARY KEY)")
+        cursor.execute(f"SELECT count(*) FROM {TABLE}")  # noqa: S608 - constant
+        if not cursor.fetchone()[0]:
+            cursor.execute(f"INSERT INTO {TABLE} (identity) VALUES (%s)", [uuid.uuid4().hex])  # noqa: S608
+
+
+def ensure_after_migrate(using: str, **_: Any) -> None:
+    """Do so where tables were made without migrations, as `pytest --no-migrations` does."""
+    if using == "default":
+        ensure(connections[using])
+
+
+def is_test_run() -> bool:
+    """Return whether Django's test environment is set up, so that the store is a test database."""
+    return hasattr(mail, "outbox")  # what `setup_test_environment` makes; there is no public question for it

@@ -1,0 +1,149 @@
+"""The lease: whoever holds it is the only process that may write the store.
+
+An exclusive `flock` on a file beside the store. The operating system gives it back when its holder dies,
+however it dies, so a stale writer cannot exist and no time-out decides who writes.
+
+The lease belongs to the store's file, not to a name of it: it lies beside the real path, where every link
+leads, and a file that can be reached by two real paths (hard links, a mount of the file itself) is refused.
+"""
+
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from workers.exceptions import WrongStore
+from workers.store import store_file
+from workers.store.store_file import Mark
+
+SUFFIX = ".lease"
+
+
+class Lease:
+    """The lease on the default store, held by at most one process at a time."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or lease_path()
+        self._file: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds it."""
+        return self._file is not None
+
+    def try_acquire(self, *, purpose: str) -> bool:
+        """Return whether this process holds the lease now. Never waits.
+
+        Raises WrongStore when nobody holds it and the store must not be written as it is.
+        """
+        if self._file is not None:
+            return True
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        if not _is_file(descriptor, self.path):
+            os.close(descriptor)  # the file was replaced meanwhile: this lock is on nothing
+            return False
+        store = _store(self.path)
+        try:
+            store_file.refuse_unsafe(store, _mark(_content(self.path)))
+        except WrongStore:
+            os.close(descriptor)
+            raise
+        self._file = descriptor
+        holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
+        self._write(holder | asdict(store_file.mark_of(store)))
+        return True
+
+    def is_intact(self) -> bool:
+        """Return whether the file that is locked still is the one that others would lock."""
+        return self._file is not None and _is_file(self._file, self.path)
+
+    def leave_mark(self, mark: Mark) -> None:
+        """Note which files this process writes, for whoever takes the lease next. Needs the lease."""
+        self._write(_content(self.path) | asdict(mark))
+
+    def release(self) -> None:
+        """Give the lease back. Does nothing when it is not held."""
+        if self._file is not None:
+            self._write(asdict(_mark(_content(self.path))))
+            os.close(self._file)
+            self._file = None
+
+    def holder(self) -> dict[str, Any] | None:
+        """Return who took the lease: `pid`, `purpose`, `since` (seconds since 1970). For people to read."""
+        content = _content(self.path)
+        return {name: content[name] for name in ("pid", "purpose", "since") if name in content} or None
+
+    def _write(self, content: dict[str, Any]) -> None:
+        if self._file is None:
+            return
+        data = json.dumps(content).encode()
+        # Padded to the former length: nobody reads a mixture of two, as after a truncation.
+        os.pwrite(self._file, data.ljust(os.fstat(self._file).st_size), 0)
+
+
+def left_mark(path: Path) -> Mark:
+    """Return the mark in the lease's file of the store at this path."""
+    return _mark(_content(Path(f"{path}{SUFFIX}")))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what the lease's file says; whoever takes the lease may be writing it at this moment."""
+    with suppress(OSError, ValueError):
+        content = json.loads(path.read_text())
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _mark(content: dict[str, Any]) -> Mark:
+    def file(name: str) -> store_file.FileId | None:
+        match content.get(name):
+            case [int(device), int(inode)]:
+                return device, inode
+        return None
+
+    return Mark(store=file("store"), log=file("log"), is_changed=content.get("is_changed") is True)
+
+
+def _store(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(SUFFIX))
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def lease_path() -> Path:
+    """Return the path of the lease of the default store."""
+    return Path(f"{store_file.path()}{SUFFIX}")
+
+
+def is_held(path: Path) -> bool:
+    """Return whether some process holds the lease. Raises OSError when the file may not be read.
+
+    Asks for a shared lock and drops it at once. Unlike an attempt to take the lease this neither makes the
+    file, which might then belong to the wrong user, nor wipes out who held it last.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,37 @@
+"""Outcomes on their way back: the writer announces them, each web process listens for its own.
+
+One message per batch and process: a JSON array of `[number, write id, kind, status, body]`, the body as a
+text that goes to the client as it is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+import redis
+
+from workers.stream import keys
+from workers.writes import Kind, Outcome, Write
+
+
+def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, last_write_id: int) -> None:
+    """Publish a batch's outcomes, to each web process only its own, and how far the writer has come."""
+    messages: dict[str, list[Any]] = defaultdict(list)
+    for write, outcome in answers:
+        process, _, number = write.reply_to.partition(":")
+        if process and number.isdecimal():
+            messages[process].append(
+                [int(number), outcome.write_id, outcome.kind, outcome.status, outcome.body.decode()]
+            )
+    pipeline = client.pipeline(transaction=False)
+    for process, message in messages.items():
+        pipeline.publish(keys.outcomes(process), orjson.dumps(message))
+    pipeline.publish(keys.progress(), str(last_write_id))
+    pipeline.execute()
+
+
+def announced(message: bytes) -> Iterator[tuple[int, Outcome]]:
+    """Yield the outcomes of a message, each with the number of its write in the process that submitted it."""
+    for number, write_id, kind, status, body in orjson.loads(message):
+        yield number, Outcome(write_id=write_id, kind=Kind(kind), status=status, body=body.encode())

@@ -1,0 +1,206 @@
+"""The Redis stream that holds accepted writes: append for web processes, read and acknowledge for the writer.
+
+Every function takes the client, so that each caller chooses its time limits. Errors are redis-py's own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+
+from workers.conf import settings
+from workers.store import identity
+from workers.stream import keys
+
+CONSUMER = "writer"
+"""One name for every writer of a store: what its predecessor left unacknowledged is the next one's own."""
+
+CLAIM_SECONDS = 86_400
+"""How long a claim on an idempotency key can outlive its write, should Redis lose the write."""
+
+CLAIM_LINGER_SECONDS = 60
+"""How long a claim stays after the commit, for a request that looked for the receipt just before it."""
+
+DOORBELL_MILLISECONDS = 1_000
+"""How long a ring that was lost can keep others from ringing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """One write to be appended."""
+
+    payload: bytes
+    key_token: str = ""
+    """The write's token when it stems from an Idempotency-Key, else empty."""
+    fingerprint: str = ""
+    waits: bool = True
+    """Whether the caller wants the outcome of a write with the same key that is still in the stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """The stream's answer to several appends."""
+
+    ring: bool
+    """Whether the caller is the one to ring the doorbell."""
+    writer_is_alive: bool
+    answers: Sequence[bytes]
+    """One for each append: a write id, `full`, `reused`, `joined <write id>` or `running <write id>`; or
+    `foreign` when the stream is another store's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry read from the stream."""
+
+    write_id: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unacknowledged:
+    """An entry that somebody read."""
+
+    write_id: int
+    deliveries: int
+    """How often it was read."""
+
+
+def group() -> str:
+    """Return the name of the consumer group of this store's writer.
+
+    Another store's writer has another group, so what it reads by mistake is an error and not a write.
+    """
+    return f"writer:{identity.current()}"
+
+
+@cache
+def source(name: str) -> str:
+    """Return the text of a Lua script of this package."""
+    return (Path(__file__).parent / name).read_text()
+
+
+def append_script(client: redis.Redis) -> Script:
+    """Return the script for `append`, loaded into Redis when it is first needed."""
+    return client.register_script(source("append.lua"))
+
+
+def append(script: Script, appends: Iterable[Append]) -> Appended:
+    """Append writes in order, in one round trip, each of them wholly or not at all."""
+    arguments: list[Any] = [
+        settings.WRITE_STREAM_MAX_LENGTH,
+        DOORBELL_MILLISECONDS,
+        keys.claims(),
+        CLAIM_SECONDS,
+        settings.WRITE_STREAM_MAX_BYTES,
+        settings.WRITE_MAX_ESTIMATED_WAIT_SECONDS,
+        str(identity.current()),
+        # A test database must not take the stream of a service that is about to start.
+        "0" if identity.is_test_run() else "1",
+    ]
+    for item in appends:
+        arguments += (item.payload, item.key_token, item.fingerprint, "1" if item.waits else "0")
+    names = [
+        keys.stream(),
+        keys.last_write_id(),
+        keys.doorbell(),
+        keys.heartbeat(),
+        keys.stream_bytes(),
+        keys.rate(),
+        keys.owner(),
+    ]
+    ring, alive, *answers = script(keys=names, args=arguments)
+    return Appended(ring=bool(ring), writer_is_alive=bool(alive), answers=answers)
+
+
+def length(client: redis.Redis) -> int:
+    """Return how many accepted writes wait to be committed."""
+    count: int = client.xlen(keys.stream())
+    return count
+
+
+def oldest_age_seconds(client: redis.Redis) -> float | None:
+    """Return for how long the oldest waiting write has waited by Redis's clock, or None when none waits."""
+    entries: Any = client.xrange(keys.stream(), count=1)
+    if not entries:
+        return None
+    seconds, microseconds = client.time()
+    # Ids can run ahead of the clock when it was set back.
+    return max(0.0, seconds + microseconds / 1e6 - _write_id(entries[0][0]) / 1e6)
+
+
+def find(client: redis.Redis, write_id: int) -> Entry | None:
+    """Return the entry of this write while it waits in the stream."""
+    found: Any = client.xrange(keys.stream(), f"{write_id}-0", f"{write_id}-0", count=1)
+    return Entry(write_id=write_id, payload=found[0][1][b"w"]) if found else None
+
+
+def last_write_id(client: redis.Redis) -> int:
+    """Return the id of the write accepted last, or 0."""
+    return int(client.get(keys.last_write_id()) or 0)
+
+
+def read_unacknowledged(client: redis.Redis, *, count: int) -> list[Entry]:
+    """Return, in order, what was read before and never acknowledged: a crash's leftovers."""
+    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): "0"}, count=count))
+
+
+def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
+    """Return the first entry that was read and not acknowledged."""
+    pending: Any = client.xpending_range(keys.stream(), group(), "-", "+", 1)
+    if not pending:
+        return None
+    return Unacknowledged(
+        write_id=_write_id(pending[0]["message_id"]), deliveries=pending[0]["times_delivered"]
+    )
+
+
+def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[Entry]:
+    """Return, in order, what was never read; waits for the first one, 0 for not at all."""
+    block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
+    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count, block=block))
+
+
+def acknowledge_script(client: redis.Redis) -> Script:
+    """Return the script for `acknowledge`, loaded into Redis when it is first needed."""
+    return client.register_script(source("acknowledge.lua"))
+
+
+def acknowledge(script: Script, entries: Sequence[Entry], *, claimed: Sequence[str]) -> None:
+    """Remove committed entries, let the claims on their keys run out; keep the doorbell set."""
+    script(
+        keys=[keys.stream(), keys.stream_bytes(), keys.doorbell()],
+        args=[
+            group(),
+            sum(len(entry.payload) for entry in entries),
+            DOORBELL_MILLISECONDS,
+            keys.claims(),
+            CLAIM_LINGER_SECONDS,
+            len(entries),
+            *(f"{entry.write_id}-0" for entry in entries),
+            *claimed,
+        ],
+    )
+
+
+def release_doorbell(client: redis.Redis) -> None:
+    """Ask submitters to ring again. The stream must be read once more after this."""
+    client.delete(keys.doorbell())
+
+
+def _write_id(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[0])
+
+
+def _entries(reply: Any) -> list[Entry]:
+    if not reply:
+        return []
+    # An entry without fields is one that was deleted while unacknowledged; it only needs the acknowledgement.
+    return [
+        Entry(write_id=_write_id(entry_id), payload=(fields or {}).get(b"w", b""))
+        for entry_id, fields in reply[0][1]
+    ]

@@ -1,0 +1,63 @@
+"""`submit`: the one call by which a process hands a write over."""
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from workers import registry
+from workers.stream.doorbell import ring
+from workers.submission.submission import Submission
+from workers.submission.submitter import Submitter
+from workers.writes import Write, new_token
+
+_submitter: Submitter | None = None
+_creation = threading.Lock()
+
+
+def submitter() -> Submitter:
+    """Return this process's submitter."""
+    global _submitter  # one per process: sharing round trips is the point
+    if _submitter is None:
+        with _creation:
+            _submitter = _submitter or Submitter(ring=ring)
+    return _submitter
+
+
+def forget_submitter() -> None:
+    """Start afresh: a forked child must not share its parent's connections and threads."""
+    global _submitter
+    _submitter = None
+
+
+os.register_at_fork(after_in_child=forget_submitter)
+
+
+def submit(
+    function: str,
+    arguments: Mapping[str, Any],
+    *,
+    principal: str = "",
+    token: str = "",
+    fingerprint: str = "",
+    retry_of: int = 0,
+    announced: bool = True,
+) -> Submission:
+    """Hand a write to the writer and return at once; the submission tells what becomes of it.
+
+    `principal` says who asked. `token` (else made up) and `fingerprint` come from an Idempotency-Key,
+    see workers/submission/idempotency.py. `retry_of` is the id of the failed write that this one tries again.
+    Without `announced` the outcome can only be read from the receipt.
+    Raises UnknownWriteFunction, and for arguments UnfitArgument (a ValueError) and UnsupportedArgument (a
+    TypeError), see workers/encoding/values.py.
+    """
+    registry.find(function)
+    write = Write(
+        function=function,
+        arguments=arguments,
+        token=token or new_token(),
+        principal=principal,
+        fingerprint=fingerprint,
+        retry_of=retry_of,
+    )
+    return submitter().submit(write, announced=announced)

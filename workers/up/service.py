@@ -1,0 +1,241 @@
+"""The parts of the service that `manage.py up` runs, and the address it is reached at."""
+
+import errno
+import http.client
+import os
+import re
+import socket
+import sys
+import time
+from pathlib import Path
+
+import redis
+from celery import current_app
+from django.conf import settings
+
+from workers import QueueUnavailable, queue_status, web
+from workers.store.lease.lease import Lease
+from workers.stream.redis_client import connect
+from workers.up import embedded_redis, redis_address
+from workers.up.process import Part
+from workers.web.grace import graceful_seconds
+
+_PROBE_TIMEOUT_SECONDS = 0.5
+_REDIS_SECONDS = 3.0
+"""How long a Redis may take to be there that is started beside `up`."""
+
+OWN_TASKS_AT_ONCE = 2
+"""Processes for the project's own Celery tasks. Whoever needs more runs a worker of their own."""
+
+_REDIS_CHATTER = re.compile(
+    "oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Server initialized|overcommit must be enabled"
+    "|Received SIGTERM|User requested shutdown|Removing the unix socket|now ready to exit"
+)
+_WRITER_CHATTER = re.compile(r"worker: Warm shutdown \(")
+
+
+class RedisUnavailable(Exception):
+    """The Redis that REDIS_URL names cannot be used; the message says what helps."""
+
+
+class AddressUnavailable(Exception):
+    """The web server cannot listen at HOST and PORT; the message says why."""
+
+
+def parts(redis_binary: Path | None) -> list[Part]:
+    """Return the parts in the order in which they start; with no binary, Redis is somebody else's."""
+    redis_parts = [] if redis_binary is None else [_redis(redis_binary)]
+    own_tasks = [_own_tasks()] if has_own_tasks() else []
+    return [*redis_parts, _writer("writer"), _writer("standby"), *own_tasks, _web()]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which the parts find the same data, address and Redis as this process."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
+        "DATA_DIR": os.fspath(settings.DATA_DIR),
+        "HOST": settings.HOST,
+        "PORT": str(settings.PORT),
+        "REDIS_URL": settings.REDIS_URL,
+        # Their output goes to a pipe, where Python would otherwise keep it back until 8 KB have gathered.
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def url() -> str:
+    """Return the address at which this machine reaches the service."""
+    host = _reachable_host()
+    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
+
+
+def manage_py() -> str:
+    """Return the project's `manage.py`, beside BASE_DIR as `startproject` makes it."""
+    return os.fspath(Path(settings.BASE_DIR) / "manage.py")
+
+
+def has_own_redis() -> bool:
+    """Return whether REDIS_URL is that of the Redis which `up` starts itself."""
+    own = redis_address.RedisAddress.of_socket(embedded_redis.socket_path(settings.DATA_DIR))
+    return own.url == settings.REDIS_URL
+
+
+def check_address() -> None:
+    """Raise `AddressUnavailable` when HOST and PORT cannot be listened at."""
+    host = settings.HOST
+    try:
+        with socket.create_server((host, settings.PORT), family=_family(host)):
+            pass
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            message = f"Port {settings.PORT} on {host} is taken by another program: set PORT to a free one."
+        else:
+            message = f"Cannot listen on HOST={host} PORT={settings.PORT}: {exc.strerror or exc}."
+        raise AddressUnavailable(message) from exc
+
+
+def check_redis() -> None:
+    """Raise `RedisUnavailable` when Redis does not answer within a few seconds; one that still loads does."""
+    deadline = time.monotonic() + _REDIS_SECONDS
+    with connect(timeout_seconds=_REDIS_SECONDS / 2) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.exceptions.BusyLoadingError:
+                return
+            except redis.RedisError as exc:
+                if time.monotonic() < deadline and not isinstance(exc, redis.AuthenticationError):
+                    time.sleep(_PROBE_TIMEOUT_SECONDS / 5)
+                    continue
+                where = redis_address.without_password(settings.REDIS_URL)
+                raise RedisUnavailable(
+                    f"Redis does not answer at REDIS_URL={where}: {exc}. Start "
+                    "it or correct REDIS_URL; when REDIS_URL is unset, `up` starts a Redis of its own."
+                ) from exc
+
+
+def _redis(binary: Path) -> Part:
+    path = embedded_redis.socket_path(settings.DATA_DIR)
+    return Part(
+        name="redis",
+        command=[os.fspath(binary), *embedded_redis.prepare(settings.DATA_DIR)],
+        is_ready=lambda pid: embedded_redis.answers(path),
+        # It reads its whole AOF first: about a second for each 200 MB.
+        ready_seconds=60,
+        grace_seconds=10,
+        hidden_output=_REDIS_CHATTER,
+    )
+
+
+def _writer(name: str) -> Part:
+    """Return one of two equal workers. Whichever takes the lease first is the writer.
+
+    The other stands by, because a new process needs two seconds for its imports alone, and a service whose
+    writer was killed should commit again sooner.
+    """
+    # SIGTERM lets it finish its batch; the rest stays in the stream.
+    return Part(
+        name=name,
+        command=[sys.executable, manage_py(), "writer", "--name", name],
+        is_ready=lambda pid: _a_writer_beats(),
+        is_healthy=_is_healthy_writer,
+        ready_seconds=15,
+        grace_seconds=20,
+        hidden_output=_WRITER_CHATTER,
+    )
+
+
+def has_own_tasks() -> bool:
+    """Say whether an app of the project has Celery tasks."""
+    current_app.loader.import_default_modules()
+    return any(not name.startswith(("celery.", "workers.")) for name in current_app.tasks)
+
+
+def _own_tasks() -> Part:
+    """Return the worker of the project's own tasks: all queues but the writer's."""
+    # fmt: off
+    command = [
+        sys.executable, "-m", "celery", "--quiet", "-A", current_app.main, "worker",
+        "--exclude-queues", "writer", "--pool", "prefork", "--concurrency", str(OWN_TASKS_AT_ONCE),
+        "--hostname", "tasks@%h", "--without-gossip", "--without-mingle", "--loglevel", "WARNING",
+    ]
+    # fmt: on
+    return Part(
+        name="tasks",
+        command=command,
+        is_ready=lambda pid: True,  # nothing waits for it
+        grace_seconds=20,
+        hidden_output=_WRITER_CHATTER,
+    )
+
+
+def _web() -> Part:
+    # By its path: workers/web/gunicorn_conf.py says why.
+    config = os.fspath(Path(web.__file__).parent / "gunicorn_conf.py")
+    module, _, application = settings.WSGI_APPLICATION.rpartition(".")
+    return Part(
+        name="web",
+        command=[sys.executable, "-m", "gunicorn", f"{module}:{application}", "--config", config],
+        is_ready=lambda pid: _web_answers(),
+        ready_seconds=30,
+        # Longer than gunicorn's own patience, so that it is gunicorn that ends it.
+        grace_seconds=graceful_seconds() + 5,
+    )
+
+
+def _a_writer_beats() -> bool:
+    """Say whether a writer is at work: the heartbeat of one that was killed outlives it for seconds."""
+    try:
+        status = queue_status()
+    except QueueUnavailable:
+        return False
+    return status.writer is not None and not status.is_of_another_store and _is_alive(status.writer.pid)
+
+
+def _is_healthy_writer(pid: int) -> bool:
+    """Say whether this worker does what it should: the lease's holder beats, the other one need not.
+
+    Without Redis nobody beats and nobody is to blame.
+    """
+    holder = Lease().holder() or {}
+    if holder.get("pid") != pid:
+        return True
+    try:
+        return queue_status().writer is not None
+    except QueueUnavailable:
+        return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _web_answers() -> bool:
+    connection = http.client.HTTPConnection(_reachable_host(), settings.PORT, timeout=_PROBE_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/health/live", headers={"Host": _allowed_host()})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reachable_host() -> str:
+    host: str = settings.HOST
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # not bound to
+
+
+def _allowed_host() -> str:
+    """Return a Host header that ALLOWED_HOSTS lets through."""
+    first: str = next(iter(settings.ALLOWED_HOSTS), "*")
+    return "localhost" if first == "*" else first.removeprefix(".")
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,298 @@
+"""Starts the parts of the service in order, restarts what dies, and stops them in reverse order.
+
+Everything happens in one thread, driven by a selector: a signal (SIGCHLD among them) or a line of a part's
+output wakes it up. Only what cannot announce itself, readiness and health, is asked at an interval.
+"""
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from workers.up.output import Console, LineReader
+from workers.up.parent_death import exit_with_parent
+from workers.up.process import BackOff, Part, describe_exit
+
+PROBE_INTERVAL_SECONDS = 0.05
+HEALTH_INTERVAL_SECONDS = 1.0
+
+#: Signals that follow the first one so soon are the same wish: `timeout make run` signals its whole group,
+#: and make passes its own on.
+SAME_WISH_SECONDS = 1.0
+
+#: The name under which the supervisor itself speaks.
+OWN_NAME = "up"
+
+
+class _Child:
+    """A part and the process that currently runs it, if any."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.back_off = BackOff()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.is_ready = False
+        self.starts = 0
+        self.started_at = 0.0
+        self.probe_at = 0.0
+        self.healthy_at = 0.0
+        self.restart_at: float | None = None
+
+    def kill_group(self, number: signal.Signals) -> None:
+        """Signal the process and what it has started itself, such as gunicorn's workers."""
+        if self.process is not None:
+            # macOS answers "not permitted" for a group of which only zombies are left.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, number)
+
+
+class Supervisor:
+    """Runs parts until SIGINT, SIGTERM or SIGHUP. Use one per process, from the main thread.
+
+    `keep_open` is a file descriptor that all parts inherit. `on_start` hears each new process's name and id.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        console: Console,
+        cwd: Path,
+        env: Mapping[str, str],
+        keep_open: Sequence[int] = (),
+        on_start: Callable[[str, int], None] = lambda name, pid: None,
+    ) -> None:
+        self._children = [_Child(part) for part in parts]
+        self._console = console
+        self._cwd = cwd
+        self._env = env
+        self._keep_open = tuple(keep_open)
+        self._on_start = on_start
+        self._selector = selectors.DefaultSelector()
+        self._pipes: set[IO[bytes]] = set()
+        self._stop_signals = 0
+        self._stop_signal_at = float("-inf")
+
+    def run(self, on_ready: Callable[[Sequence[str]], None]) -> bool:
+        """Start every part in order, call `on_ready`, and keep the parts running until told to stop.
+
+        `on_ready` hears the names of the parts that were not ready in time.
+        Returns True after an orderly stop, False when a second signal cut it short.
+        """
+        with self._signals_caught():
+            try:
+                for child in self._children:
+                    self._start(child)
+                    self._await_ready(child)
+                if not self._stop_signals:
+                    on_ready([child.part.name for child in self._children if not child.is_ready])
+                while not self._stop_signals:
+                    self._turn()
+            finally:
+                self._stop_all()
+        return self._stop_signals < 2
+
+    # Starting
+
+    def _start(self, child: _Child) -> None:
+        if self._stop_signals:
+            return
+        child.restart_at = None
+        child.is_ready = False
+        child.starts += 1
+        child.started_at = child.probe_at = time.monotonic()
+        try:
+            child.process = self._spawn(child.part)
+        except OSError as exc:
+            self._schedule_restart(child, f"cannot be started ({exc})")
+            return
+        self._read_output(child.part, child.process)
+        self._on_start(child.part.name, child.process.pid)
+
+    def _spawn(self, part: Part) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            part.command,
+            cwd=self._cwd,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=self._keep_open,
+            # The terminal's Ctrl-C reaches the supervisor alone, which then stops the parts in order.
+            start_new_session=True,
+            preexec_fn=exit_with_parent(),
+        )
+
+    def _read_output(self, part: Part, process: subprocess.Popen[bytes]) -> None:
+        pipe = process.stdout
+        assert pipe is not None  # noqa: S101  # stdout=PIPE above
+
+        def on_line(text: str) -> None:
+            if text.strip() and not (part.hidden_output and part.hidden_output.search(text)):
+                self._console.line(part.name, text)
+
+        reader = LineReader(pipe.fileno(), on_line)
+
+        def on_readable() -> None:
+            # Read to the end of the pipe, not of the process: what it has started may outlive it.
+            if not reader.read():
+                self._close(pipe)
+
+        self._pipes.add(pipe)
+        self._selector.register(pipe, selectors.EVENT_READ, on_readable)
+
+    def _await_ready(self, child: _Child) -> None:
+        deadline = time.monotonic() + child.part.ready_seconds
+        while not child.is_ready and not self._stop_signals:
+            if time.monotonic() >= deadline:
+                self._say(f"{child.part.name} is not ready after {child.part.ready_seconds:g} s; going on")
+                return
+            self._turn(until=deadline)
+
+    # Running
+
+    def _turn(self, *, until: float | None = None) -> None:
+        """Wait for something to happen, at the longest until the given time, and deal with it."""
+        self._handle_events(self._timeout(until))
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                self._bury(child)
+        if self._stop_signals:
+            return
+        for child in self._children:
+            if child.restart_at is not None and child.restart_at <= time.monotonic():
+                self._start(child)
+            elif child.process is not None and child.probe_at <= time.monotonic():
+                self._probe(child, child.process.pid)
+
+    def _handle_events(self, timeout: float | None) -> None:
+        for key, _ in self._selector.select(timeout):
+            key.data()
+
+    def _timeout(self, until: float | None) -> float | None:
+        times = [] if until is None else [until]
+        for child in self._children if not self._stop_signals else ():
+            if child.restart_at is not None:
+                times.append(child.restart_at)
+            elif not child.is_ready or child.part.is_healthy is not None:
+                times.append(child.probe_at)
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _probe(self, child: _Child, pid: int) -> None:
+        now = time.monotonic()
+        name, part = child.part.name, child.part
+        if not child.is_ready:
+            child.probe_at = now + PROBE_INTERVAL_SECONDS
+            child.is_ready = part.is_ready(pid)
+            child.healthy_at = now
+            if child.is_ready and child.starts > 1:
+                self._say(
+                    f"{name} is ready again, {time.monotonic() - child.started_at:.1f} s after its restart"
+                )
+        elif part.is_healthy is not None:
+            child.probe_at = now + HEALTH_INTERVAL_SECONDS
+            if part.is_healthy(pid):
+                child.healthy_at = now
+            elif now - child.healthy_at >= part.unhealthy_seconds:
+                self._say(f"{name} has been unhealthy for {now - child.healthy_at:.0f} s; killing it")
+                # Not SIGTERM: what makes no progress does not get to its signal handler either.
+                child.kill_group(signal.SIGKILL)
+
+    def _bury(self, child: _Child) -> None:
+        """Take note of a process's end; start its part again unless everything is being stopped."""
+        assert child.process is not None  # noqa: S101  # the callers' condition
+        status = child.process.returncode
+        self._handle_events(0)  # its last words, before the line that says it is gone
+        # Workers that outlive gunicorn's arbiter would keep the port from its successor.
+        child.kill_group(signal.SIGTERM)
+        child.process = None
+        child.is_ready = False
+        if self._stop_signals:
+            self._say(f"{child.part.name} stopped" + ("" if status == 0 else f" ({describe_exit(status)})"))
+        else:
+            self._schedule_restart(child, f"died ({describe_exit(status)})")
+
+    def _schedule_restart(self, child: _Child, what: str) -> None:
+        now = time.monotonic()
+        delay = child.back_off.after(now - child.started_at)
+        child.restart_at = now + delay
+        when = f"in {delay:g} s" if delay else "at once"
+        self._say(f"{child.part.name} {what}; starting it again {when}")
+
+    # Stopping
+
+    def _stop_all(self) -> None:
+        # Also reached through an exception, which must stop the parts as orderly as a signal does.
+        self._stop_signals = max(self._stop_signals, 1)
+        for child in reversed(self._children):
+            if child.process is not None and self._stop_signals == 1:
+                self._stop(child)
+        for child in reversed(self._children):
+            child.kill_group(signal.SIGKILL)
+            while child.process is not None:
+                self._turn()
+
+    def _stop(self, child: _Child) -> None:
+        assert child.process is not None  # noqa: S101  # the caller's condition
+        self._say(f"stopping {child.part.name}")
+        # The process alone: gunicorn's workers and their like are its own to stop.
+        child.process.terminate()
+        deadline = time.monotonic() + child.part.grace_seconds
+        while child.process is not None and self._stop_signals == 1:
+            if time.monotonic() >= deadline:
+                self._say(f"{child.part.name} did not stop within {child.part.grace_seconds:g} s; killing it")
+                child.kill_group(signal.SIGKILL)
+                deadline += child.part.grace_seconds
+            self._turn(until=deadline)
+
+    def _close(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        self._pipes.discard(pipe)
+        pipe.close()
+
+    @contextmanager
+    def _signals_caught(self) -> Iterator[None]:
+        """Wake the selector for signals, and put everything back at the end."""
+        receiver, sender = socket.socketpair()
+        receiver.setblocking(False)
+        sender.setblocking(False)
+        self._selector.register(receiver, selectors.EVENT_READ, lambda: receiver.recv(4096))
+        former_fd = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        handlers = {
+            number: signal.signal(number, self._on_stop_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            # Under nohup the end of the terminal is not meant to stop anything.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+        }
+        # A handler that does nothing, because an ignored signal does not reach the wake-up descriptor.
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(former_fd)
+            self._selector.unregister(receiver)
+            receiver.close()
+            sender.close()
+            for pipe in list(self._pipes):
+                self._close(pipe)
+            self._selector.close()
+
+    def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
+        # Counted here and not by the bytes of the wake-up descriptor, to which a child that is between
+        # fork and exec writes as well.
+        now = time.monotonic()
+        if self._stop_signals != 1 or now - self._stop_signal_at >= SAME_WISH_SECONDS:
+            self._stop_signals += 1
+            self._stop_signal_at = now
+
+    def _say(self, text: str) -> None:
+        self._console.line(OWN_NAME, text)

@@ -1,0 +1,114 @@
+"""Apply writes inside the transaction of their batch: each in a savepoint, within its time, fenced in."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+
+from django.db import transaction
+
+from workers import registry
+from workers.conf import settings
+from workers.exceptions import UnknownWriteFunction
+from workers.store import errors, time_limit
+from workers.store.fence import Fenced
+from workers.stream import conditions
+from workers.writer import hooks, verdicts
+from workers.writes import Outcome, Write, pristine
+
+logger = logging.getLogger(__name__)
+
+Answer = tuple[Write, Outcome]
+
+
+class TransactionLost(Exception):
+    """The batch's transaction is over before its COMMIT, and nothing of it is left."""
+
+    def __init__(self, write: Write | None = None, outcome: Outcome | None = None) -> None:
+        super().__init__()
+        self.write = write
+        """The write that ended it; None when a run was applied together."""
+        self.outcome = outcome
+
+
+def apply(
+    writes: Iterable[Write], on_progress: Callable[[], None], put_off: list[hooks.Hooks]
+) -> Iterator[Answer]:
+    """Apply writes in order, runs of one kind together where their function can; what they put off is added.
+
+    Raises TransactionLost, and django.db.DatabaseError when the store is at fault.
+    """
+    # A write with a condition is applied by itself: what is before it may change what the condition is about.
+    for (name, is_conditional), run in groupby(
+        writes, key=lambda write: (write.function, conditions.CONDITION in write.arguments)
+    ):
+        for answer in _apply_run(name, list(run), put_off, together=not is_conditional):
+            on_progress()
+            yield answer
+
+
+def _apply_run(
+    name: str, run: list[Write], put_off: list[hooks.Hooks], *, together: bool
+) -> Iterable[Answer]:
+    try:
+        function = registry.find(name)
+    except UnknownWriteFunction as exc:
+        return [(write, verdicts.unknown_function(write, exc)) for write in run]
+    if together and len(run) > 1 and function.apply_many is not None:
+        answers = _apply_together(function.apply_many, run, put_off)
+        if answers is not None:
+            return answers
+        run = [pristine(write) for write in run]
+    return _apply_each(function, run, put_off)
+
+
+def _apply_each(
+    function: registry.WriteFunction, run: Sequence[Write], put_off: list[hooks.Hooks]
+) -> Iterator[Answer]:
+    for write in run:
+        fenced = Fenced()
+        outcome = _apply_one(function, write, fenced)
+        if fenced.is_spoilt():
+            raise TransactionLost(write, outcome)
+        put_off += hooks.collect(fenced.connection, [write])
+        yield write, outcome
+
+
+def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -> Outcome:
+    try:
+        with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
+            return verdicts.committed(write, function(conditions.checked(write)))
+    except KeyboardInterrupt:
+        raise
+    except time_limit.WriteTimedOut as exc:
+        return verdicts.timed_out(write, exc)
+    except (
+        BaseException
+    ) as exc:  # SystemExit too: what a function raises is its outcome, not the writer's end
+        errors.raise_if_transient(exc)
+        if errors.sqlite_code(exc) == errors.SQLITE_INTERRUPT:
+            return verdicts.timed_out(write, exc)
+        return verdicts.of_exception(write, exc)
+
+
+def _apply_together(
+    apply_many: registry.ApplyMany, run: list[Write], put_off: list[hooks.Hooks]
+) -> list[Answer] | None:
+    """Return the outcomes, or None when the bulk form failed and left no effect."""
+    fenced = Fenced()
+    try:
+        with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
+            results = apply_many(run)
+            answers = [
+                (write, verdicts.committed(write, one)) for write, one in zip(run, results, strict=True)
+            ]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:
+        errors.raise_if_transient(exc)
+        if fenced.is_spoilt():
+            raise TransactionLost from exc
+        # Expected when one write of the run is bad: each then gets its own verdict.
+        logger.info("batch state=one-by-one function=%s writes=%s error=%r", run[0].function, len(run), exc)
+        return None
+    put_off += hooks.collect(fenced.connection, run)
+    return answers

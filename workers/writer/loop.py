@@ -1,0 +1,260 @@
+"""The writer: reads accepted writes in order, commits them in batches, announces, acknowledges.
+
+The order of the steps is what keeps the promises: an entry leaves the stream only after its commit is
+durable, and is announced only then. A crash anywhere before the acknowledgement means that it is read
+again, and its receipt makes that harmless.
+"""
+
+import base64
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import redis
+from django.db import DatabaseError, Error, connection
+
+from workers.conf import settings
+from workers.exceptions import UndecodableEntry, WrongStore
+from workers.store import opening, pragmas
+from workers.store.store_file import Mark, Watch
+from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
+from workers.stream.redis_client import connect
+from workers.writer import commit, pacing
+from workers.writer.pending import Leftovers
+from workers.writer.pruning import Pruning
+from workers.writes import Write, decode
+
+logger = logging.getLogger(__name__)
+
+REPLY_SECONDS = 5.0
+"""Longest wait for a reply of Redis; the writer, unlike a request, has time."""
+
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Pauses between attempts to commit while the store is unwell; the last one repeats."""
+
+UNDECODABLE = ""
+"""Stands for the write function of an entry that cannot be decoded."""
+
+PAUSE_CHECK_SECONDS = 0.1
+"""How often the writer looks whether somebody asks for the lease."""
+
+CHECKPOINT_RETRY_SECONDS = 1.0
+"""Pause between attempts to empty the log while a reader keeps it from being emptied."""
+
+
+class Drained(StrEnum):
+    """How a drain ended."""
+
+    EMPTY = "empty"
+    """Nothing is left in the stream."""
+    MORE = "more"
+    """Its time was over first: call again."""
+    PAUSE = "pause"
+    """Somebody asks for the lease."""
+
+
+class Writer:
+    """Commits writes to the store. Its process must hold the lease.
+
+    Raises StreamOfAnotherStore, WrongStore, StoreNotReady, django.db.Error and redis.RedisError when it
+    cannot begin.
+    """
+
+    def __init__(self, *, leave_mark: Callable[[Mark], None] = lambda mark: None) -> None:
+        self._client = connect(timeout_seconds=REPLY_SECONDS)
+        self._watch = Watch(leave_mark=leave_mark)
+        self._watch.note()
+        ownership.claim(self._client)
+        self._acknowledge = redis_stream.acknowledge_script(self._client)
+        self._heartbeat = heartbeat.Heartbeat(self._client)
+        self._leftovers = Leftovers(self._client)
+        self._held: Sequence[redis_stream.Entry] = ()  # read, and not committed because the store is unwell
+        self._pruning = Pruning()
+        self._failures = 0
+        self._checkpoint_after = 0.0
+        self._pause_check_at = 0.0
+        self._pauses_shortly = False
+
+    def drain(self) -> Drained:
+        """Commit what is in the stream, for WRITE_TASK_SECONDS at most.
+
+        1. Read a batch, commit it, announce it, acknowledge it; pause while there is load. Each
+           acknowledgement keeps the doorbell set, so that nobody rings while the writer is at the stream.
+        2. Nothing came while lingering: release the doorbell, then read once more. A write accepted before
+           the release is seen by that read; one accepted later rings.
+
+        Raises redis.RedisError; what was not acknowledged then is read again.
+        """
+        deadline = time.monotonic() + settings.WRITE_TASK_SECONDS
+        linger_seconds = 0.0
+        while time.monotonic() < deadline:
+            if self._is_to_pause():
+                return Drained.PAUSE
+            if self._step(wait_seconds=linger_seconds):
+                linger_seconds = settings.WRITE_LINGER_SECONDS
+                continue
+            redis_stream.release_doorbell(self._client)
+            if not self._step(wait_seconds=0):
+                return Drained.EMPTY
+        return Drained.MORE
+
+    def retire(self) -> None:
+        """Stop, and say so, that nobody waits; but for a command, whose turn is short, requests do."""
+        connection.close()
+        if not self._pauses_shortly:
+            self._heartbeat.stop()
+
+    def _is_to_pause(self) -> bool:
+        now = time.monotonic()
+        if now < self._pause_check_at:
+            return False
+        self._pause_check_at = now + PAUSE_CHECK_SECONDS
+        pause = pauses.requested(self._client)
+        if pause is not None:
+            logger.info("writer state=pausing by=%s", pause.by)
+            self._pauses_shortly = pause.kind is pauses.Kind.COMMAND
+        return pause is not None
+
+    def _step(self, *, wait_seconds: float) -> bool:
+        """Read one batch and see it through; return whether there was one."""
+        entries = self._held or self._read(wait_seconds)
+        started = time.monotonic()
+        if not entries:
+            self._idle()
+            return False
+        self._see_through(entries)
+        if self._held:
+            return True
+        self._heartbeat.note_rate(writes=len(entries), seconds=time.monotonic() - started)
+        self._heartbeat.beat(committed=len(entries))
+        self._checkpoint()
+        self._pruning.prune_a_little()
+        time.sleep(
+            pacing.pause_seconds(
+                batch_size=len(entries),
+                batch_limit=settings.WRITE_BATCH_MAX_WRITES,
+                most_seconds=settings.WRITE_PACE_SECONDS,
+                elapsed_seconds=time.monotonic() - started,
+            )
+        )
+        return True
+
+    def _idle(self) -> None:
+        """Prove that this writer could write, and tidy up."""
+        if self._heartbeat.is_due:
+            self._heartbeat.beat(committed=0, fault=self._watch.problem() or opening.probe())
+        self._pruning.prune_a_little()
+
+    def _read(self, wait_seconds: float) -> Sequence[redis_stream.Entry]:
+        try:
+            return self._read_in_order(wait_seconds)
+        except redis.ResponseError as exc:
+            if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
+                raise
+            # Flushed, or another store's by now: then this raises.
+            ownership.claim(self._client)
+            logger.warning("stream state=created reason=missing")
+            return self._read_in_order(wait_seconds)
+
+    def _read_in_order(self, wait_seconds: float) -> Sequence[redis_stream.Entry]:
+        count = settings.WRITE_BATCH_MAX_WRITES
+        leftovers = self._leftovers.read(count=count)
+        if leftovers:
+            return leftovers
+        try:
+            return redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
+        except redis.RedisError:
+            self._leftovers.suspect()
+            raise
+
+    def _see_through(self, entries: Sequence[redis_stream.Entry]) -> None:
+        """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
+        self._leftovers.expect()
+        # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
+        writes = [_decode(entry) for entry in entries if entry.payload]
+        answers: list[commit.Answer] = []
+        try:
+            problem = self._watch.problem()
+            if not problem:
+                answers = commit.commit_batch(
+                    writes, set_aside=self._leftovers.is_deadly, on_progress=self._heartbeat.tick
+                )
+                # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
+                problem = self._watch.problem()
+        except Error as exc:
+            self._wait_for_store(entries, exc)
+            return
+        if problem:
+            self._hold(entries, problem)
+            return
+        self._held, self._failures = (), 0
+        outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
+        claimed = [write.token for write in writes if write.fingerprint]
+        redis_stream.acknowledge(self._acknowledge, entries, claimed=claimed)
+        self._leftovers.acknowledged()
+
+    def _wait_for_store(self, entries: Sequence[redis_stream.Entry], exc: Error) -> None:
+        """Hold the batch back, and let the next attempt open the store anew."""
+        try:
+            problem = self._watch.problem()
+        except Error:
+            problem = ""
+        if not problem:
+            connection.close()
+        # Else it stays open: opened anew it would bring a file and a log together that are strangers.
+        self._hold(entries, problem or str(exc))
+
+    def _hold(self, entries: Sequence[redis_stream.Entry], reason: str) -> None:
+        """Keep the batch for the next attempt; reading it again would count as a death."""
+        self._held = entries
+        pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        logger.error(
+            "batch state=not-committed writes=%s attempt=%s retry_in=%ss error=%s",
+            len(entries),
+            self._failures,
+            pause,
+            reason,
+        )
+        self._heartbeat.beat(committed=0, fault=reason)
+        time.sleep(pause)
+
+    def _checkpoint(self) -> None:
+        now = time.monotonic()
+        if now < self._checkpoint_after or opening.wal_bytes() < settings.WRITE_CHECKPOINT_BYTES:
+            return
+        try:
+            emptied = opening.checkpoint()
+        except DatabaseError as exc:
+            logger.warning("checkpoint state=failed error=%s", exc)
+            emptied = False
+        self._note_checkpoint()
+        if not emptied:
+            self._checkpoint_after = now + CHECKPOINT_RETRY_SECONDS
+            if opening.wal_bytes() > pragmas.JOURNAL_SIZE_LIMIT_BYTES:
+                logger.warning(
+                    "checkpoint state=held-back wal_bytes=%s reason=long-reader hint='manage.py doctor'",
+                    opening.wal_bytes(),
+                )
+
+    def _note_checkpoint(self) -> None:
+        """The file itself has changed, by this writer's own hand. A problem shows at the next batch."""
+        with contextlib.suppress(WrongStore, Error):
+            self._watch.note()
+
+
+def _decode(entry: redis_stream.Entry) -> Write:
+    try:
+        return decode(entry.write_id, entry.payload)
+    except UndecodableEntry:
+        logger.exception("write=%s state=undecodable", entry.write_id)
+        # Kept whole in its receipt, under a name that no write function has.
+        return Write(
+            function=UNDECODABLE,
+            arguments={"entry": base64.b64encode(entry.payload).decode()},
+            token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)).hex,
+            write_id=entry.write_id,
+        )

@@ -1,0 +1,97 @@
+"""What an exception of a write function makes of its write: a rejection (4xx), or nothing (failed, 500).
+
+| raised | status | code |
+|---|---|---|
+| `WriteRejected` | its own | its own |
+| Django's `ValidationError` | 400 | `invalid`, messages in `fields` |
+| Django's `SuspiciousOperation` | 400 | `bad_request` |
+| `PermissionDenied` | 403 | `permission_denied` |
+| `Http404`, `ObjectDoesNotExist` (`get_object_or_404`, `Model.objects.get`) | 404 | `not_found` |
+| `OverflowError` of a number that SQLite cannot hold | 400 | `invalid` |
+| `IntegrityError`, `ProtectedError`, `RestrictedError` | 409 | `conflict`, see workers/store/conflicts.py |
+| an `APIException` of DRF with a status of 4xx | its own | its own; `invalid` for a `ValidationError` |
+
+Everything else is a fault of the function.
+"""
+
+from typing import Any
+
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.db import IntegrityError
+from django.http import Http404
+
+from workers.exceptions import WriteRejected
+from workers.store import conflicts
+
+NO_FIELD = "non_field_errors"
+"""Stands for what concerns no field, as in Django REST framework."""
+
+
+def rejection_of(exc: BaseException) -> WriteRejected | None:
+    """Return the rejection that this exception stands for, or None when the function is at fault."""
+    match exc:
+        case WriteRejected():
+            return exc
+        case ValidationError():
+            return WriteRejected(400, "invalid", "The change is not valid.", fields=_messages(exc))
+        case Http404() | ObjectDoesNotExist():
+            return WriteRejected(404, "not_found", _detail(exc, "What the write needs does not exist."))
+        case PermissionDenied():
+            return WriteRejected(403, "permission_denied", _detail(exc, "You may not do this."))
+        case SuspiciousOperation():
+            return WriteRejected(400, "bad_request", "The request is malformed.")
+        case IntegrityError():
+            return conflicts.conflict_of(exc)
+        case OverflowError() if _is_the_stores(exc):
+            return WriteRejected(400, "invalid", "A number is beyond 64 bits, more than the store can hold.")
+    return _of_api_exception(exc)
+
+
+def _is_the_stores(exc: BaseException) -> bool:
+    """Return whether it was raised where values are handed to SQLite, whose integers have 64 bits."""
+    frame = exc.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and frame.tb_frame.f_globals.get("__name__") == "django.db.backends.sqlite3.base"
+
+
+def _messages(exc: ValidationError) -> dict[str, list[str]]:
+    if not hasattr(exc, "error_dict"):
+        return {NO_FIELD: exc.messages}
+    return {NO_FIELD if name == NON_FIELD_ERRORS else name: found for name, found in exc.message_dict.items()}
+
+
+def _detail(exc: BaseException, otherwise: str) -> str:
+    return next((str(text) for text in exc.args if text), otherwise)
+
+
+def _of_api_exception(exc: BaseException) -> WriteRejected | None:
+    """Return the rejection for what has the form of DRF's exceptions: the write path does not import DRF."""
+    status, detail = getattr(exc, "status_code", None), getattr(exc, "detail", None)
+    if not isinstance(status, int) or not 400 <= status <= 499 or not hasattr(exc, "get_codes"):
+        return None
+    if isinstance(detail, dict | list):
+        fields = detail if isinstance(detail, dict) else {NO_FIELD: detail}
+        return WriteRejected(
+            status,
+            "invalid",
+            "The change is not valid.",
+            fields={str(name): _flat(messages) for name, messages in fields.items()},
+        )
+    code = getattr(exc, "code", None) or exc.get_codes()
+    return WriteRejected(status, str(code), str(detail), fields=getattr(exc, "fields", None))
+
+
+def _flat(messages: Any) -> list[str]:
+    """Return messages that may be nested, as those of nested serializers are, in one list."""
+    if isinstance(messages, dict):
+        return [f"{name}: {message}" for name, inner in messages.items() for message in _flat(inner)]
+    if isinstance(messages, list | tuple):
+        return [message for inner in messages for message in _flat(inner)]
+    return [str(messages)]

@@ -1,0 +1,125 @@
+"""The outcomes of writes, made from what their functions return or raise."""
+
+import logging
+import traceback
+from collections.abc import Iterable
+
+from workers.conf import settings
+from workers.exceptions import UnknownWriteFunction, WriteRejected
+from workers.writer import rejections
+from workers.writes import Kind, Outcome, Result, Write, encode_error, encode_result, writable
+
+logger = logging.getLogger(__name__)
+
+STATES = {
+    "unknown_write_function": "unknown-function",
+    "write_killed_writer": "set-aside",
+    "write_timed_out": "timed-out",
+}
+"""How the log calls a failed write, by code."""
+
+
+def committed(write: Write, result: Result) -> Outcome:
+    """Return the outcome of a write that was applied. Raises TypeError for what is no result, or not JSON.
+
+    To be called inside the savepoint: such a result undoes its write.
+    """
+    if not isinstance(result, Result):
+        raise TypeError(
+            f"{write.function} returned a value of the type {type(result).__name__}, not a Result."
+        )
+    return Outcome(
+        write_id=write.write_id,
+        kind=Kind.COMMITTED,
+        status=result.status,
+        body=encode_result(result.body),
+    )
+
+
+def of_exception(write: Write, exc: BaseException) -> Outcome:
+    """Return what an exception of a write function makes of its write: rejected or failed."""
+    rejection = _rejection_of(exc)
+    if rejection is not None:
+        return error(
+            write,
+            Kind.REJECTED,
+            rejection.status,
+            rejection.code,
+            rejection.detail,
+            fields=rejection.fields,
+            exception=exc,
+        )
+    return error(
+        write,
+        Kind.FAILED,
+        500,
+        "write_failed",
+        "The write could not be applied because of an error on the server. It took no effect.",
+        exception=exc,
+    )
+
+
+def _rejection_of(exc: BaseException) -> WriteRejected | None:
+    try:
+        return rejections.rejection_of(exc)
+    except Exception:  # an exception that cannot be told is one more fault of its function
+        logger.exception("write state=exception-not-told type=%s", type(exc).__name__)
+        return None
+
+
+def timed_out(write: Write, exc: BaseException) -> Outcome:
+    return error(
+        write,
+        Kind.FAILED,
+        500,
+        "write_timed_out",
+        f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s and was cut off. No effect.",
+        exception=exc,
+    )
+
+
+def unknown_function(write: Write, exc: UnknownWriteFunction) -> Outcome:
+    return error(write, Kind.FAILED, 500, "unknown_write_function", str(exc))
+
+
+def error(
+    write: Write,
+    kind: Kind,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fields: dict[str, list[str]] | None = None,
+    exception: BaseException | None = None,
+) -> Outcome:
+    trace = traceback.format_exception(exception) if exception and kind is Kind.FAILED else []
+    return Outcome(
+        write_id=write.write_id,
+        kind=kind,
+        status=status,
+        body=encode_error(code, detail, fields),
+        traceback=writable("".join(trace)),
+        exception=exception,
+    )
+
+
+def tell(answers: Iterable[tuple[Write, Outcome]]) -> None:
+    """Log what was not committed. After COMMIT: until then another try may give another outcome."""
+    for write, outcome in answers:
+        if outcome.kind is Kind.REJECTED and logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "write=%s state=rejected function=%s code=%s error=%r",
+                write.write_id,
+                write.function,
+                outcome.json()["code"],
+                outcome.exception,
+            )
+        elif outcome.kind is Kind.FAILED:
+            state = STATES.get(outcome.json()["code"], "failed")
+            logger.error(
+                "write=%s state=%s function=%s",
+                write.write_id,
+                state,
+                write.function,
+                exc_info=outcome.exception,
+            )

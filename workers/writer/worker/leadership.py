@@ -1,0 +1,117 @@
+"""A process's time as the writer: it begins with the lease and ends with it."""
+
+import logging
+import os
+from functools import cache, cached_property
+
+import redis
+from django.db import Error, connections
+
+from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
+from workers.store import store_file
+from workers.store.lease.lease import Lease
+from workers.store.roles import Role, set_role
+from workers.store.store_file import FileId
+from workers.stream import heartbeat, pauses
+from workers.stream.heartbeat import Heartbeat
+from workers.stream.redis_client import connect
+from workers.writer.loop import REPLY_SECONDS, Writer
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def _client() -> redis.Redis:
+    return connect(timeout_seconds=REPLY_SECONDS)
+
+
+class Leadership:
+    """Begins when nobody else holds the lease and nobody asks for a pause. Ends on request, and at death."""
+
+    def __init__(self) -> None:
+        self.writer: Writer | None = None
+        self._store: FileId | None = None
+        self._refused = ""
+
+    @cached_property
+    def lease(self) -> Lease:
+        return Lease()
+
+    @cached_property
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(_client())
+
+    def try_begin(self) -> bool:
+        """Return whether this process is the writer now. Raises redis.RedisError."""
+        if self.writer is not None and not self.lease.is_intact():
+            # Somebody deleted the file, so that a second writer could begin beside this one.
+            logger.error("writer state=lease-lost lease=%s", self.lease.path)
+            self.end(reason="lease-lost")
+        if self.writer is not None:
+            return True
+        if pauses.requested(_client()) is not None:
+            return False
+        try:
+            self._refuse_replaced_store()
+            if not self.lease.try_acquire(purpose="writer"):
+                return False
+            self.writer = self._begin()
+        except (WrongStore, StreamOfAnotherStore, StoreNotReady, Error) as exc:
+            self._refuse(exc)
+            return False
+        self._refused = ""
+        logger.info("writer state=holds-lease lease=%s", self.lease.path)
+        return True
+
+    def _begin(self) -> Writer:
+        set_role(Role.WRITER)
+        connections.close_all()  # whatever was opened before could only read
+        try:
+            writer = Writer(leave_mark=self.lease.leave_mark)
+        except BaseException:
+            self._give_back()
+            raise
+        return writer
+
+    def _refuse_replaced_store(self) -> None:
+        """Raise WrongStore when the store is not the one that this process began with.
+
+        The web processes still read the former one, so only a restart of all may go over to another.
+        """
+        path = store_file.path()
+        found = store_file.file_id(path)
+        self._store = self._store or found
+        if found != self._store:
+            raise WrongStore(store_file.replaced(path))
+
+    def _refuse(self, exc: Exception) -> None:
+        """Say why this process does not write, in the log once and in the heartbeat while it lasts."""
+        if str(exc) != self._refused:
+            self._refused = str(exc)
+            logger.error("writer state=refused reason=%s", exc)
+        # Whoever else is at work, perhaps for another store, has the heartbeat.
+        if isinstance(exc, WrongStore) and self._heartbeat.is_due:
+            at_work = heartbeat.read(_client())
+            if at_work is None or at_work.pid == os.getpid():
+                self._heartbeat.beat(committed=0, fault=str(exc))
+
+    def end(self, *, reason: str) -> None:
+        """Stop writing, say so, and give the lease back."""
+        if self.writer is None:
+            return
+        writer, self.writer = self.writer, None
+        try:
+            writer.retire()
+        except redis.RedisError as exc:
+            logger.warning("writer state=ended heartbeat=not-removed error=%s", exc)
+        self._give_back()
+        logger.info("writer state=gave-lease-back reason=%s", reason)
+
+    def _give_back(self) -> None:
+        connections.close_all()
+        set_role(Role.WEB)
+        self.lease.release()
+
+
+leadership = Leadership()
+"""One for the process: Celery makes its bootsteps anew after each reconnection."""

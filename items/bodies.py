@@ -29,8 +29,8 @@ def bulk_arguments(body: Any) -> dict[str, Any]:
         raise ValidationError(
             {
                 place: messages
-                for position, faults in refused.items()
-                for place, messages in at(f"items.{position}", faults).items()
+                for position, errors in refused.items()
+                for place, messages in at(f"items.{position}", errors).items()
             }
         )
     return {"atomic": is_atomic, "data": data, "refused": list(refused.items())}

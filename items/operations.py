@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 
 from items.bodies import REQUIRED, list_of, unknown_key
 from items.serializers import ItemSerializer
-from items.validation import Faults, at, check_item
+from items.validation import FieldErrors, at, check_item
 from workers.conf import settings
 from workers.rest import ProblemError
 
@@ -33,8 +33,8 @@ def transaction_arguments(body: Any) -> dict[str, Any]:
     operations = list_of(body, "operations", {"operations"}, at_most=TRANSACTION_MAX_OPERATIONS)
     checker = _OperationChecker()
     checked = [checker.check(number, operation) for number, operation in enumerate(operations)]
-    if checker.faults:
-        raise ValidationError(checker.faults)
+    if checker.errors:
+        raise ValidationError(checker.errors)
     if settings.WRITE_REQUIRE_IF_MATCH:
         _refuse_unconditional(checked)
     return {"operations": checked}
@@ -58,24 +58,24 @@ class _OperationChecker:
     """Checks the operations of one transaction in order, and gathers what is wrong with them."""
 
     def __init__(self) -> None:
-        self.faults: Faults = {}
+        self.errors: FieldErrors = {}
         self._refs: dict[str, int] = {}
         self._whole = ItemSerializer()
         self._partial = ItemSerializer(partial=True)
 
     def check(self, number: int, operation: Any) -> dict[str, Any]:
-        """Return the operation as `items.transact` takes it; of no use once there are faults."""
+        """Return the operation as `items.transact` takes it; of no use once there are errors."""
         place = f"operations.{number}"
         if not isinstance(operation, dict):
-            self.faults[place] = ["Expected an object."]
+            self.errors[place] = ["Expected an object."]
             return {}
         op = operation.get("op")
         keys = KEYS.get(op) if isinstance(op, str) else None
         if keys is None:
-            self.faults[f"{place}.op"] = [f"Must be one of {', '.join(KEYS)}."]
+            self.errors[f"{place}.op"] = [f"Must be one of {', '.join(KEYS)}."]
             return {}
         if unknown := unknown_key(operation, keys):
-            self.faults[place] = [unknown]
+            self.errors[place] = [unknown]
         if op == "create":
             data = self._data(place, operation, self._whole)
             return {"op": op, "data": data} | self._ref(number, operation)
@@ -86,10 +86,10 @@ class _OperationChecker:
 
     def _data(self, place: str, operation: Mapping[str, Any], serializer: ItemSerializer) -> dict[str, Any]:
         if "data" not in operation:
-            self.faults[f"{place}.data"] = [REQUIRED]
+            self.errors[f"{place}.data"] = [REQUIRED]
             return {}
-        data, faults = check_item(serializer, operation["data"])
-        self.faults |= at(f"{place}.data", faults)
+        data, errors = check_item(serializer, operation["data"])
+        self.errors |= at(f"{place}.data", errors)
         return data
 
     def _ref(self, number: int, operation: Mapping[str, Any]) -> dict[str, str]:
@@ -98,10 +98,10 @@ class _OperationChecker:
             return {}
         ref, place = operation["ref"], f"operations.{number}.ref"
         if not isinstance(ref, str) or not re.fullmatch(REF_PATTERN, ref):
-            self.faults[place] = ["Must be a text of 1 to 64 letters, digits, _ and -."]
+            self.errors[place] = ["Must be a text of 1 to 64 letters, digits, _ and -."]
             return {}
         if ref in self._refs:
-            self.faults[place] = [f"{ref!r} is the ref of operation {self._refs[ref]} already."]
+            self.errors[place] = [f"{ref!r} is the ref of operation {self._refs[ref]} already."]
         self._refs.setdefault(ref, number)
         return {"ref": ref}
 
@@ -109,12 +109,12 @@ class _OperationChecker:
         """Return the target: the id of an item, or `{"ref": ...}` for what an earlier operation creates."""
         target, place = operation.get("id"), f"{place}.id"
         if "id" not in operation:
-            self.faults[place] = [REQUIRED]
+            self.errors[place] = [REQUIRED]
         elif isinstance(target, dict) and target.keys() == {"ref"} and isinstance(target["ref"], str):
             if target["ref"] not in self._refs:
-                self.faults[place] = [f"No earlier operation creates the ref {target['ref'][:64]!r}."]
+                self.errors[place] = [f"No earlier operation creates the ref {target['ref'][:64]!r}."]
         elif not _is_positive(target):
-            self.faults[place] = ['Must be the id of an item, or {"ref": "..."} of an earlier create.']
+            self.errors[place] = ['Must be the id of an item, or {"ref": "..."} of an earlier create.']
         return target
 
     def _version(self, place: str, operation: Mapping[str, Any]) -> int | None:
@@ -122,7 +122,7 @@ class _OperationChecker:
         if "version" not in operation:
             return None
         if not _is_positive(operation["version"]):
-            self.faults[f"{place}.version"] = ["Must be a whole number, at least 1."]
+            self.errors[f"{place}.version"] = ["Must be a whole number, at least 1."]
         version: int = operation["version"]
         return version
 

@@ -16,7 +16,7 @@ from workers.rest import unknown_fields
 
 Data = dict[str, Any]
 """What a write function is given for one item."""
-Faults = dict[str, list[str]]
+FieldErrors = dict[str, list[str]]
 """Messages by field."""
 
 FIELDS = frozenset(ItemSerializer.Meta.fields)
@@ -24,23 +24,23 @@ NON_FIELD = "non_field_errors"
 _control_character = re.compile(CONTROL_CHARACTERS).search
 
 
-def check_items(items: Iterable[Any]) -> tuple[list[Data], dict[int, Faults]]:
+def check_items(items: Iterable[Any]) -> tuple[list[Data], dict[int, FieldErrors]]:
     """Return the data of the items that are valid, in order, and what is wrong with others, by position."""
     accepted: list[Data] = []
-    refused: dict[int, Faults] = {}
+    refused: dict[int, FieldErrors] = {}
     serializer = ItemSerializer()
     for position, item in enumerate(items):
         data = _plainly_valid(item)
         if data is None:
-            data, faults = check_item(serializer, item)
-            if faults:
-                refused[position] = faults
+            data, errors = check_item(serializer, item)
+            if errors:
+                refused[position] = errors
                 continue
         accepted.append(data)
     return accepted, refused
 
 
-def check_item(serializer: ItemSerializer, item: Any) -> tuple[Data, Faults]:
+def check_item(serializer: ItemSerializer, item: Any) -> tuple[Data, FieldErrors]:
     """Return an item's data, or what is wrong with it. The serializer may be used for many, one by one."""
     if item is None:
         return {}, {NON_FIELD: ["No data provided"]}  # what DRF says, but not in run_validation
@@ -48,8 +48,8 @@ def check_item(serializer: ItemSerializer, item: Any) -> tuple[Data, Faults]:
     try:
         data = serializer.run_validation(item)
     except ValidationError as exc:
-        faults = exc.detail if isinstance(exc.detail, dict) else {NON_FIELD: exc.detail}
-        told = {name: [str(message) for message in messages] for name, messages in faults.items()}
+        errors = exc.detail if isinstance(exc.detail, dict) else {NON_FIELD: exc.detail}
+        told = {name: [str(message) for message in messages] for name, messages in errors.items()}
         return {}, unknown | told
     return ({}, unknown) if unknown else (data, {})
 
@@ -65,6 +65,6 @@ def _plainly_valid(item: Any) -> Data | None:
     return {"name": name}
 
 
-def at(place: str, faults: Faults) -> Faults:
+def at(place: str, errors: FieldErrors) -> FieldErrors:
     """Return the faults of what stands at `place` in the body, such as `items.3`."""
-    return {place if name == NON_FIELD else f"{place}.{name}": messages for name, messages in faults.items()}
+    return {place if name == NON_FIELD else f"{place}.{name}": messages for name, messages in errors.items()}

@@ -24,7 +24,7 @@ def create_item(write: Write) -> Result:
 def create_items(writes: Sequence[Write]) -> list[Result]:
     """Create one item for each write, in one statement."""
     items = rows.insert([write.arguments["data"] for write in writes])
-    return [Result(status=201, body=item) for item in items]
+    return [Result(http_status=201, body=item) for item in items]
 
 
 @write_function("items.create_many")
@@ -36,11 +36,11 @@ def create_many(write: Write) -> Result:
     """
     insert = _insert_all if write.arguments["atomic"] else _insert_as_many_as_possible
     results = insert(write.arguments["data"])
-    for position, faults in write.arguments["refused"]:  # ascending, so that each finds its final place
-        results.insert(position, _refusal(400, "invalid", "The item is not valid.", faults))
+    for position, errors in write.arguments["refused"]:  # ascending, so that each finds its final place
+        results.insert(position, _refusal(400, "invalid", "The item is not valid.", errors))
     created = sum(result["status"] == 201 for result in results)
     body = {"created": created, "rejected": len(results) - created, "results": results}
-    return Result(status=201 if created else 200, body=body)
+    return Result(http_status=201 if created else 200, body=body)
 
 
 @write_function("items.update")
@@ -53,7 +53,7 @@ def update_item(write: Write) -> Result:
 def delete_item(write: Write) -> Result:
     """Delete the item `id`."""
     _find(write.arguments["id"]).delete()
-    return Result(status=204)
+    return Result(http_status=204)
 
 
 @write_function("items.transact")
@@ -84,13 +84,13 @@ def _insert_as_many_as_possible(data: Sequence[Mapping[str, Any]]) -> list[dict[
     except IntegrityError as exc:
         if len(data) == 1:
             conflict = conflict_of(exc)
-            return [_refusal(conflict.status, conflict.code, conflict.detail, conflict.fields)]
+            return [_refusal(conflict.http_status, conflict.code, conflict.detail, conflict.fields)]
         return [verdict for one in data for verdict in _insert_as_many_as_possible([one])]
 
 
-def _refusal(status: int, code: str, detail: str, faults: Any = None) -> dict[str, Any]:
+def _refusal(status: int, code: str, detail: str, errors: Any = None) -> dict[str, Any]:
     error = {"code": code, "detail": detail}
-    return {"status": status, "error": error | {"fields": faults} if faults else error}
+    return {"status": status, "error": error | {"fields": errors} if errors else error}
 
 
 def entity_tag(item_id: int, version: int) -> str:
@@ -153,7 +153,7 @@ def _rejected_at(number: int, rejection: WriteRejected) -> WriteRejected:
     operation = f"operations.{number}"
     fields = {f"{operation}.data.{name}": messages for name, messages in (rejection.fields or {}).items()}
     return WriteRejected(
-        rejection.status,
+        rejection.http_status,
         rejection.code,
         f"Operation {number}: {rejection.detail}",
         fields=fields or {operation + PART_AT_FAULT.get(rejection.code, ""): [rejection.detail]},

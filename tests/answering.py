@@ -15,7 +15,7 @@ Answered = Callable[[Callable[[], Any]], Any]
 
 
 def answering(writer: Writer, client: redis.Redis) -> Answered:
-    heartbeat.Heartbeat(client).beat(committed=0)
+    heartbeat.Heartbeat(client).renew(committed=0)
 
     def ask(request: Callable[[], Any]) -> Any:
         answers: list[Any] = []

@@ -27,13 +27,13 @@ from workers.operations.absence import why_no_writer
 from workers.operations.status import QueueStatus, queue_status
 from workers.registry import WriteFunction, user_id, write_function
 from workers.store.conflicts import conflict_of
-from workers.store.errors import is_cut_off, is_requests_fault, is_stores_fault
+from workers.store.errors import is_cut_off, is_request_error, is_store_error
 from workers.store.identity import problem as store_problem
 from workers.store.lease.command import forbid_pause, release_command_lease
 from workers.store.roles import Role, current_role, set_role
 from workers.submission.client import submit
 from workers.submission.submission import Submission
-from workers.writes import Kind, Outcome, Result, Write
+from workers.writes import Outcome, Result, Write, WriteStatus
 
 __all__ = [
     # Writing and applying
@@ -46,7 +46,7 @@ __all__ = [
     "user_id",
     "write_function",
     # What became of a write
-    "Kind",
+    "WriteStatus",
     "Outcome",
     # How the write path is doing
     "QueueStatus",
@@ -81,6 +81,6 @@ __all__ = [
     "WriteRejected",
     "WrongStore",
     "is_cut_off",
-    "is_requests_fault",
-    "is_stores_fault",
+    "is_request_error",
+    "is_store_error",
 ]

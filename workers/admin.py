@@ -12,14 +12,14 @@ from workers.models import Receipt
 @admin.register(Receipt)
 class ReceiptAdmin(admin.ModelAdmin):
     list_display = ["write_id", "function", "answer", "principal", "accepted", "committed_at"]
-    list_filter = ["outcome", "function", "committed_at"]
+    list_filter = ["status", "function", "committed_at"]
     search_fields = ["=write_id", "=token", "=principal"]
     search_help_text = "Write id, token or principal"
     fields = [
         "write_id",
         "function",
-        "outcome",
         "status",
+        "http_status",
         "result",
         "failure",
         "principal",
@@ -38,9 +38,9 @@ class ReceiptAdmin(admin.ModelAdmin):
     class Media:
         css = {"all": ["workers/admin.css"]}
 
-    @admin.display(description="outcome", ordering="outcome")
+    @admin.display(description="outcome", ordering="status")
     def answer(self, receipt: Receipt) -> str:
-        return f"{receipt.outcome} {receipt.status}"
+        return f"{receipt.status} {receipt.http_status}"
 
     @admin.display(description="accepted", ordering="write_id")
     def accepted(self, receipt: Receipt) -> str:

@@ -117,7 +117,7 @@ class WriteSettings:
         at_most=300,
     )
     # Three at least: the first two deaths are those of whole batches, and tell nothing of one write.
-    WRITE_MAX_DEATHS = Setting(
+    WRITE_MAX_DELIVERIES = Setting(
         3,
         "Deaths of the writer after which the write at hand is set aside as failed.",
         at_least=3,

@@ -13,17 +13,17 @@ class WritePathError(Exception):
 class WriteRejected(WritePathError):
     """The write cannot be applied.
 
-    Raised by write functions. The client gets `status` (400 to 499) with the stable machine `code` and the
-    `detail`; `fields` optionally maps field names to lists of messages.
+    Raised by write functions. The client gets `http_status` (400 to 499) with the stable machine `code` and
+    the `detail`; `fields` optionally maps field names to lists of messages.
     """
 
     def __init__(
-        self, status: int, code: str, detail: str, *, fields: dict[str, list[str]] | None = None
+        self, http_status: int, code: str, detail: str, *, fields: dict[str, list[str]] | None = None
     ) -> None:
-        if not 400 <= status <= 499:
-            raise ValueError(f"A rejected write needs a status from 400 to 499, not {status}.")
+        if not 400 <= http_status <= 499:
+            raise ValueError(f"A rejected write needs a status from 400 to 499, not {http_status}.")
         super().__init__(detail)
-        self.status = status
+        self.http_status = http_status
         self.code = code
         self.detail = detail
         self.fields = fields

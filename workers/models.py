@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 
 from workers.encoding.exact_json import from_json
-from workers.writes import Kind
+from workers.writes import WriteStatus
 
 
 class Receipt(models.Model):
@@ -17,8 +17,8 @@ class Receipt(models.Model):
     function = models.CharField(max_length=100, help_text="Name of the write function.")
     principal = models.CharField(max_length=100, blank=True, help_text="Who asked.")
     fingerprint = models.CharField(max_length=32, blank=True, help_text="Digest of the request behind a key.")
-    outcome = models.CharField(max_length=9, choices=[(kind, kind) for kind in Kind])
-    status = models.PositiveSmallIntegerField(help_text="HTTP status of the answer.")
+    status = models.CharField(max_length=9, choices=[(status, status) for status in WriteStatus])
+    http_status = models.PositiveSmallIntegerField(help_text="HTTP status of the response.")
     body = models.TextField(help_text="JSON: the result, or the error with its code and detail.")
     traceback = models.TextField(blank=True, help_text="Where a failed write's function raised.")
     arguments = models.TextField(blank=True, help_text="JSON: a failed write's arguments, for another try.")
@@ -29,7 +29,7 @@ class Receipt(models.Model):
         ordering = ["-write_id"]
 
     def __str__(self) -> str:
-        return f"{self.write_id} {self.function} {self.outcome}"
+        return f"{self.write_id} {self.function} {self.status}"
 
     @property
     def accepted_at(self) -> datetime:

@@ -5,7 +5,7 @@ An app puts them into its module `write_functions`, which is imported at start, 
     @write_function("notes.add")
     def add_note(write: Write) -> Result:
         note = Note.objects.create(text=write.arguments["text"])
-        return Result(status=201, body={"id": note.id, "text": note.text})
+        return Result(http_status=201, body={"id": note.id, "text": note.text})
 
 The function runs in the writer, inside the transaction of its batch. It may raise `WriteRejected`, and what a
 view may raise (`Http404`, `ValidationError`, `PermissionDenied`, DRF's exceptions); any other exception makes

@@ -21,7 +21,7 @@ from workers.exceptions import UndecodableEntry
 _TOKEN = re.compile("[0-9a-f]{32}")
 
 
-class Kind(StrEnum):
+class WriteStatus(StrEnum):
     """What became of a write."""
 
     COMMITTED = "committed"
@@ -62,12 +62,12 @@ class Result:
 
     body: Any = None
     """Sent to the client; what `exact_json.to_json` knows."""
-    status: int = 200
+    http_status: int = 200
     """The HTTP status of the answer, 200 to 299."""
 
     def __post_init__(self) -> None:
-        if not 200 <= self.status <= 299:
-            raise ValueError(f"A committed write needs a status from 200 to 299, not {self.status}.")
+        if not 200 <= self.http_status <= 299:
+            raise ValueError(f"A committed write needs a status from 200 to 299, not {self.http_status}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +75,8 @@ class Outcome:
     """What became of one write."""
 
     write_id: int
-    kind: Kind
-    status: int
+    status: WriteStatus
+    http_status: int
     """The HTTP status of the answer."""
     body: bytes = b"null"
     """JSON: the result of a committed write, else `{"code", "detail"}` and maybe `"fields"`."""

@@ -13,7 +13,7 @@ from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from project.accounts import attempts, passwords
-from workers import Kind, WritePathError, submit
+from workers import WritePathError, WriteStatus, submit
 from workers.rest import ProblemError
 
 logger = logging.getLogger(__name__)
@@ -121,5 +121,5 @@ def _upgrade(user: Any, password: str) -> None:
     except (WritePathError, ProblemError) as exc:
         logger.warning("login user=%s state=hash-not-upgraded error=%s", user.pk, exc)
         return
-    if outcome is not None and outcome.kind is Kind.COMMITTED:
+    if outcome is not None and outcome.status is WriteStatus.COMMITTED:
         user.password = new  # the session that now begins is bound to it

@@ -12,7 +12,7 @@ def note_login(write: Write) -> Result:
     get_user_model().objects.filter(pk=write.arguments["id"]).update(
         last_login=parse_datetime(write.arguments["at"])
     )
-    return Result(status=204)
+    return Result(http_status=204)
 
 
 @write_function("accounts.upgrade_password_hash")
@@ -21,11 +21,11 @@ def upgrade_password_hash(write: Write) -> Result:
     get_user_model().objects.filter(pk=write.arguments["id"], password=write.arguments["old"]).update(
         password=write.arguments["new"]
     )
-    return Result(status=204)
+    return Result(http_status=204)
 
 
 @write_function("accounts.change_password")
 def change_password(write: Write) -> Result:
     """Set the hash of a new password."""
     get_user_model().objects.filter(pk=write.arguments["id"]).update(password=write.arguments["hash"])
-    return Result(status=204)
+    return Result(http_status=204)

@@ -7,7 +7,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from workers import is_requests_fault
+from workers import is_request_error
 from workers.rest import BoundedSearchFilter
 
 MAX_WORDS, MAX_CHARACTERS = BoundedSearchFilter.max_words, BoundedSearchFilter.max_characters
@@ -23,7 +23,7 @@ class StrictLists:
             # Here and not in the template: what a value from the address does, it does now.
             len(changes.result_list)
         except Exception as exc:
-            if is_requests_fault(exc):
+            if is_request_error(exc):
                 raise IncorrectLookupParameters(exc) from exc
             raise
         return changes

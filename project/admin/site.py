@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from project.accounts import attempts, passwords
 from project.admin.lists import StrictLists
-from workers import Kind, WritePathError, submit
+from workers import WritePathError, WriteStatus, submit
 from workers.conf import settings
 
 
@@ -63,7 +63,7 @@ class QueuedPasswordChangeForm(AdminPasswordChangeForm):
             )
         except WritePathError as exc:
             raise ValidationError(str(exc)) from exc
-        if outcome is None or outcome.kind is not Kind.COMMITTED:
+        if outcome is None or outcome.status is not WriteStatus.COMMITTED:
             raise ValidationError(
                 "The change is not committed yet. Log in again in a minute to see whether it is."
             )

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from workers import WriteOutsideWriter, is_cut_off, is_requests_fault, is_stores_fault
+from workers import WriteOutsideWriter, is_cut_off, is_request_error, is_store_error
 from workers.rest import JSONRenderer
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
     asked = getattr(request, "method", "-"), getattr(request, "path", "-")
     if is_cut_off(exc):
         logger.warning("request method=%s path=%s state=read-timed-out", *asked)
-    elif not is_requests_fault(exc):
+    elif not is_request_error(exc):
         logger.error("request method=%s path=%s", *asked, exc_info=exc)
     return _answer_to(exc)
 
@@ -95,12 +95,12 @@ def _answer_to(exc: BaseException | None) -> Response:
         case Exception() if is_cut_off(exc):
             detail = "To read this takes too long. Ask for less: fewer words, or a narrower filter."
             return problem(503, "read_timed_out", detail, headers={"Retry-After": "5"})
-        case Exception() if is_requests_fault(exc):
+        case Exception() if is_request_error(exc):
             detail = (
                 "The store cannot look for that: a value is out of range or malformed, or there are too many."
             )
             return problem(400, "invalid", detail)
-        case Exception() if is_stores_fault(exc):
+        case Exception() if is_store_error(exc):
             detail = "The store cannot be read now."
             return problem(503, "store_unavailable", detail, headers={"Retry-After": "1"})
         case _:

@@ -66,8 +66,8 @@ def _queue() -> dict[str, str]:
     obstacles = {}
     if status.writer is None:
         obstacles["writer"] = f"{why_no_writer()}: writes are accepted and wait."
-    elif status.writer.fault:
-        obstacles["store"] = f"The writer cannot commit: {status.writer.fault}"
+    elif status.writer.error:
+        obstacles["store"] = f"The writer cannot commit: {status.writer.error}"
     age = status.oldest_age_seconds or 0.0
     if age > settings.WRITE_READY_OLDEST_SECONDS:
         obstacles["stream"] = f"The oldest of {status.length} waiting writes has waited for {age:.0f} s."

@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 
-from workers import is_cut_off, is_stores_fault
+from workers import is_cut_off, is_store_error
 
 if TYPE_CHECKING:  # the module of the views imports this one
     from rest_framework.views import APIView
@@ -29,7 +29,7 @@ class Metadata(SimpleMetadata):
         except (APIException, Http404, PermissionDenied):
             raise
         except Exception as exc:
-            if is_cut_off(exc) or is_stores_fault(exc):
+            if is_cut_off(exc) or is_store_error(exc):
                 raise
             # Not louder: anybody may ask, as often as they like.
             logger.debug("metadata view=%s state=without-fields", type(view).__name__, exc_info=True)

@@ -130,7 +130,7 @@ class Service:
         except OSError:
             return False
 
-    def writer_beats(self) -> bool:
+    def writer_is_alive(self) -> bool:
         with self.redis() as client:
             return bool(client.exists("writes:writer"))
 

@@ -59,7 +59,7 @@ def _one_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def insert_by_orm(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Do what `rows.insert` does, plainly."""
-    names = [item["name"] for item in data]  # before any insert: of several faults the same one is met first
+    names = [item["name"] for item in data]  # before any insert: of several errors the same one is met first
     return [Item.objects.create(name=name, created_at=NOW, updated_at=NOW).representation() for name in names]
 
 
@@ -152,6 +152,6 @@ def assert_tokens_are_kept(mix: Mix, result: Result) -> None:
         if write.fingerprint == fingerprint:
             assert outcome == known
         else:
-            told = (outcome.write_id, outcome.status, outcome.json()["code"])
+            told = (outcome.write_id, outcome.http_status, outcome.json()["code"])
             assert told == (write.write_id, 422, "idempotency_key_reused")
     assert [outcome.write_id for _, outcome in first.values()] == result.receipts_in_order

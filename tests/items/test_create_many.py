@@ -12,7 +12,7 @@ from items.bodies import BULK_MAX_ITEMS, bulk_arguments
 from items.models import Item
 from workers import Outcome, Write
 from workers.writer import commit
-from workers.writes import Kind, new_token
+from workers.writes import WriteStatus, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ def test_all_items_are_created_in_order(atomic: bool) -> None:
     outcome = create_many("a", " b ", "c", atomic=atomic)
 
     body = outcome.json()
-    assert (outcome.kind, outcome.status) == (Kind.COMMITTED, 201)
+    assert (outcome.status, outcome.http_status) == (WriteStatus.COMMITTED, 201)
     assert (body["created"], body["rejected"]) == (3, 0)
     assert [result["status"] for result in body["results"]] == [201, 201, 201]
     assert [result["item"]["name"] for result in body["results"]] == stored_names() == ["a", "b", "c"]
@@ -61,7 +61,7 @@ def test_an_invalid_item_has_its_verdict_at_its_place_and_stops_no_other() -> No
 
     body = outcome.json()
     assert stored_names() == ["a", "b"]
-    assert (outcome.status, body["created"], body["rejected"]) == (201, 2, 3)
+    assert (outcome.http_status, body["created"], body["rejected"]) == (201, 2, 3)
     assert [result["status"] for result in body["results"]] == [400, 201, 400, 201, 400]
     assert body["results"][0]["error"] == {
         "code": "invalid",
@@ -74,7 +74,7 @@ def test_a_request_in_which_no_item_is_valid_is_a_write_without_an_effect() -> N
     outcome = create_many("", "", atomic=False)
 
     body = outcome.json()
-    assert (outcome.kind, outcome.status) == (Kind.COMMITTED, 200)
+    assert (outcome.status, outcome.http_status) == (WriteStatus.COMMITTED, 200)
     assert (body["created"], body["rejected"], len(body["results"])) == (0, 2, 2)
 
 
@@ -84,7 +84,7 @@ def test_an_item_that_the_store_refuses_fails_alone() -> None:
 
     body = outcome.json()
     assert stored_names() == ["a", "b"]
-    assert (outcome.status, body["created"], body["rejected"]) == (201, 2, 2)
+    assert (outcome.http_status, body["created"], body["rejected"]) == (201, 2, 2)
     assert [result["status"] for result in body["results"]] == [201, 400, 409, 201]
     assert body["results"][2]["error"] == {
         "code": "conflict",
@@ -99,7 +99,11 @@ def test_all_or_none_when_the_store_refuses_one() -> None:
     outcome = create_many("a", "b", "a", atomic=True)
 
     assert stored_names() == []
-    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 409, "conflict")
+    assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+        WriteStatus.REJECTED,
+        409,
+        "conflict",
+    )
 
 
 def test_all_or_none_names_each_invalid_item_by_position() -> None:

@@ -14,7 +14,7 @@ from items.operations import TRANSACTION_MAX_OPERATIONS, transaction_arguments
 from workers import Outcome, Write
 from workers.rest import ProblemError
 from workers.writer import commit
-from workers.writes import Kind, new_token
+from workers.writes import WriteStatus, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +71,7 @@ def test_operations_are_applied_in_order_with_a_result_each(item: int) -> None:
     outcome = transact(create("b"), update(item, "c"), delete(item))
 
     created, updated, deleted = outcome.json()["results"]
-    assert (outcome.kind, outcome.status) == (Kind.COMMITTED, 200)
+    assert (outcome.status, outcome.http_status) == (WriteStatus.COMMITTED, 200)
     assert (created["op"], created["status"], created["item"]["name"]) == ("create", 201, "b")
     assert (updated["op"], updated["status"], updated["item"]["version"]) == ("update", 200, 2)
     assert deleted == {"op": "delete", "status": 204, "id": item}
@@ -93,15 +93,15 @@ def test_a_version_is_compared_with_the_one_that_earlier_operations_leave(item: 
     good = transact(update(item, "b", version=1), update(item, "c", version=2))
     stale = transact(update(item, "d", version=3), update(item, "e", version=3))
 
-    assert good.status == 200
-    assert (stale.status, list(stale.json()["fields"])) == (412, ["operations.1.version"])
+    assert good.http_status == 200
+    assert (stale.http_status, list(stale.json()["fields"])) == (412, ["operations.1.version"])
     assert stored() == {"c": 3}
 
 
 def test_an_item_that_is_missing_rejects_all_and_is_named(item: int) -> None:
     outcome = transact(update(item, "b"), create("c"), delete(item + 1_000))
 
-    assert (outcome.kind, outcome.status) == (Kind.REJECTED, 404)
+    assert (outcome.status, outcome.http_status) == (WriteStatus.REJECTED, 404)
     assert outcome.json() == {
         "code": "not_found",
         "detail": f"Operation 2: There is no item {item + 1_000}.",
@@ -116,8 +116,8 @@ def test_what_an_earlier_operation_deletes_is_missing_to_later_ones(item: int) -
         transact(create("b", "b"), delete({"ref": "b"}), delete({"ref": "b"})),
     )
 
-    assert (by_id.status, list(by_id.json()["fields"])) == (404, ["operations.1.id"])
-    assert (by_ref.status, list(by_ref.json()["fields"])) == (404, ["operations.2.id"])
+    assert (by_id.http_status, list(by_id.json()["fields"])) == (404, ["operations.1.id"])
+    assert (by_ref.http_status, list(by_ref.json()["fields"])) == (404, ["operations.2.id"])
     assert stored() == {"a": 1}
 
 
@@ -125,7 +125,11 @@ def test_a_stale_version_rejects_all_and_is_named(item: int) -> None:
     outcome = transact(create("b"), delete(item, version=2))
 
     body = outcome.json()
-    assert (outcome.kind, outcome.status, body["code"]) == (Kind.REJECTED, 412, "precondition_failed")
+    assert (outcome.status, outcome.http_status, body["code"]) == (
+        WriteStatus.REJECTED,
+        412,
+        "precondition_failed",
+    )
     assert body["detail"].startswith(f"Operation 1: Item {item} has changed")
     assert list(body["fields"]) == ["operations.1.version"]
     assert stored() == {"a": 1}
@@ -136,16 +140,20 @@ def test_an_operation_that_the_store_refuses_rejects_all_and_is_named(item: int)
     for operation in (create("a"), update({"ref": "b"}, "a")):
         outcome = transact(create("b", "b"), operation)
 
-        assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 409, "conflict")
+        assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+            WriteStatus.REJECTED,
+            409,
+            "conflict",
+        )
         assert outcome.json()["detail"].startswith("Operation 1: ")
         assert list(outcome.json()["fields"]) == ["operations.1.data.name"]
         assert stored() == {"a": 1}
 
 
 def test_refs_that_no_earlier_operation_creates_are_refused() -> None:
-    faults = faults_of(delete({"ref": "a"}), create("x", "a"), delete({"ref": "a"}), delete({"ref": "b"}))
+    errors = faults_of(delete({"ref": "a"}), create("x", "a"), delete({"ref": "a"}), delete({"ref": "b"}))
 
-    assert set(faults) == {"operations.0.id", "operations.3.id"}
+    assert set(errors) == {"operations.0.id", "operations.3.id"}
 
 
 def test_a_ref_is_given_once() -> None:
@@ -161,13 +169,13 @@ def test_a_ref_of_other_characters_or_too_many_is_refused(ref: str) -> None:
 
 @pytest.mark.parametrize("ref", ["a", "a" * 64, "A-9_z"])
 def test_a_ref_of_1_to_64_characters_is_taken(ref: str) -> None:
-    assert transact(create("x", ref), delete({"ref": ref})).status == 200
+    assert transact(create("x", ref), delete({"ref": ref})).http_status == 200
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
-    faults = faults_of(5, {"op": "x"}, create(""), update(0, "", version=0), {"op": "delete", "data": {}})
+    errors = faults_of(5, {"op": "x"}, create(""), update(0, "", version=0), {"op": "delete", "data": {}})
 
-    assert set(faults) == {
+    assert set(errors) == {
         "operations.0",
         "operations.1.op",
         "operations.2.data.name",
@@ -193,7 +201,7 @@ def test_where_conditions_are_required_only_what_is_new_may_do_without_a_version
     with pytest.raises(ProblemError) as caught:
         transact(create("e"), delete(item))
 
-    assert good.status == 200
+    assert good.http_status == 200
     assert (caught.value.status_code, caught.value.code) == (428, "precondition_required")
     assert caught.value.fields == {"operations.1.version": ["Send the version that you read."]}
     assert stored() == {"c": 2, "d": 2}

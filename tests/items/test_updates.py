@@ -66,7 +66,7 @@ def test_creates_refuse_unknown_names_alike() -> None:
 
     assert (one.status_code, list(one.json()["fields"])) == (400, ["nmae"])
     assert (many.status_code, list(many.json()["fields"])) == (400, ["items.1.nmae"])
-    assert (each["data"], [list(faults) for _, faults in each["refused"]]) == ([{"name": "a"}], [["nmae"]])
+    assert (each["data"], [list(errors) for _, errors in each["refused"]]) == ([{"name": "a"}], [["nmae"]])
 
 
 def test_in_a_transaction_too_nothing_changes_without_a_change(answered: Answered, path: str) -> None:

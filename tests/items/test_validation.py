@@ -44,8 +44,8 @@ def by_serializer(item: Any) -> tuple[Any, Any]:
 def test_an_item_gets_the_serializers_verdict(item: Any) -> None:
     accepted, refused = check_items([item])
 
-    data, faults = by_serializer(item)
-    assert (accepted, refused) == (([data], {}) if faults is None else ([], {0: faults}))
+    data, errors = by_serializer(item)
+    assert (accepted, refused) == (([data], {}) if errors is None else ([], {0: errors}))
 
 
 @settings(max_examples=100, deadline=None)
@@ -54,8 +54,8 @@ def test_neighbours_do_not_change_a_verdict(many: list[Any]) -> None:
     accepted, refused = check_items(many)
 
     verdicts = [by_serializer(item) for item in many]
-    assert accepted == [data for data, faults in verdicts if faults is None]
-    assert refused == {position: faults for position, (_, faults) in enumerate(verdicts) if faults}
+    assert accepted == [data for data, errors in verdicts if errors is None]
+    assert refused == {position: errors for position, (_, errors) in enumerate(verdicts) if errors}
 
 
 def test_faults_are_named_by_their_place_in_the_body() -> None:

@@ -28,4 +28,4 @@ def write(directory: str) -> None:
     except WriteOutsideWriter as exc:
         (path / "refused").write_text(str(exc))
     outcome = submit("jottings.add", {"data": {"text": "from a task"}}).wait(10)
-    (path / "outcome").write_text(str(outcome and outcome.kind))
+    (path / "outcome").write_text(str(outcome and outcome.status))

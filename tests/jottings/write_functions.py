@@ -17,7 +17,7 @@ from workers import Result, Write, WriteRejected, write_function
 def add_jotting(write: Write) -> Result:
     data = write.arguments["data"]
     jotting = Jotting.objects.create(text=data["text"], topic_id=data.get("topic"))
-    return Result(status=201, body={"id": jotting.pk, "text": jotting.text})
+    return Result(http_status=201, body={"id": jotting.pk, "text": jotting.text})
 
 
 @write_function("jottings.add_in_bulk")
@@ -25,7 +25,7 @@ def add_jotting_in_bulk(write: Write) -> Result:
     if write.arguments["text"] == "bad":
         raise WriteRejected(422, "bad_text", "This text is bad.")
     jotting = Jotting.objects.create(text=write.arguments["text"])
-    return Result(status=201, body={"id": jotting.pk, "text": jotting.text})
+    return Result(http_status=201, body={"id": jotting.pk, "text": jotting.text})
 
 
 @add_jotting_in_bulk.bulk
@@ -33,7 +33,7 @@ def add_jottings_in_bulk(writes: Sequence[Write]) -> list[Result]:
     if any(write.arguments["text"] == "bad" for write in writes):
         raise ValueError("one of them is bad")
     jottings = Jotting.objects.bulk_create(Jotting(text=write.arguments["text"]) for write in writes)
-    return [Result(status=201, body={"id": jotting.pk, "text": jotting.text}) for jotting in jottings]
+    return [Result(http_status=201, body={"id": jotting.pk, "text": jotting.text}) for jotting in jottings]
 
 
 @write_function("jottings.bulk_returns_too_few")
@@ -49,7 +49,7 @@ def bulk_forgets_one(writes: Sequence[Write]) -> Sequence[Result]:
 @write_function("jottings.add_topic")
 def add_topic(write: Write) -> Result:
     topic = Topic.objects.create(name=write.arguments["name"])
-    return Result(status=201, body={"id": topic.pk})
+    return Result(http_status=201, body={"id": topic.pk})
 
 
 @write_function("jottings.add_topic_in_bulk")
@@ -67,7 +67,7 @@ def add_topics_in_bulk(writes: Sequence[Write]) -> list[Result]:
 def add_to_missing_topic(write: Write) -> Result:
     """Violates a deferred constraint: only COMMIT notices."""
     jotting = Jotting.objects.create(topic_id=999_999, text="orphan")
-    return Result(status=201, body={"id": jotting.pk})
+    return Result(http_status=201, body={"id": jotting.pk})
 
 
 @write_function("jottings.add_then_reject")
@@ -116,7 +116,7 @@ def catch_conflict(write: Write) -> Result:
     Topic.objects.get_or_create(name="taken")
     with contextlib.suppress(IntegrityError):
         Topic.objects.create(name="taken")
-    return Result(status=201, body={"id": 1})
+    return Result(http_status=201, body={"id": 1})
 
 
 @write_function("jottings.reject_lazily")
@@ -139,7 +139,7 @@ def measure(write: Write) -> Result:
     """Does what README.md shows: what was validated is what the model is made of."""
     data = dict(write.arguments["data"])
     measurement = Measurement.objects.create(topic_id=data.pop("topic", None), **data)
-    return Result(status=201, body=shown(measurement))
+    return Result(http_status=201, body=shown(measurement))
 
 
 @write_function("jottings.correct")
@@ -154,7 +154,7 @@ def correct(write: Write) -> Result:
 @write_function("jottings.forget")
 def forget(write: Write) -> Result:
     get_object_or_404(Measurement, pk=write.arguments["id"]).delete()
-    return Result(status=204)
+    return Result(http_status=204)
 
 
 def shown(measurement: Measurement) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from workers.conf import WriteSettings, all_settings
         ("WRITE_WAIT_SECONDS", "nan"),
         ("WRITE_BATCH_MAX_WRITES", "1.5"),
         ("WRITE_SYNCHRONOUS", "OFF"),
-        ("WRITE_MAX_DEATHS", "2"),
+        ("WRITE_MAX_DELIVERIES", "2"),
         ("WRITE_REQUIRE_IF_MATCH", "2"),
     ],
 )

@@ -59,10 +59,10 @@ def answers_have_their_receipt(facts: Facts) -> Iterator[Violation]:
             elif receipt.function != FUNCTIONS[sent.operation]:
                 yield Violation(kind="false answer", evidence=f"{told}, but that is {receipt.function}")
             elif attempt.verdict is not Verdict.ACCEPTED and (
-                receipt.status != attempt.status
+                receipt.http_status != attempt.status
                 or (attempt.verdict is Verdict.COMMITTED and receipt.body != attempt.body)
             ):
-                evidence = f"{told} {attempt.body}, but its receipt says {receipt.status} {receipt.body}"
+                evidence = f"{told} {attempt.body}, but its receipt says {receipt.http_status} {receipt.body}"
                 yield Violation(kind="false answer", evidence=evidence)
 
 
@@ -79,7 +79,7 @@ def statuses_are_true(facts: Facts) -> Iterator[Violation]:
         if status.status == "missing":
             evidence = f"write {status.write_id} of {status.label} was accepted, and its status was 404"
             yield Violation(kind="lost", evidence=evidence)
-        elif status.status != "queued" and (receipt is None or receipt.outcome != status.status):
+        elif status.status != "queued" and (receipt is None or receipt.status != status.status):
             evidence = f"write {status.write_id} was said to be {status.status}, its receipt is {receipt}"
             yield Violation(kind="false answer", evidence=evidence)
 
@@ -88,7 +88,7 @@ def effects_are_single(facts: Facts) -> Iterator[Violation]:
     """A write, however often it was sent, is committed at most once; one that was refused, never."""
     for sent in facts.history.writes:
         committed = [
-            receipt.write_id for receipt in facts.receipts_of[sent.label] if receipt.outcome == COMMITTED
+            receipt.write_id for receipt in facts.receipts_of[sent.label] if receipt.status == COMMITTED
         ]
         if len(committed) > 1:
             yield Violation(kind="doubled", evidence=f"{sent} was committed as {committed}")

@@ -29,7 +29,7 @@ def effects_match_receipts(facts: Facts) -> Iterator[Violation]:
     model = Model()
     for receipt in facts.snapshot.receipts:
         yield from _judge(facts, model, receipt)
-        if receipt.outcome == COMMITTED:
+        if receipt.status == COMMITTED:
             yield from _replay(facts, model, receipt)
     for (one, first_id), (next_one, next_id) in pairwise(model.created):
         if next_id <= first_id:
@@ -51,15 +51,17 @@ def _judge(facts: Facts, model: Model, receipt: Receipt) -> Iterator[Violation]:
 
 def _judge_combined(facts: Facts, model: Model, receipt: Receipt, sent: Sent) -> Iterator[Violation]:
     """All or none: a committed one shows every part as it was sent, a rejected one had a reason to be."""
-    is_committed = receipt.outcome == COMMITTED
+    is_committed = receipt.status == COMMITTED
     if is_committed:
         got, whole = [told(result) for result in receipt.body["results"]], whole_result(sent)
         if got != whole:
             yield Violation(kind="applied in part", evidence=f"{sent} sent {whole}, its receipt says {got}")
     due = 201 if sent.operation == "bulk" else _status_due(facts, model, sent)
-    if due and receipt.status != due and receipt.outcome != "failed":
+    if due and receipt.http_status != due and receipt.status != "failed":
         kind = "stale write applied" if is_committed else "false answer"
-        yield Violation(kind=kind, evidence=f"{sent} as {receipt.write_id} got {receipt.status}, not {due}")
+        yield Violation(
+            kind=kind, evidence=f"{sent} as {receipt.write_id} got {receipt.http_status}, not {due}"
+        )
 
 
 def _status_due(facts: Facts, model: Model, sent: Sent) -> int:
@@ -76,13 +78,15 @@ def _judge_change(facts: Facts, model: Model, receipt: Receipt, sent: Sent) -> I
     """404 and 412 where they belong, nowhere else."""
     row = model.items.get(sent.item_id)
     is_there = row is not None and sent.item_id not in model.deleted
-    met = f"{sent} as {receipt.write_id} got {receipt.status}, having met {row if is_there else 'no item'}"
+    met = (
+        f"{sent} as {receipt.write_id} got {receipt.http_status}, having met {row if is_there else 'no item'}"
+    )
     matches = row is not None and sent.if_match in {"", f'"{row.item_id}-{row.version}"'}
-    if receipt.outcome == COMMITTED and is_there and not matches:
+    if receipt.status == COMMITTED and is_there and not matches:
         yield Violation(kind="stale write applied", evidence=f"{met} with If-Match {sent.if_match}")
-    elif receipt.status == 404 and is_there and sent.item_id not in facts.maybe_deleted:
+    elif receipt.http_status == 404 and is_there and sent.item_id not in facts.maybe_deleted:
         yield Violation(kind="false answer", evidence=met)
-    elif receipt.status == 412 and is_there and matches:
+    elif receipt.http_status == 412 and is_there and matches:
         yield Violation(kind="false answer", evidence=f"{met} with If-Match {sent.if_match}")
 
 

@@ -58,7 +58,7 @@ def describe(run: Run) -> str:
     p95 = quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
     verdicts = Counter(str(sent.verdict) for sent in run.history.writes)
     attempts = sum(len(sent.attempts) for sent in run.history.writes)
-    outcomes = Counter(receipt.outcome for receipt in run.snapshot.receipts)
+    outcomes = Counter(receipt.status for receipt in run.snapshot.receipts)
     lines = [
         f"seed                {run.seed}",
         f"duration            {run.seconds:.0f} s",

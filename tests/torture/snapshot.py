@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 COMMITTED = "committed"
-COLUMNS = "write_id, token, function, outcome, status, body, committed_at, principal"
+COLUMNS = "write_id, token, function, status, http_status, body, committed_at, principal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,8 @@ class Receipt:
     write_id: int
     token: str
     function: str
-    outcome: str
-    status: int
+    status: str
+    http_status: int
     body: Any
     committed_at: float
     principal: str = ""
@@ -28,7 +28,7 @@ class Receipt:
     @property
     def shown(self) -> list[dict[str, Any]]:
         """The items that a committed write's result shows, in order."""
-        if self.outcome != COMMITTED or not isinstance(self.body, dict):
+        if self.status != COMMITTED or not isinstance(self.body, dict):
             return []
         results = self.body.get("results", [{"item": self.body}])
         return [result["item"] for result in results if "name" in result.get("item", {})]
@@ -71,13 +71,13 @@ def read(store: Path) -> Snapshot:
                 write_id=write_id,
                 token=token,
                 function=function,
-                outcome=outcome,
                 status=status,
+                http_status=http_status,
                 body=json.loads(body),
                 committed_at=_seconds(committed_at),
                 principal=principal,
             )
-            for write_id, token, function, outcome, status, body, committed_at, principal in (
+            for write_id, token, function, status, http_status, body, committed_at, principal in (
                 connection.execute(f"SELECT {COLUMNS} FROM workers_receipt ORDER BY write_id")
             )
         ]

@@ -42,8 +42,8 @@ def receipt(write_id: int, operation: str, status: int, body: Any, *, token: str
         write_id=write_id,
         token=token or f"{write_id:032x}",
         function=f"items.{operation}",
-        outcome="committed" if status < 300 else "rejected",
-        status=status,
+        status="committed" if status < 300 else "rejected",
+        http_status=status,
         body=body,
         committed_at=float(write_id),
     )

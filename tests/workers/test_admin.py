@@ -29,8 +29,8 @@ def receipt() -> Receipt:
         write_id=int(MOMENT.timestamp() * 1_000_000),
         token=uuid.uuid4(),
         function="items.create",
-        outcome="committed",
-        status=201,
+        status="committed",
+        http_status=201,
         body="{}",
         committed_at=MOMENT,
     )

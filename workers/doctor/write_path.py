@@ -123,10 +123,10 @@ def judge_writer(
     if writer is None:
         return error(name, f"No writer is at work; {waiting} accepted writes wait.", NO_WRITER)
     found = f"pid {writer.pid} on {writer.host}, {writer.writes} writes in {writer.commits} transactions."
-    if writer.fault:
+    if writer.error:
         return error(
             name,
-            f"{found} It cannot commit now: {writer.fault}",
+            f"{found} It cannot commit now: {writer.error}",
             "Remove the cause; the writer tries again every 2 s and goes on by itself. See disk.space above.",
         )
     return ok(name, found)

@@ -114,7 +114,7 @@ def _causes(pause: pauses.Pause | None, holder: Holder | None) -> Iterator[Absen
         yield Absence(
             reason=f"{pause.by} asks for a pause, until {moment(pause.until)} at the latest",
             remedy="`manage.py resume` ends it."
-            if pause.kind is pauses.Kind.OPERATOR
+            if pause.kind is pauses.PauseKind.OPERATOR
             else "It ends by itself: wait.",
         )
     if holder is not None and holder.is_writer:

@@ -15,7 +15,7 @@ from workers.operations.absence import moment
 from workers.stream import heartbeat, ownership, pauses
 from workers.stream.doorbell import ring
 from workers.stream.heartbeat import WriterState
-from workers.stream.pauses import Kind, Pause
+from workers.stream.pauses import Pause, PauseKind
 
 POLL_SECONDS = 0.05
 
@@ -51,7 +51,7 @@ def pause(client: redis.Redis, *, seconds: float) -> Paused:
     until = time.time() + seconds
     was_at_work = heartbeat.read(client) is not None or writer_holds_lease()
     asked_by = Pause(by=f"manage.py pause on {socket.gethostname()}", until=until)
-    pauses.request(client, Kind.OPERATOR, asked_by, seconds=seconds)
+    pauses.request(client, PauseKind.OPERATOR, asked_by, seconds=seconds)
     ring()
     limit = min(settings.WRITE_PAUSE_TIMEOUT_SECONDS, seconds)
     if not _within(limit, lambda: not writer_holds_lease()):
@@ -70,7 +70,7 @@ def resume(client: redis.Redis) -> tuple[bool, WriterState]:
     redis.RedisError.
     """
     ownership.refuse_another_stores(client)
-    was_paused = pauses.withdraw(client, Kind.OPERATOR)
+    was_paused = pauses.withdraw(client, PauseKind.OPERATOR)
     ring()
     writer: WriterState | None = None
 

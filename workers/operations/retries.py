@@ -17,7 +17,7 @@ from workers.models import Receipt
 from workers.submission.client import submit
 from workers.submission.submission import Submission
 from workers.writer.loop import UNDECODABLE
-from workers.writes import Kind, decode_arguments
+from workers.writes import WriteStatus, decode_arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Families:
 
     parents: Mapping[int, int]
     """From a retry's id to that of the write it tried again."""
-    kinds: Mapping[int, Kind]
+    kinds: Mapping[int, WriteStatus]
     """What became of each retry."""
     children: Mapping[int, list[int]] = field(default_factory=dict)
 
@@ -34,11 +34,11 @@ class Families:
     def of(cls, retries: Iterable[tuple[int, int | None, str]]) -> "Families":
         """Make families from (id, id of the write tried again, outcome)."""
         parents: dict[int, int] = {}
-        kinds: dict[int, Kind] = {}
+        kinds: dict[int, WriteStatus] = {}
         children: dict[int, list[int]] = defaultdict(list)
         for write_id, retry_of, outcome in retries:
             if retry_of is not None:
-                parents[write_id], kinds[write_id] = retry_of, Kind(outcome)
+                parents[write_id], kinds[write_id] = retry_of, WriteStatus(outcome)
                 children[retry_of].append(write_id)
         return cls(parents=parents, kinds=kinds, children=children)
 
@@ -59,19 +59,21 @@ class Families:
 
     def committed(self, write_id: int) -> int | None:
         """Return the retry of this family that was committed, if any."""
-        return next((one for one in self.members(write_id) if self.kinds.get(one) is Kind.COMMITTED), None)
+        return next(
+            (one for one in self.members(write_id) if self.kinds.get(one) is WriteStatus.COMMITTED), None
+        )
 
 
 def families() -> Families:
     """Read from the receipts which write tried which again."""
     retries = Receipt.objects.filter(retry_of__isnull=False).order_by("write_id")
-    return Families.of(retries.values_list("write_id", "retry_of", "outcome"))
+    return Families.of(retries.values_list("write_id", "retry_of", "status"))
 
 
 def refusal(receipt: Receipt, known: Families) -> str:
     """Return why the write cannot be tried again; empty when it can."""
-    if receipt.outcome != Kind.FAILED:
-        return f"it is not failed but {receipt.outcome}"
+    if receipt.status != WriteStatus.FAILED:
+        return f"it is not failed but {receipt.status}"
     if receipt.function == UNDECODABLE:
         return "its entry could not be decoded, so nobody knows what it was to do"
     committed = known.committed(receipt.pk)

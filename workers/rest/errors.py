@@ -79,7 +79,7 @@ def problem_of_outcome(outcome: Outcome) -> ProblemError:
     """Return the API's error for a write that was rejected or failed."""
     body = outcome.json()
     return ProblemError(
-        outcome.status,
+        outcome.http_status,
         body["code"],
         body["detail"],
         fields=body.get("fields"),

@@ -118,15 +118,17 @@ class QueuedWriteMixin(ConditionsMixin):
     def _settled(self: Any, outcome: Outcome, preferences: headers.Prefer) -> Response:
         raise_unless_committed(outcome)
         extra = self.get_result_headers(outcome)
-        if outcome.status == status.HTTP_204_NO_CONTENT:
-            return Response(status=outcome.status, headers=extra)
+        if outcome.http_status == status.HTTP_204_NO_CONTENT:
+            return Response(status=outcome.http_status, headers=extra)
         if preferences.minimal:
             # 201 says that something was created; anything else without a body is 204.
             minimal = (
-                outcome.status if outcome.status == status.HTTP_201_CREATED else status.HTTP_204_NO_CONTENT
+                outcome.http_status
+                if outcome.http_status == status.HTTP_201_CREATED
+                else status.HTTP_204_NO_CONTENT
             )
             return Response(status=minimal, headers=extra)
-        return Response(body_for(self.request, outcome), status=outcome.status, headers=extra)
+        return Response(body_for(self.request, outcome), status=outcome.http_status, headers=extra)
 
 
 class _ObjectWriteMixin(QueuedWriteMixin):
@@ -145,7 +147,7 @@ class _ObjectWriteMixin(QueuedWriteMixin):
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         body = outcome.json()
         extra: dict[str, str] = {}
-        if outcome.status == status.HTTP_201_CREATED and (location := self.get_result_location(body)):
+        if outcome.http_status == status.HTTP_201_CREATED and (location := self.get_result_location(body)):
             extra["Location"] = location
         if (tag := self.get_entity_tag(body)) is not None:
             extra["ETag"] = f'"{tag}"'

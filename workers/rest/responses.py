@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from workers.rest.codec import JSONRenderer
 from workers.rest.errors import problem_of_outcome
-from workers.writes import Kind, Outcome
+from workers.writes import Outcome, WriteStatus
 
 QUEUED = "queued"
 
@@ -45,7 +45,7 @@ def body_for(request: Request, outcome: Outcome) -> Any:
 
 def raise_unless_committed(outcome: Outcome) -> None:
     """Raise ProblemError for a write that was rejected or failed."""
-    if outcome.kind is not Kind.COMMITTED:
+    if outcome.status is not WriteStatus.COMMITTED:
         raise problem_of_outcome(outcome)
 
 

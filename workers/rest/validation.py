@@ -28,7 +28,7 @@ NAMED_AT_MOST = 20
 NAME_MAX_CHARACTERS = 50
 """Of what the client made up; a name may be as long as the body."""
 
-Faults = dict[str, list[str]]
+FieldErrors = dict[str, list[str]]
 
 
 def validated_data(view: "GenericAPIView", *, is_update: bool = False, partial: bool = False) -> Any:
@@ -36,28 +36,28 @@ def validated_data(view: "GenericAPIView", *, is_update: bool = False, partial: 
     serializer = view.get_serializer(data=view.request.data, partial=partial)
     _leave_uniqueness_to_the_store(view, serializer, is_update=is_update)
     serializer.is_valid()
-    faults = serializer.errors
+    errors = serializer.errors
     if getattr(view, "refuses_unknown_fields", True):
         unknown = unknown_fields(serializer, view.request.data)
         if unknown and (unknown := _without_what_is_shown(view, unknown)):
-            faults = unknown | faults if isinstance(faults, dict) else faults or unknown
-    if faults:
-        raise ValidationError(faults)  # type: ignore[arg-type]  # a list of dicts for `many`
+            errors = unknown | errors if isinstance(errors, dict) else errors or unknown
+    if errors:
+        raise ValidationError(errors)  # type: ignore[arg-type]  # a list of dicts for `many`
     return serializer.validated_data
 
 
-def unknown_fields(serializer: BaseSerializer, data: Any) -> Faults:
+def unknown_fields(serializer: BaseSerializer, data: Any) -> FieldErrors:
     """Return a message for each name in the data that is no field, in nested serializers too.
 
     Fields that are only read are known: who read an object sends them back.
     """
-    faults = {}
+    errors = {}
     for place, fields in _unknown(serializer, data, ""):
         known = ", ".join(sorted(name for name, field in fields.items() if not field.read_only))
-        faults[place] = [f"This field is not known. Known are: {known}."]
-        if len(faults) == NAMED_AT_MOST:
+        errors[place] = [f"This field is not known. Known are: {known}."]
+        if len(errors) == NAMED_AT_MOST:
             break
-    return faults
+    return errors
 
 
 def _unknown(serializer: Any, data: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -86,8 +86,8 @@ def _unknown(serializer: Any, data: Any, place: str) -> Iterator[tuple[str, Mapp
                 yield from _unknown(field, data[name], f"{place}{name}.")
 
 
-def _without_what_is_shown(view: "GenericAPIView", unknown: Faults) -> Faults:
-    """Return the faults without fields that another serializer of this view shows on GET."""
+def _without_what_is_shown(view: "GenericAPIView", unknown: FieldErrors) -> FieldErrors:
+    """Return the errors without fields that another serializer of this view shows on GET."""
     if not hasattr(view, "retrieve"):
         return unknown
     reading = copy(view)

@@ -15,15 +15,15 @@ from workers.rest.errors import ProblemError, problem_of
 from workers.rest.responses import QUEUED, principal_of
 from workers.stream import redis_stream
 from workers.stream.redis_client import shared_client
-from workers.writes import Kind, decode
+from workers.writes import WriteStatus, decode
 
 LARGEST_WRITE_ID = 2**63 - 1
 
-WriteStatus = inline_serializer(
+WriteStatusBody = inline_serializer(
     "WriteStatus",
     {
         "write_id": serializers.CharField(),
-        "status": serializers.ChoiceField([QUEUED, *Kind]),
+        "status": serializers.ChoiceField([QUEUED, *WriteStatus]),
         "function": serializers.CharField(allow_null=True, help_text="Null while queued."),
         "accepted_at": serializers.DateTimeField(),
         "committed_at": serializers.DateTimeField(allow_null=True),
@@ -45,7 +45,7 @@ class WriteStatusView(APIView):
         operation_id="writes_retrieve",
         summary="Ask what became of a write",
         responses={
-            200: WriteStatus,
+            200: WriteStatusBody,
             404: OpenApiResponse(description="Never issued, or its receipt was pruned."),
         },
     )
@@ -102,14 +102,14 @@ def _queued(entry: redis_stream.Entry) -> dict[str, Any]:
 
 
 def _settled(receipt: Receipt) -> dict[str, Any]:
-    is_committed = receipt.outcome == Kind.COMMITTED
+    is_committed = receipt.status == WriteStatus.COMMITTED
     return {
         "write_id": str(receipt.write_id),
-        "status": receipt.outcome,
+        "status": receipt.status,
         "function": receipt.function,
         "accepted_at": receipt.accepted_at,
         "committed_at": receipt.committed_at,
-        "http_status": receipt.status,
+        "http_status": receipt.http_status,
         "result": receipt.json() if is_committed else None,
         "error": None if is_committed else receipt.json(),
     }

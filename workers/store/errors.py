@@ -84,7 +84,7 @@ def raise_if_transient(exc: BaseException) -> None:
         raise exc
 
 
-def is_stores_fault(exc: BaseException) -> bool:
+def is_store_error(exc: BaseException) -> bool:
     """Return whether a read failed because the store is unwell or, on a server, out of reach."""
     if is_transient(exc):
         return True
@@ -96,7 +96,7 @@ def is_cut_off(exc: BaseException) -> bool:
     return isinstance(exc, OperationalError) and sqlite_code(exc) == SQLITE_INTERRUPT
 
 
-def is_requests_fault(exc: BaseException) -> bool:
+def is_request_error(exc: BaseException) -> bool:
     """Return whether a read failed because of what was asked for: too much, or out of range."""
     if isinstance(exc, DataError):
         return True

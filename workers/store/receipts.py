@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from workers.writes import Kind, Outcome, Write, encode_arguments
+from workers.writes import Outcome, Write, WriteStatus, encode_arguments
 
 TABLE = "workers_receipt"
 COLUMNS = (
@@ -18,8 +18,8 @@ COLUMNS = (
     "function",
     "principal",
     "fingerprint",
-    "outcome",
     "status",
+    "http_status",
     "body",
     "traceback",
     "arguments",
@@ -27,7 +27,7 @@ COLUMNS = (
     "committed_at",
 )
 _INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
-_SELECT = f"SELECT token, fingerprint, write_id, outcome, status, body FROM {TABLE} WHERE "  # noqa: S608 - constants
+_SELECT = f"SELECT token, fingerprint, write_id, status, http_status, body FROM {TABLE} WHERE "  # noqa: S608 - constants
 
 FIND_AT_ONCE = 500
 """Tokens in one query; SQLite allowed 999 parameters before 3.32."""
@@ -49,10 +49,15 @@ def find(tokens: Iterable[str]) -> dict[str, Known]:
         for start in range(0, len(wanted), FIND_AT_ONCE):
             some = wanted[start : start + FIND_AT_ONCE]
             cursor.execute(f"{_SELECT} token IN ({', '.join(['%s'] * len(some))})", some)
-            for token, fingerprint, write_id, outcome, status, body in cursor.fetchall():
+            for token, fingerprint, write_id, status, http_status, body in cursor.fetchall():
                 known[token] = Known(
                     fingerprint=fingerprint,
-                    outcome=Outcome(write_id=write_id, kind=Kind(outcome), status=status, body=body.encode()),
+                    outcome=Outcome(
+                        write_id=write_id,
+                        status=WriteStatus(status),
+                        http_status=http_status,
+                        body=body.encode(),
+                    ),
                 )
     return known
 
@@ -67,11 +72,11 @@ def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
             write.function,
             write.principal,
             write.fingerprint,
-            outcome.kind,
             outcome.status,
+            outcome.http_status,
             outcome.body.decode(),
             outcome.traceback,
-            encode_arguments(write) if outcome.kind is Kind.FAILED else "",
+            encode_arguments(write) if outcome.status is WriteStatus.FAILED else "",
             write.retry_of or None,
             moment,
         )

@@ -44,7 +44,7 @@ class WriterState:
     """Transactions since it started."""
     writes: int
     """Writes committed since it started."""
-    fault: str = ""
+    error: str = ""
     """Why it cannot commit now; empty when it can."""
 
 
@@ -56,23 +56,23 @@ class Heartbeat:
         self._since = time.time()
         self._renewed = 0.0
         self._rated = 0.0
-        self._fault = ""
+        self._error = ""
         self._committed_at: float | None = None
         self._commits = 0
         self._writes = 0
 
-    def beat(self, *, committed: int, fault: str = "") -> None:
+    def renew(self, *, committed: int, error: str = "") -> None:
         """Note progress, `committed` being the size of the batch, and renew the key when it is due.
 
-        A writer that waits for the store makes progress of its own kind: it says so at once, as `fault`.
+        A writer that waits for the store makes progress of its own kind: it says so at once, as `error`.
         """
         if committed:
             self._committed_at = time.time()
             self._commits += 1
             self._writes += committed
-        if fault == self._fault and not self.is_due:
+        if error == self._error and not self.is_due:
             return
-        self._fault = fault
+        self._error = error
         state = WriterState(
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -81,7 +81,7 @@ class Heartbeat:
             committed_at=self._committed_at,
             commits=self._commits,
             writes=self._writes,
-            fault=fault,
+            error=error,
         )
         self._renewed = time.monotonic()
         try:
@@ -97,7 +97,7 @@ class Heartbeat:
     def tick(self) -> None:
         """Note progress within a batch. Never fails: the batch must not, for want of this."""
         try:
-            self.beat(committed=0)
+            self.renew(committed=0)
         except redis.RedisError as exc:
             logger.warning("writer state=heartbeat-not-renewed error=%s", exc)
 

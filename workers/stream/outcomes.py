@@ -1,7 +1,7 @@
 """Outcomes on their way back: the writer announces them, each web process listens for its own.
 
-One message per batch and process: a JSON array of `[number, write id, kind, status, body]`, the body as a
-text that goes to the client as it is.
+One message per batch and process: a JSON array of `[number, write id, status, HTTP status, body]`, the body
+as a text that goes to the client as it is.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ import orjson
 import redis
 
 from workers.stream import keys
-from workers.writes import Kind, Outcome, Write
+from workers.writes import Outcome, Write, WriteStatus
 
 
 def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, last_write_id: int) -> None:
@@ -22,7 +22,7 @@ def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, l
         process, _, number = write.reply_to.partition(":")
         if process and number.isdecimal():
             messages[process].append(
-                [int(number), outcome.write_id, outcome.kind, outcome.status, outcome.body.decode()]
+                [int(number), outcome.write_id, outcome.status, outcome.http_status, outcome.body.decode()]
             )
     pipeline = client.pipeline(transaction=False)
     for process, message in messages.items():
@@ -33,5 +33,10 @@ def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, l
 
 def announced(message: bytes) -> Iterator[tuple[int, Outcome]]:
     """Yield the outcomes of a message, each with the number of its write in the process that submitted it."""
-    for number, write_id, kind, status, body in orjson.loads(message):
-        yield number, Outcome(write_id=write_id, kind=Kind(kind), status=status, body=body.encode())
+    for number, write_id, status, http_status, body in orjson.loads(message):
+        yield (
+            number,
+            Outcome(
+                write_id=write_id, status=WriteStatus(status), http_status=http_status, body=body.encode()
+            ),
+        )

@@ -18,7 +18,7 @@ from workers.stream import doorbell, keys, ownership
 from workers.stream.redis_client import connect
 
 
-class Kind(StrEnum):
+class PauseKind(StrEnum):
     """Who asks."""
 
     OPERATOR = "operator"
@@ -29,26 +29,26 @@ class Kind(StrEnum):
 class Pause:
     """A pause that was asked for."""
 
-    kind: Kind = Kind.OPERATOR
+    kind: PauseKind = PauseKind.OPERATOR
     by: str
     """Who asked, for people to read."""
     until: float
     """When it ends at the latest, in seconds since 1970 by the clock of who asked."""
 
 
-def request(client: redis.Redis, kind: Kind, pause: Pause, *, seconds: float) -> None:
+def request(client: redis.Redis, kind: PauseKind, pause: Pause, *, seconds: float) -> None:
     """Ask the writer to pause, for `seconds` at most."""
     client.set(keys.pause(kind), orjson.dumps(asdict(pause)), px=max(1, round(seconds * 1000)))
 
 
-def withdraw(client: redis.Redis, kind: Kind) -> bool:
+def withdraw(client: redis.Redis, kind: PauseKind) -> bool:
     """Take a request back; return whether there was one."""
     return bool(client.delete(keys.pause(kind)))
 
 
 def requested(client: redis.Redis) -> Pause | None:
     """Return the pause that is asked for, if any; an operator's before a command's."""
-    for kind, raw in zip(Kind, client.mget([keys.pause(kind) for kind in Kind]), strict=True):
+    for kind, raw in zip(PauseKind, client.mget([keys.pause(kind) for kind in PauseKind]), strict=True):
         if raw:
             return Pause(**orjson.loads(raw) | {"kind": kind})
     return None
@@ -67,9 +67,9 @@ def asked_for(purpose: str, seconds: float) -> Iterator[None]:
         try:
             if asks:
                 pause = Pause(by=purpose, until=time.time() + seconds)
-                request(client, Kind.COMMAND, pause, seconds=seconds)
+                request(client, PauseKind.COMMAND, pause, seconds=seconds)
                 doorbell.ring()
             yield
         finally:
             if asks:
-                withdraw(client, Kind.COMMAND)
+                withdraw(client, PauseKind.COMMAND)

@@ -60,11 +60,11 @@ class RunLock:
     def _await_leftovers(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
         if _try_lock(descriptor):
             return
-        say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._leftovers())}.")
+        say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._pending())}.")
         deadline = time.monotonic() + seconds
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
-                left = self._leftovers()
+                left = self._pending()
                 groups = " ".join(f"-{pid}" for pid in left.values())
                 raise AlreadyRunning(
                     f"Still running after {seconds:g} s, from an `up` that was killed: {_describe(left)}. "
@@ -76,7 +76,7 @@ class RunLock:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def _leftovers(self) -> dict[str, int]:
+    def _pending(self) -> dict[str, int]:
         return {name: pid for name, pid in _read(self._parts_path).items() if _group_exists(pid)}
 
 

@@ -138,7 +138,7 @@ def _writer(name: str) -> Part:
     return Part(
         name=name,
         command=[sys.executable, manage_py(), "writer", "--name", name],
-        is_ready=lambda pid: _a_writer_beats(),
+        is_ready=lambda pid: _a_writer_is_alive(),
         is_healthy=_is_healthy_writer,
         ready_seconds=15,
         grace_seconds=20,
@@ -184,7 +184,7 @@ def _web() -> Part:
     )
 
 
-def _a_writer_beats() -> bool:
+def _a_writer_is_alive() -> bool:
     """Say whether a writer is at work: the heartbeat of one that was killed outlives it for seconds."""
     try:
         status = queue_status()

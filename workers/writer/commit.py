@@ -22,7 +22,7 @@ from workers.store import errors, receipts
 from workers.writer import hooks, verdicts
 from workers.writer.apply import Answer as Answer
 from workers.writer.apply import TransactionLost, apply
-from workers.writes import Kind, Outcome, Write, pristine
+from workers.writes import Outcome, Write, WriteStatus, pristine
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _replayed(write: Write, first: receipts.Known) -> Outcome:
         return first.outcome
     return verdicts.error(
         write,
-        Kind.REJECTED,
+        WriteStatus.REJECTED,
         422,
         "idempotency_key_reused",
         "This Idempotency-Key belongs to another request.",
@@ -140,7 +140,7 @@ def _settle_alone(write: Write, exc: Exception, verdict: Verdict) -> list[Answer
 
 def _set_aside(write: Write) -> Outcome:
     detail = "The writer died each time it tried to apply this write. It took no effect."
-    return verdicts.error(write, Kind.FAILED, 500, "write_killed_writer", detail)
+    return verdicts.error(write, WriteStatus.FAILED, 500, "write_killed_writer", detail)
 
 
 def _record(write: Write, outcome: Outcome) -> list[Answer]:

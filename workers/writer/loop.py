@@ -23,7 +23,7 @@ from workers.store.store_file import Mark, Watch
 from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit, pacing
-from workers.writer.pending import Leftovers
+from workers.writer.pending import PendingEntries
 from workers.writer.pruning import Pruning
 from workers.writes import Write, decode
 
@@ -70,7 +70,7 @@ class Writer:
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
-        self._leftovers = Leftovers(self._client)
+        self._pending = PendingEntries(self._client)
         self._held: Sequence[redis_stream.Entry] = ()  # read, and not committed because the store is unwell
         self._pruning = Pruning()
         self._failures = 0
@@ -115,7 +115,7 @@ class Writer:
         pause = pauses.requested(self._client)
         if pause is not None:
             logger.info("writer state=pausing by=%s", pause.by)
-            self._pauses_shortly = pause.kind is pauses.Kind.COMMAND
+            self._pauses_shortly = pause.kind is pauses.PauseKind.COMMAND
         return pause is not None
 
     def _step(self, *, wait_seconds: float) -> bool:
@@ -129,7 +129,7 @@ class Writer:
         if self._held:
             return True
         self._heartbeat.note_rate(writes=len(entries), seconds=time.monotonic() - started)
-        self._heartbeat.beat(committed=len(entries))
+        self._heartbeat.renew(committed=len(entries))
         self._checkpoint()
         self._pruning.prune_a_little()
         time.sleep(
@@ -145,7 +145,7 @@ class Writer:
     def _idle(self) -> None:
         """Prove that this writer could write, and tidy up."""
         if self._heartbeat.is_due:
-            self._heartbeat.beat(committed=0, fault=self._watch.problem() or opening.probe())
+            self._heartbeat.renew(committed=0, error=self._watch.problem() or opening.probe())
         self._pruning.prune_a_little()
 
     def _read(self, wait_seconds: float) -> Sequence[redis_stream.Entry]:
@@ -161,18 +161,18 @@ class Writer:
 
     def _read_in_order(self, wait_seconds: float) -> Sequence[redis_stream.Entry]:
         count = settings.WRITE_BATCH_MAX_WRITES
-        leftovers = self._leftovers.read(count=count)
+        leftovers = self._pending.read(count=count)
         if leftovers:
             return leftovers
         try:
             return redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
         except redis.RedisError:
-            self._leftovers.suspect()
+            self._pending.suspect()
             raise
 
     def _see_through(self, entries: Sequence[redis_stream.Entry]) -> None:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
-        self._leftovers.expect()
+        self._pending.expect()
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
         writes = [_decode(entry) for entry in entries if entry.payload]
         answers: list[commit.Answer] = []
@@ -180,7 +180,7 @@ class Writer:
             problem = self._watch.problem()
             if not problem:
                 answers = commit.commit_batch(
-                    writes, set_aside=self._leftovers.is_deadly, on_progress=self._heartbeat.tick
+                    writes, set_aside=self._pending.is_poison, on_progress=self._heartbeat.tick
                 )
                 # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
                 problem = self._watch.problem()
@@ -194,7 +194,7 @@ class Writer:
         outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
         claimed = [write.token for write in writes if write.fingerprint]
         redis_stream.acknowledge(self._acknowledge, entries, claimed=claimed)
-        self._leftovers.acknowledged()
+        self._pending.acknowledged()
 
     def _wait_for_store(self, entries: Sequence[redis_stream.Entry], exc: Error) -> None:
         """Hold the batch back, and let the next attempt open the store anew."""
@@ -219,7 +219,7 @@ class Writer:
             pause,
             reason,
         )
-        self._heartbeat.beat(committed=0, fault=reason)
+        self._heartbeat.renew(committed=0, error=reason)
         time.sleep(pause)
 
     def _checkpoint(self) -> None:

@@ -1,9 +1,9 @@
 """What was read and never acknowledged: by a writer that died, or before Redis went away.
 
-Redis counts how often each entry was delivered. Normal entries are delivered once. After a death the batch
-is taken again as it was; after a second one its entries are taken one by one, so that the count of the one
-that kills the writer grows and its neighbours are committed. One that has killed it WRITE_MAX_DEATHS times
-is set aside: it gets the outcome `failed` without being tried again.
+Redis counts how often each entry was delivered. Normal entries are delivered once. After a death of the
+writer the batch is taken again as it was; after a second one its entries are taken one by one, so that the
+count of the one that kills the writer grows and its neighbours are committed. One that was delivered
+WRITE_MAX_DELIVERIES times is poison: it gets the outcome `failed` without being tried again.
 """
 
 import logging
@@ -22,7 +22,7 @@ BATCH_DELIVERIES = 1
 """Deliveries up to which a batch is tried again as a whole."""
 
 
-class Leftovers:
+class PendingEntries:
     """The unacknowledged entries of the stream, in order, before anything new."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -62,6 +62,6 @@ class Leftovers:
         )
         return entries
 
-    def is_deadly(self, write: Write) -> bool:
+    def is_poison(self, write: Write) -> bool:
         """Return whether the write at hand has killed the writer too often to be tried again."""
-        return self._may_exist and self._was_leftover and self._deliveries >= settings.WRITE_MAX_DEATHS
+        return self._may_exist and self._was_leftover and self._deliveries >= settings.WRITE_MAX_DELIVERIES

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from workers.conf import settings
 from workers.exceptions import UnknownWriteFunction, WriteRejected
 from workers.writer import rejections
-from workers.writes import Kind, Outcome, Result, Write, encode_error, encode_result, writable
+from workers.writes import Outcome, Result, Write, WriteStatus, encode_error, encode_result, writable
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ def committed(write: Write, result: Result) -> Outcome:
         )
     return Outcome(
         write_id=write.write_id,
-        kind=Kind.COMMITTED,
-        status=result.status,
+        status=WriteStatus.COMMITTED,
+        http_status=result.http_status,
         body=encode_result(result.body),
     )
 
@@ -42,8 +42,8 @@ def of_exception(write: Write, exc: BaseException) -> Outcome:
     if rejection is not None:
         return error(
             write,
-            Kind.REJECTED,
-            rejection.status,
+            WriteStatus.REJECTED,
+            rejection.http_status,
             rejection.code,
             rejection.detail,
             fields=rejection.fields,
@@ -51,7 +51,7 @@ def of_exception(write: Write, exc: BaseException) -> Outcome:
         )
     return error(
         write,
-        Kind.FAILED,
+        WriteStatus.FAILED,
         500,
         "write_failed",
         "The write could not be applied because of an error on the server. It took no effect.",
@@ -70,7 +70,7 @@ def _rejection_of(exc: BaseException) -> WriteRejected | None:
 def timed_out(write: Write, exc: BaseException) -> Outcome:
     return error(
         write,
-        Kind.FAILED,
+        WriteStatus.FAILED,
         500,
         "write_timed_out",
         f"The write took longer than {settings.WRITE_TIME_LIMIT_SECONDS:g} s and was cut off. No effect.",
@@ -79,12 +79,12 @@ def timed_out(write: Write, exc: BaseException) -> Outcome:
 
 
 def unknown_function(write: Write, exc: UnknownWriteFunction) -> Outcome:
-    return error(write, Kind.FAILED, 500, "unknown_write_function", str(exc))
+    return error(write, WriteStatus.FAILED, 500, "unknown_write_function", str(exc))
 
 
 def error(
     write: Write,
-    kind: Kind,
+    kind: WriteStatus,
     status: int,
     code: str,
     detail: str,
@@ -92,11 +92,11 @@ def error(
     fields: dict[str, list[str]] | None = None,
     exception: BaseException | None = None,
 ) -> Outcome:
-    trace = traceback.format_exception(exception) if exception and kind is Kind.FAILED else []
+    trace = traceback.format_exception(exception) if exception and kind is WriteStatus.FAILED else []
     return Outcome(
         write_id=write.write_id,
-        kind=kind,
-        status=status,
+        status=kind,
+        http_status=status,
         body=encode_error(code, detail, fields),
         traceback=writable("".join(trace)),
         exception=exception,
@@ -106,7 +106,7 @@ def error(
 def tell(answers: Iterable[tuple[Write, Outcome]]) -> None:
     """Log what was not committed. After COMMIT: until then another try may give another outcome."""
     for write, outcome in answers:
-        if outcome.kind is Kind.REJECTED and logger.isEnabledFor(logging.INFO):
+        if outcome.status is WriteStatus.REJECTED and logger.isEnabledFor(logging.INFO):
             logger.info(
                 "write=%s state=rejected function=%s code=%s error=%r",
                 write.write_id,
@@ -114,7 +114,7 @@ def tell(answers: Iterable[tuple[Write, Outcome]]) -> None:
                 outcome.json()["code"],
                 outcome.exception,
             )
-        elif outcome.kind is Kind.FAILED:
+        elif outcome.status is WriteStatus.FAILED:
             state = STATES.get(outcome.json()["code"], "failed")
             logger.error(
                 "write=%s state=%s function=%s",

@@ -117,7 +117,7 @@ LISTS = {
         "_to_field", "nmae",
     ],
     "/admin/workers/receipt/": [
-        "q", "write_id__exact", "committed_at__gte", "outcome", "status__in", "token", "token__exact",
+        "q", "write_id__exact", "committed_at__gte", "status", "http_status__in", "token", "token__exact",
     ],
     "/admin/auth/user/": [
         "q", "last_login__gte", "date_joined__year", "groups__id__exact", "id__in", "is_staff__exact",

@@ -477,7 +477,7 @@ def test_without_a_writer_that_is_an_error(clean_redis: redis.Redis) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_pause_is_shown_and_excuses_the_writer(clean_redis: redis.Redis) -> None:
-    pauses.request(clean_redis, pauses.Kind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
+    pauses.request(clean_redis, pauses.PauseKind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
 
     found = examined()
 
@@ -488,7 +488,7 @@ def test_a_pause_is_shown_and_excuses_the_writer(clean_redis: redis.Redis) -> No
 
 
 def test_a_writer_that_cannot_commit_is_an_error(at_work: Writer, clean_redis: redis.Redis) -> None:
-    Heartbeat(clean_redis).beat(committed=0, fault="database or disk is full")
+    Heartbeat(clean_redis).renew(committed=0, error="database or disk is full")
 
     finding = examined()["writer"]
 

@@ -21,7 +21,7 @@ from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families
 from workers.stream import heartbeat
-from workers.writes import Kind, new_token
+from workers.writes import WriteStatus, new_token
 
 NOW = time.time_ns() // 100_000 * 100
 N10, N11, N12, N13 = (NOW + number for number in range(10, 14))
@@ -47,8 +47,8 @@ def failed(write_id: int, function: str = "jottings.add", **fields: Any) -> Rece
     if function == "jottings.add":
         arguments = {"data": arguments}
     values = {
-        "outcome": Kind.FAILED,
-        "status": 500,
+        "status": WriteStatus.FAILED,
+        "http_status": 500,
         "body": '{"code": "write_failed", "detail": "It broke."}',
         "traceback": "Traceback: [/red] ZeroDivisionError",
         "arguments": orjson.dumps(arguments).decode(),
@@ -81,7 +81,7 @@ def start_writer(clean_redis: redis.Redis, transactional_db: None) -> Iterator[C
 
 def test_failed_writes_are_listed_newest_first() -> None:
     failed(10)
-    failed(11, outcome=Kind.COMMITTED)
+    failed(11, status=WriteStatus.COMMITTED)
     failed(12, function="jottings.add_then_raise")
 
     assert [(one["write_id"], one["function"]) for one in listed()] == [
@@ -122,7 +122,7 @@ def test_a_retry_is_a_new_write_that_refers_to_the_failed_one(start_writer: Call
 
     assert texts() == ["text 10"]
     retried = Receipt.objects.get(retry_of=N10)
-    assert (retried.function, retried.principal, retried.outcome) == ("jottings.add", "7", "committed")
+    assert (retried.function, retried.principal, retried.status) == ("jottings.add", "7", "committed")
     assert said == f"{N10} jottings.add: committed as {retried.pk}, status 201.\n1 retried: 1 committed.\n"
     assert listed()[0]["committed_as"] == retried.pk
 
@@ -136,7 +136,7 @@ def test_a_retry_that_fails_again_is_an_error(start_writer: Callable[[], None]) 
         run("--retry", str(N10), str(N11))
 
     assert texts() == ["text 11"]
-    assert Receipt.objects.get(retry_of=N10).outcome == Kind.FAILED
+    assert Receipt.objects.get(retry_of=N10).status == WriteStatus.FAILED
 
 
 def test_all_are_retried_in_order_and_each_once(start_writer: Callable[[], None]) -> None:
@@ -156,8 +156,8 @@ def test_all_are_retried_in_order_and_each_once(start_writer: Callable[[], None]
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"outcome": Kind.COMMITTED}, "it is not failed but committed"),
-        ({"outcome": Kind.REJECTED}, "it is not failed but rejected"),
+        ({"status": WriteStatus.COMMITTED}, "it is not failed but committed"),
+        ({"status": WriteStatus.REJECTED}, "it is not failed but rejected"),
         ({"function": ""}, "its entry could not be decoded"),
         ({"arguments": ""}, "its arguments were not kept"),
         ({"function": "jottings.gone"}, "no write function is named 'jottings.gone'"),
@@ -175,7 +175,7 @@ def test_what_cannot_be_retried_is_refused_with_its_reason(fields: dict[str, Any
 def test_what_was_retried_and_committed_is_refused_whichever_of_its_family_is_named(again: str) -> None:
     failed(10)
     failed(11, retry_of=10)
-    failed(12, retry_of=10, outcome=Kind.COMMITTED)
+    failed(12, retry_of=10, status=WriteStatus.COMMITTED)
 
     with pytest.raises(CommandError, match=f"Write {again} cannot be retried: .* committed as 12."):
         run("--retry", again)

@@ -17,7 +17,7 @@ from workers.operations import pause
 from workers.store import identity
 from workers.store.lease.lease import Lease, is_held
 from workers.stream import heartbeat, keys, pauses
-from workers.stream.pauses import Kind
+from workers.stream.pauses import PauseKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,7 +80,7 @@ def test_a_pause_without_a_writer_says_so_and_holds_for_one_that_starts(clean_re
     assert said.startswith("No writer is at work; one that starts stays paused. Paused until ")
     pause = pauses.requested(clean_redis)
     assert pause is not None
-    assert 80 < clean_redis.ttl(keys.pause(Kind.OPERATOR)) <= 90
+    assert 80 < clean_redis.ttl(keys.pause(PauseKind.OPERATOR)) <= 90
 
 
 def test_a_writer_that_does_not_let_go_in_time_is_an_error_and_the_pause_holds(
@@ -152,7 +152,7 @@ def test_resume_names_a_command_that_asks_for_a_pause_too(
     clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pause, "RESUME_SECONDS", 0.1)
-    pauses.request(clean_redis, Kind.COMMAND, pauses.Pause(by="manage.py loaddata", until=0), seconds=60)
+    pauses.request(clean_redis, PauseKind.COMMAND, pauses.Pause(by="manage.py loaddata", until=0), seconds=60)
 
     with pytest.raises(CommandError, match=r"manage\.py loaddata asks for a pause, until .* ends by itself"):
         run("resume")
@@ -165,7 +165,7 @@ STRANGER = "0" * 32 + ":1:2"
 def test_another_stores_writer_is_left_alone(clean_redis: redis.Redis, command: str) -> None:
     clean_redis.hset(keys.owner(), mapping={"store": STRANGER, "path": "/other/store.sqlite3", "host": "h"})
     asked = pauses.Pause(by="its own operator", until=2e9)
-    pauses.request(clean_redis, Kind.OPERATOR, asked, seconds=60)
+    pauses.request(clean_redis, PauseKind.OPERATOR, asked, seconds=60)
 
     with pytest.raises(CommandError, match=r"belongs to another store, at /other/store\.sqlite3 on h"):
         run(command)

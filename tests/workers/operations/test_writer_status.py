@@ -19,7 +19,7 @@ from workers.store.lease.lease import Lease
 from workers.stream import keys, pauses
 from workers.stream.redis_client import connect
 from workers.writer.loop import Writer
-from workers.writes import Kind, new_token
+from workers.writes import WriteStatus, new_token
 
 
 def run(*arguments: str) -> str:
@@ -36,14 +36,14 @@ def run_without_writer() -> tuple[dict[str, Any], str]:
     return json.loads(output.getvalue()), str(failed.value)
 
 
-def add_receipt(write_id: int, kind: Kind, status: int) -> None:
+def add_receipt(write_id: int, status: WriteStatus, http_status: int) -> None:
     Receipt.objects.create(
         write_id=write_id,
         token=new_token(),
         function="jottings.add",
         principal="7",
-        outcome=kind,
         status=status,
+        http_status=http_status,
         body="{}",
         committed_at=timezone.now(),
     )
@@ -101,7 +101,7 @@ def test_a_command_that_holds_the_lease_is_named_instead_of_a_writer_to_start(
 
 @pytest.mark.django_db
 def test_who_paused_is_named_with_the_end_and_the_way_out(clean_redis: redis.Redis) -> None:
-    pauses.request(clean_redis, pauses.Kind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
+    pauses.request(clean_redis, pauses.PauseKind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
 
     release_command_lease()
 
@@ -131,7 +131,7 @@ def test_what_another_stores_writer_does_is_not_shown_as_ones_own(clean_redis: r
 
 @pytest.mark.django_db
 def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    add_receipt(5, Kind.COMMITTED, 201)
+    add_receipt(5, WriteStatus.COMMITTED, 201)
     with connect(timeout_seconds=1, url="unix:///nowhere/redis.sock") as nowhere:
         monkeypatch.setattr("workers.operations.status.shared_client", lambda: nowhere)
         state, error = run_without_writer()
@@ -143,9 +143,9 @@ def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.M
 
 def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:
     writer.drain()
-    add_receipt(1, Kind.COMMITTED, 201)
-    add_receipt(2, Kind.REJECTED, 404)
-    add_receipt(3, Kind.FAILED, 500)
+    add_receipt(1, WriteStatus.COMMITTED, 201)
+    add_receipt(2, WriteStatus.REJECTED, 404)
+    add_receipt(3, WriteStatus.FAILED, 500)
 
     shown = run("--receipts=2")
 

@@ -168,7 +168,7 @@ def test_of_two_writes_of_one_batch_under_one_tag_the_first_wins(writer: Writer,
 
     writer.drain()
 
-    assert list(Receipt.objects.order_by("write_id").values_list("status", flat=True)) == [200, 412]
+    assert list(Receipt.objects.order_by("write_id").values_list("http_status", flat=True)) == [200, 412]
     assert Measurement.objects.get().low == 5
 
 
@@ -369,7 +369,7 @@ def test_writes_under_conditions_are_checked_one_by_one_where_their_function_tak
 
     writer.drain()
 
-    assert list(Receipt.objects.order_by("write_id").values_list("status", flat=True)) == [200, 412, 200]
+    assert list(Receipt.objects.order_by("write_id").values_list("http_status", flat=True)) == [200, 412, 200]
 
 
 class WithActions(MeasurementViewSet):
@@ -488,7 +488,7 @@ def test_a_condition_of_a_write_that_no_request_made_is_checked_too(
     submit("jottings.forget", {"id": measurement.pk, CONDITION: condition}, announced=False).accepted()
     writer.drain()
 
-    assert (Receipt.objects.get().status, Measurement.objects.count()) == (403, 1)
+    assert (Receipt.objects.get().http_status, Measurement.objects.count()) == (403, 1)
 
 
 class Never:

@@ -19,7 +19,7 @@ from workers.models import Receipt
 from workers.registry import _functions
 from workers.store import fence
 from workers.writer import commit
-from workers.writes import Kind, Outcome, decode, encode, new_token
+from workers.writes import Outcome, WriteStatus, decode, encode, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,11 +130,15 @@ def test_a_function_that_spoils_the_transaction_fails_alone(
     got = outcomes(*writes)
 
     if swallows and name in REFUSED_BY_DJANGO:
-        assert [outcome.kind for outcome in got] == [Kind.COMMITTED] * 3
+        assert [outcome.status for outcome in got] == [WriteStatus.COMMITTED] * 3
         return
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.FAILED, Kind.COMMITTED]
+    assert [outcome.status for outcome in got] == [
+        WriteStatus.COMMITTED,
+        WriteStatus.FAILED,
+        WriteStatus.COMMITTED,
+    ]
     assert texts() == ["a", "b"]
-    assert list(Receipt.objects.order_by("pk").values_list("outcome", flat=True)) == [
+    assert list(Receipt.objects.order_by("pk").values_list("status", flat=True)) == [
         "committed", "failed", "committed",
     ]  # fmt: skip
     failed = [record for record in caplog.records if "state=failed" in record.getMessage()]
@@ -148,7 +152,7 @@ def test_after_a_function_that_spoils_the_transaction_the_next_batch_is_committe
     define("fence.spoil", SPOILERS[name])
     outcomes(write("fence.spoil"))
 
-    assert [outcome.kind for outcome in outcomes(add("a"), add("b"))] == [Kind.COMMITTED] * 2
+    assert [outcome.status for outcome in outcomes(add("a"), add("b"))] == [WriteStatus.COMMITTED] * 2
     assert texts() == ["a", "b"]
     assert connection.connection.in_transaction is False
     assert connection.cursor().execute("PRAGMA query_only").fetchone() == (0,)
@@ -170,7 +174,7 @@ def test_a_bulk_form_that_spoils_the_transaction_costs_no_neighbour(name: str) -
 
     got = outcomes(add("a"), write("fence.bulk", text="b"), write("fence.bulk", text="c"), add("d"))
 
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED] * 4
+    assert [outcome.status for outcome in got] == [WriteStatus.COMMITTED] * 4
     assert texts() == ["a", "b", "c", "d"]
 
 
@@ -186,7 +190,11 @@ def test_whatever_a_function_raises_is_the_outcome_of_its_write(error: BaseExcep
 
     got = outcomes(add("a"), write("fence.raise"), add("b"))
 
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.FAILED, Kind.COMMITTED]
+    assert [outcome.status for outcome in got] == [
+        WriteStatus.COMMITTED,
+        WriteStatus.FAILED,
+        WriteStatus.COMMITTED,
+    ]
     assert texts() == ["a", "b"]
 
 
@@ -210,7 +218,11 @@ def test_a_statement_that_writes_and_hangs_is_cut_off_and_its_neighbours_are_com
 
     got = outcomes(write("fence.count"), write("fence.hang_while_writing"), write("fence.count"))
 
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.FAILED, Kind.COMMITTED]
+    assert [outcome.status for outcome in got] == [
+        WriteStatus.COMMITTED,
+        WriteStatus.FAILED,
+        WriteStatus.COMMITTED,
+    ]
     assert got[1].json()["code"] == "write_timed_out"
     assert texts() == ["counted", "counted"]
     assert len(tried) == 3
@@ -222,7 +234,7 @@ def test_pragmas_that_only_read_are_not_refused() -> None:
 
     got = outcomes(write("fence.read"), write("fence.defer"))
 
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED] * 2
+    assert [outcome.status for outcome in got] == [WriteStatus.COMMITTED] * 2
 
 
 def test_blocks_and_savepoints_of_its_own_are_a_functions_right() -> None:
@@ -243,7 +255,7 @@ def test_blocks_and_savepoints_of_its_own_are_a_functions_right() -> None:
 
     define("fence.own", use)
 
-    assert [outcome.kind for outcome in outcomes(write("fence.own"))] == [Kind.COMMITTED]
+    assert [outcome.status for outcome in outcomes(write("fence.own"))] == [WriteStatus.COMMITTED]
     assert texts() == ["before", "inner", "after"]
 
 
@@ -266,7 +278,7 @@ def test_a_write_that_is_applied_again_has_its_arguments_as_they_were_sent(spoil
 
     got = outcomes(*(write("fence.pop", data={"text": text}) for text in "ab"), write("fence.spoil"))
 
-    assert [outcome.kind for outcome in got][:2] == [Kind.COMMITTED] * 2
+    assert [outcome.status for outcome in got][:2] == [WriteStatus.COMMITTED] * 2
     assert texts()[:2] == ["a", "b"]
 
 
@@ -300,7 +312,7 @@ def test_another_connection_of_the_process_is_not_fenced_in() -> None:
 
     define("fence.thread", spoil)
 
-    assert [outcome.kind for outcome in outcomes(write("fence.thread"))] == [Kind.COMMITTED]
+    assert [outcome.status for outcome in outcomes(write("fence.thread"))] == [WriteStatus.COMMITTED]
     assert other.execute("SELECT a FROM t").fetchall() == [(1,)]
     other.close()
 
@@ -329,5 +341,5 @@ def test_the_neighbours_of_many_writes_that_end_the_transaction_are_applied_thre
 
     answers = commit.commit_batch(writes)
 
-    assert [outcome.kind for _, outcome in answers] == [Kind.COMMITTED] + [Kind.FAILED] * 29
+    assert [outcome.status for _, outcome in answers] == [WriteStatus.COMMITTED] + [WriteStatus.FAILED] * 29
     assert max(applied.values()) <= 3

@@ -223,7 +223,7 @@ def test_adopt_stream_takes_what_waits_unless_a_writer_is_at_work(
         be(STRANGER, patch)
         ownership.claim(clean_redis)
         add("of another store")
-        heartbeat.Heartbeat(clean_redis).beat(committed=0)
+        heartbeat.Heartbeat(clean_redis).renew(committed=0)
     client.forget_submitter()
     with pytest.raises(CommandError, match=f"pid {os.getpid()}"):
         adopt("--no-input")

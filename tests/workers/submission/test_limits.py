@@ -9,7 +9,7 @@ import redis
 from django.db import connection
 from django.test import override_settings
 
-from workers import Kind, StreamFull, queue_status, submit
+from workers import StreamFull, WriteStatus, queue_status, submit
 from workers.exceptions import TooManyWaiting
 from workers.models import Receipt
 from workers.store import opening, receipts
@@ -77,7 +77,7 @@ def test_past_the_requests_that_may_wait_one_is_refused(writer: Writer) -> None:
 
 def add_receipt(write_id: int) -> None:
     write = Write(function="jottings.add", arguments={}, token=new_token(), write_id=write_id)
-    outcome = Outcome(write_id=write_id, kind=Kind.COMMITTED, status=201)
+    outcome = Outcome(write_id=write_id, status=WriteStatus.COMMITTED, http_status=201)
     receipts.insert([(write, outcome)], committed_at=Receipt(write_id=write_id).accepted_at)
 
 
@@ -152,5 +152,5 @@ def test_an_idle_writer_notices_a_foreign_process_that_holds_the_lock(
         foreign.execute("ROLLBACK")
 
     assert state is not None
-    assert "locked" in state.fault
+    assert "locked" in state.error
     assert redis_stream.length(writer._client) == 0

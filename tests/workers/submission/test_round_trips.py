@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from workers.stream import keys, outcomes
 from workers.submission.listener import Listener
-from workers.writes import Kind, Outcome, Write, decode, encode, encode_arguments, encode_result, new_token
+from workers.writes import (
+    Outcome,
+    Write,
+    WriteStatus,
+    decode,
+    encode,
+    encode_arguments,
+    encode_result,
+    new_token,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
@@ -72,8 +81,12 @@ def test_a_write_is_read_as_it_was_sent(write: Write) -> None:
     assert encode_arguments(read) == encode_arguments(write)  # == takes 1, 1.0 and True for the same
 
 
-@given(st.lists(st.tuples(st.booleans(), write_ids, st.sampled_from(Kind), st.integers(200, 599), results)))
-@example([(True, 1, Kind.COMMITTED, 200, [-0.0, 5e-324, 1e16, 2**64 - 1, 1, 1.0, "\u2028\x00\x7f"])])
+@given(
+    st.lists(
+        st.tuples(st.booleans(), write_ids, st.sampled_from(WriteStatus), st.integers(200, 599), results)
+    )
+)
+@example([(True, 1, WriteStatus.COMMITTED, 200, [-0.0, 5e-324, 1e16, 2**64 - 1, 1, 1.0, "\u2028\x00\x7f"])])
 def test_outcomes_arrive_byte_for_byte_each_at_its_caller(found: list[Any]) -> None:
     listeners = {True: Listener(), False: Listener()}
     callers = [Caller() for _ in found]
@@ -83,7 +96,7 @@ def test_outcomes_arrive_byte_for_byte_each_at_its_caller(found: list[Any]) -> N
         listener.expect(number, callers[number])
         write = Write(function="f", arguments={}, token=new_token(), reply_to=f"{listener.process}:{number}")
         answers.append(
-            (write, Outcome(write_id=write_id, kind=kind, status=status, body=encode_result(result)))
+            (write, Outcome(write_id=write_id, status=kind, http_status=status, body=encode_result(result)))
         )
     channels = Channels()
 

@@ -11,7 +11,7 @@ from tests.jottings.models import Jotting, Topic
 from tests.jottings.write_functions import texts
 from workers.models import Receipt
 from workers.writer import commit
-from workers.writes import Kind, Outcome, Write, new_token
+from workers.writes import Outcome, Write, WriteStatus, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ def test_each_write_of_a_batch_takes_effect_in_order_with_a_receipt_each() -> No
     got = outcomes(writes)
 
     assert texts() == ["a", "b", "c"]
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED] * 3
+    assert [outcome.status for outcome in got] == [WriteStatus.COMMITTED] * 3
     assert [outcome.json()["text"] for outcome in got] == ["a", "b", "c"]
     assert list(Receipt.objects.order_by("write_id").values_list("write_id", flat=True)) == [
         write.write_id for write in writes
@@ -47,8 +47,12 @@ def test_a_rejected_write_is_undone_alone_and_says_why() -> None:
     got = outcomes([add("a"), write("jottings.add_then_reject", text="x"), add("b")])
 
     assert texts() == ["a", "b"]
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
-    assert got[1].status == 409
+    assert [outcome.status for outcome in got] == [
+        WriteStatus.COMMITTED,
+        WriteStatus.REJECTED,
+        WriteStatus.COMMITTED,
+    ]
+    assert got[1].http_status == 409
     assert got[1].json() == {
         "code": "no_thanks",
         "detail": "Changed my mind.",
@@ -60,23 +64,27 @@ def test_a_write_whose_function_raises_is_undone_alone_and_keeps_its_traceback_f
     got = outcomes([add("a"), write("jottings.add_then_raise", text="x"), add("b")])
 
     assert texts() == ["a", "b"]
-    assert (got[1].kind, got[1].status, got[1].json()["code"]) == (Kind.FAILED, 500, "write_failed")
+    assert (got[1].status, got[1].http_status, got[1].json()["code"]) == (
+        WriteStatus.FAILED,
+        500,
+        "write_failed",
+    )
     assert b"ZeroDivisionError" not in got[1].body
-    assert "ZeroDivisionError: on purpose" in Receipt.objects.get(outcome=Kind.FAILED).traceback
+    assert "ZeroDivisionError: on purpose" in Receipt.objects.get(status=WriteStatus.FAILED).traceback
 
 
 def test_a_result_that_is_not_json_undoes_its_write() -> None:
     got = outcomes([write("jottings.add_then_return_no_json", text="x"), add("a")])
 
     assert texts() == ["a"]
-    assert got[0].kind is Kind.FAILED
+    assert got[0].status is WriteStatus.FAILED
 
 
 def test_an_unknown_write_function_fails_its_write_and_names_it() -> None:
     got = outcomes([add("a"), write("jottings.unheard_of"), add("b")])
 
     assert texts() == ["a", "b"]
-    assert (got[1].kind, got[1].json()["code"]) == (Kind.FAILED, "unknown_write_function")
+    assert (got[1].status, got[1].json()["code"]) == (WriteStatus.FAILED, "unknown_write_function")
     assert "jottings.unheard_of" in got[1].json()["detail"]
 
 
@@ -84,8 +92,8 @@ def test_an_error_of_the_store_that_a_function_swallows_fails_its_write() -> Non
     got = outcomes([add("a"), write("jottings.catch_conflict"), add("b")])
 
     assert texts() == ["a", "b"]
-    assert got[1].kind is Kind.FAILED
-    assert "transaction.atomic()" in Receipt.objects.get(outcome=Kind.FAILED).traceback
+    assert got[1].status is WriteStatus.FAILED
+    assert "transaction.atomic()" in Receipt.objects.get(status=WriteStatus.FAILED).traceback
 
 
 def test_a_lazy_text_and_one_that_cannot_be_encoded_are_outcomes_like_others(
@@ -95,7 +103,7 @@ def test_a_lazy_text_and_one_that_cannot_be_encoded_are_outcomes_like_others(
     got = outcomes([add("a"), write("jottings.reject_lazily"), write("jottings.raise_surrogates"), add("b")])
 
     assert texts() == ["a", "b"]
-    assert [outcome.kind for outcome in got[1:3]] == [Kind.REJECTED, Kind.FAILED]
+    assert [outcome.status for outcome in got[1:3]] == [WriteStatus.REJECTED, WriteStatus.FAILED]
     assert got[1].json()["detail"] == "Not now."
 
 
@@ -112,7 +120,7 @@ def test_an_id_that_is_given_a_second_time_costs_neither_write() -> None:
     [outcome] = outcomes([same_id])
 
     assert texts() == ["a", "b"]
-    assert outcome.kind is Kind.COMMITTED
+    assert outcome.status is WriteStatus.COMMITTED
     assert outcome.write_id > first.write_id
 
 
@@ -120,9 +128,9 @@ def test_a_unique_constraint_rejects_the_second_of_two_equal_writes() -> None:
     got = outcomes([write("jottings.add_topic", name="t"), write("jottings.add_topic", name="t")])
 
     assert Topic.objects.count() == 1
-    assert [(outcome.kind, outcome.status) for outcome in got] == [
-        (Kind.COMMITTED, 201),
-        (Kind.REJECTED, 409),
+    assert [(outcome.status, outcome.http_status) for outcome in got] == [
+        (WriteStatus.COMMITTED, 201),
+        (WriteStatus.REJECTED, 409),
     ]
     assert got[1].json()["code"] == "conflict"
 
@@ -131,7 +139,11 @@ def test_a_constraint_that_only_commit_checks_rejects_its_write_and_no_other() -
     got = outcomes([add("a"), write("jottings.add_to_missing_topic"), add("b")])
 
     assert texts() == ["a", "b"]
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
+    assert [outcome.status for outcome in got] == [
+        WriteStatus.COMMITTED,
+        WriteStatus.REJECTED,
+        WriteStatus.COMMITTED,
+    ]
     assert Receipt.objects.count() == 3
 
 
@@ -143,8 +155,8 @@ def test_a_deferred_constraint_that_a_neighbour_fulfils_in_time_rejects_nothing(
     [alone] = outcomes([early])
     together = outcomes([again, write("jottings.add_topic", name="missing")])
 
-    assert alone.status == 409
-    assert [outcome.status for outcome in together] == [201, 201]
+    assert alone.http_status == 409
+    assert [outcome.http_status for outcome in together] == [201, 201]
 
 
 def test_a_write_sent_again_takes_no_effect_again_and_gets_the_first_outcome() -> None:
@@ -195,8 +207,12 @@ def test_a_token_with_another_fingerprint_is_refused_and_leaves_the_first_receip
     one, two = outcomes([first, other])
 
     assert texts() == ["a"]
-    assert one.kind is Kind.COMMITTED
-    assert (two.kind, two.status, two.json()["code"]) == (Kind.REJECTED, 422, "idempotency_key_reused")
+    assert one.status is WriteStatus.COMMITTED
+    assert (two.status, two.http_status, two.json()["code"]) == (
+        WriteStatus.REJECTED,
+        422,
+        "idempotency_key_reused",
+    )
     assert Receipt.objects.count() == 1
 
 
@@ -213,7 +229,11 @@ def test_a_bad_write_in_a_bulk_run_gets_its_own_verdict() -> None:
     got = outcomes([write("jottings.add_in_bulk", text=text) for text in ["a", "bad", "c"]])
 
     assert texts() == ["a", "c"]
-    assert [outcome.kind for outcome in got] == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
+    assert [outcome.status for outcome in got] == [
+        WriteStatus.COMMITTED,
+        WriteStatus.REJECTED,
+        WriteStatus.COMMITTED,
+    ]
     assert got[1].json()["code"] == "bad_text"
 
 

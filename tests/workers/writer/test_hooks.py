@@ -20,7 +20,7 @@ from workers.registry import _functions
 from workers.stream import heartbeat, redis_stream
 from workers.writer import commit
 from workers.writer.loop import Drained, Writer
-from workers.writes import Kind, Outcome, new_token
+from workers.writes import Outcome, WriteStatus, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +52,7 @@ def define(name: str, hook: Callable[[str], Any], *, robust: bool = False) -> No
         text = write.arguments["text"]
         Jotting.objects.create(text=text)
         transaction.on_commit(lambda: hook(text), robust=robust)
-        return Result(status=201)
+        return Result(http_status=201)
 
 
 def write(function: str, text: str = "", **arguments: Any) -> Write:
@@ -65,8 +65,8 @@ def outcomes(*writes: Write) -> list[Outcome]:
     return [outcome for _, outcome in commit.commit_batch(writes)]
 
 
-def kinds(found: Sequence[Outcome]) -> list[Kind]:
-    return [outcome.kind for outcome in found]
+def kinds(found: Sequence[Outcome]) -> list[WriteStatus]:
+    return [outcome.status for outcome in found]
 
 
 def broken(text: str) -> None:
@@ -79,7 +79,7 @@ def test_hooks_run_after_the_commit_in_the_order_of_their_writes() -> None:
 
     got = outcomes(*(write("hooks.note", text) for text in "abc"))
 
-    assert kinds(got) == [Kind.COMMITTED] * 3
+    assert kinds(got) == [WriteStatus.COMMITTED] * 3
     assert ran == ["a", "b", "c"]
 
 
@@ -90,7 +90,7 @@ def test_a_hook_that_raises_changes_no_outcome_and_stops_no_other(caplog: pytest
 
     got = outcomes(*writes)
 
-    assert kinds(got) == [Kind.COMMITTED] * 54
+    assert kinds(got) == [WriteStatus.COMMITTED] * 54
     assert ran == [str(number) for number in range(54)]
     assert Receipt.objects.count() == 54
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
@@ -108,7 +108,7 @@ def test_whatever_a_hook_raises_stays_with_it(error: BaseException) -> None:
 
     got = outcomes(write("hooks.odd", "a"), write("hooks.note", "b"))
 
-    assert kinds(got) == [Kind.COMMITTED] * 2
+    assert kinds(got) == [WriteStatus.COMMITTED] * 2
     assert ran == ["b"]
 
 
@@ -162,7 +162,7 @@ def test_hooks_of_a_run_that_is_applied_together_run_too() -> None:
     assert ran == ["a", "b"]
 
     got = outcomes(write("hooks.many", "c"), write("hooks.many", "bad"), write("hooks.many", "d"))
-    assert kinds(got) == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
+    assert kinds(got) == [WriteStatus.COMMITTED, WriteStatus.REJECTED, WriteStatus.COMMITTED]
     assert ran == ["a", "b", "c", "d"]
 
 
@@ -171,7 +171,7 @@ def test_a_batch_that_commit_refuses_runs_each_hook_once() -> None:
 
     got = outcomes(write("hooks.note", "a"), write("jottings.add_to_missing_topic"), write("hooks.note", "b"))
 
-    assert kinds(got) == [Kind.COMMITTED, Kind.REJECTED, Kind.COMMITTED]
+    assert kinds(got) == [WriteStatus.COMMITTED, WriteStatus.REJECTED, WriteStatus.COMMITTED]
     assert ran == ["a", "b"]
 
 
@@ -242,7 +242,7 @@ def test_whatever_a_hook_leaves_behind_the_next_hook_and_batch_find_a_connection
     outcomes(write("hooks.open", "a"), write("hooks.note", "b"))
     got = outcomes(write("hooks.note", "c"))
 
-    assert kinds(got) == [Kind.COMMITTED]
+    assert kinds(got) == [WriteStatus.COMMITTED]
     assert ran == ["b", "c"]
     assert texts() == ["a", "b", "c"]
 
@@ -268,7 +268,7 @@ def test_a_hook_that_hangs_is_cut_off(
 
     got = outcomes(write("hooks.hang", "a"), write("hooks.note", "b"))
 
-    assert kinds(got) == [Kind.COMMITTED] * 2
+    assert kinds(got) == [WriteStatus.COMMITTED] * 2
     assert ran == ["b"]
     assert "state=hook-failed function=hooks.hang" in caplog.text
 
@@ -333,7 +333,7 @@ def test_the_writer_acknowledges_a_batch_whose_hooks_raise(writer: Writer, clean
     writer.drain()
 
     assert ran == [str(number) for number in range(54)]
-    assert set(Receipt.objects.values_list("outcome", flat=True)) == {"committed"}
+    assert set(Receipt.objects.values_list("status", flat=True)) == {"committed"}
     assert redis_stream.length(clean_redis) == 0
 
 
@@ -354,7 +354,7 @@ def test_a_hook_that_takes_long_does_not_keep_its_batch_waiting(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
     """The web process finds the outcome in its receipt when nothing is announced."""
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     answers: list[Outcome | None] = []
     define("hooks.slow", lambda text: ran.append(str(bool(until(lambda: answers, seconds=4)))))
     submission = submit("hooks.slow", {"text": "a"})
@@ -371,7 +371,7 @@ def test_a_hook_that_takes_long_does_not_keep_its_batch_waiting(
 
     assert ran == ["True"]
     assert answers[0] is not None
-    assert answers[0].status == 201
+    assert answers[0].http_status == 201
 
 
 @pytest.mark.django_db(transaction=False)

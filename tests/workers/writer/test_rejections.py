@@ -17,7 +17,7 @@ from rest_framework import serializers, status
 
 from tests.jottings.models import Jotting, Measurement, Topic
 from tests.jottings.write_functions import texts
-from workers import Kind, Outcome, Result, Write, WriteRejected, write_function
+from workers import Outcome, Result, Write, WriteRejected, WriteStatus, write_function
 from workers.registry import _functions
 from workers.rest import ProblemError
 from workers.writer import commit
@@ -45,7 +45,7 @@ def outcome_of(act: Callable[[], Any]) -> Outcome:
 
     write = Write(function="rejections.act", arguments={}, token=new_token(), write_id=1)
     [(_, outcome)] = commit.commit_batch([write])
-    if outcome.kind is not Kind.COMMITTED:
+    if outcome.status is not WriteStatus.COMMITTED:
         assert texts() == []
     return outcome
 
@@ -87,7 +87,11 @@ def test_exceptions_of_django_and_drf_reject_the_write_as_in_a_view(
 ) -> None:
     outcome = outcome_of(raising(exc))
 
-    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, status, code)
+    assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+        WriteStatus.REJECTED,
+        status,
+        code,
+    )
     assert detail is None or outcome.json()["detail"] == detail
 
 
@@ -113,14 +117,14 @@ def test_exceptions_of_django_and_drf_reject_the_write_as_in_a_view(
 def test_what_is_not_valid_is_told_by_field(exc: Exception, fields: dict[str, list[str]]) -> None:
     outcome = outcome_of(raising(exc))
 
-    assert (outcome.kind, outcome.status) == (Kind.REJECTED, 400)
+    assert (outcome.status, outcome.http_status) == (WriteStatus.REJECTED, 400)
     assert (outcome.json()["code"], outcome.json()["fields"]) == ("invalid", fields)
 
 
 def test_what_a_model_finds_in_full_clean_is_told_by_field() -> None:
     outcome = outcome_of(lambda: Topic(name="x" * 51).full_clean())
 
-    assert (outcome.status, list(outcome.json()["fields"])) == (400, ["name"])
+    assert (outcome.http_status, list(outcome.json()["fields"])) == (400, ["name"])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,11 @@ def test_what_a_model_finds_in_full_clean_is_told_by_field() -> None:
 def test_what_is_looked_up_and_missing_is_404(act: Callable[[], Any]) -> None:
     outcome = outcome_of(act)
 
-    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 404, "not_found")
+    assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+        WriteStatus.REJECTED,
+        404,
+        "not_found",
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +160,11 @@ def test_what_is_looked_up_and_missing_is_404(act: Callable[[], Any]) -> None:
 def test_everything_else_is_a_fault_of_the_function(exc: Exception) -> None:
     outcome = outcome_of(raising(exc))
 
-    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.FAILED, 500, "write_failed")
+    assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+        WriteStatus.FAILED,
+        500,
+        "write_failed",
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +178,11 @@ def test_everything_else_is_a_fault_of_the_function(exc: Exception) -> None:
 def test_a_number_that_the_store_cannot_hold_is_the_clients(act: Callable[[], Any]) -> None:
     outcome = outcome_of(act)
 
-    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 400, "invalid")
+    assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+        WriteStatus.REJECTED,
+        400,
+        "invalid",
+    )
 
 
 class UntellableError(drf_exceptions.APIException):
@@ -183,7 +199,7 @@ class UntellableError(drf_exceptions.APIException):
 def test_an_exception_that_cannot_be_told_is_a_fault_like_others() -> None:
     outcome = outcome_of(raising(UntellableError()))
 
-    assert (outcome.kind, outcome.json()["code"]) == (Kind.FAILED, "write_failed")
+    assert (outcome.status, outcome.json()["code"]) == (WriteStatus.FAILED, "write_failed")
 
 
 @pytest.mark.parametrize("returned", [None, {"id": 1}, 201, (201, {})], ids=repr)
@@ -196,7 +212,7 @@ def test_a_function_that_returns_no_result_fails_and_the_operator_is_told(return
     write = Write(function="rejections.return", arguments={}, token=new_token(), write_id=1)
     [(_, outcome)] = commit.commit_batch([write])
 
-    assert (outcome.kind, texts()) == (Kind.FAILED, [])
+    assert (outcome.status, texts()) == (WriteStatus.FAILED, [])
     assert "rejections.return returned a value of the type" in outcome.traceback
 
 
@@ -207,7 +223,7 @@ def test_one_message_for_a_field_may_be_a_text() -> None:
 
 
 def test_an_overflow_of_the_functions_own_is_its_fault() -> None:
-    assert outcome_of(lambda: math.exp(1_000)).kind is Kind.FAILED
+    assert outcome_of(lambda: math.exp(1_000)).status is WriteStatus.FAILED
 
 
 def measure(label: str, **fields: Any) -> Callable[[], Any]:
@@ -267,7 +283,11 @@ def test_a_conflict_with_the_store_names_what_stands_in_the_way(name: str) -> No
 
     outcome = outcome_of(act)
 
-    assert (outcome.kind, outcome.status, outcome.json()["code"]) == (Kind.REJECTED, 409, "conflict")
+    assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
+        WriteStatus.REJECTED,
+        409,
+        "conflict",
+    )
     assert outcome.json().get("fields") == fields
     assert outcome.json()["detail"].startswith("The change conflicts with what is stored. ")
     assert message in outcome.json()["detail"]
@@ -276,7 +296,7 @@ def test_a_conflict_with_the_store_names_what_stands_in_the_way(name: str) -> No
 def test_a_reference_to_nothing_is_said_to_be_one() -> None:
     outcome = outcome_of(lambda: Jotting.objects.create(text="x", topic_id=999_999))
 
-    assert (outcome.status, outcome.json()["code"]) == (409, "conflict")
+    assert (outcome.http_status, outcome.json()["code"]) == (409, "conflict")
     assert "refers to something that does not exist" in outcome.json()["detail"]
 
 
@@ -293,7 +313,7 @@ def test_a_conflict_outside_of_any_model_is_told_without_fields() -> None:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE foreign_table")
 
-    assert (outcome.status, outcome.json()) == (
+    assert (outcome.http_status, outcome.json()) == (
         409,
         {"code": "conflict", "detail": "The change conflicts with what is stored."},
     )
@@ -307,4 +327,4 @@ def test_a_function_may_catch_a_conflict_within_a_block_of_its_own() -> None:
             Topic.objects.create(name="known")
         Topic.objects.filter(name="known").update(name=Now())
 
-    assert outcome_of(act).kind is Kind.COMMITTED
+    assert outcome_of(act).status is WriteStatus.COMMITTED

@@ -16,7 +16,7 @@ from django.test import override_settings
 from tests.jottings.models import Jotting
 from tests.jottings.write_functions import texts
 from tests.waiting import until
-from workers import Kind, Outcome, QueueUnavailable, StreamFull, Submission, submit
+from workers import Outcome, QueueUnavailable, StreamFull, Submission, WriteStatus, submit
 from workers.exceptions import KeyInProgress, KeyReused
 from workers.models import Receipt
 from workers.operations.status import queue_status
@@ -74,7 +74,7 @@ def in_thread(run: Callable[[], Outcome | None]) -> Callable[[], Outcome | None]
 def test_an_accepted_write_is_committed_acknowledged_and_answered(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     submission = add("a")
     write_id = submission.accepted()
     answer = in_thread(lambda: submission.wait(10))
@@ -83,7 +83,7 @@ def test_an_accepted_write_is_committed_acknowledged_and_answered(
 
     outcome = answer()
     assert outcome is not None
-    assert (outcome.write_id, outcome.kind, outcome.status) == (write_id, Kind.COMMITTED, 201)
+    assert (outcome.write_id, outcome.status, outcome.http_status) == (write_id, WriteStatus.COMMITTED, 201)
     assert texts() == ["a"]
     assert redis_stream.length(clean_redis) == 0
     assert clean_redis.xpending(keys.stream(), redis_stream.group())["pending"] == 0
@@ -126,7 +126,7 @@ def test_what_was_read_and_not_acknowledged_is_taken_first_and_in_order(
 def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_right_answer(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     submission = add("a")
     submission.accepted()
     answer = in_thread(lambda: submission.wait(10))
@@ -147,7 +147,7 @@ def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_ri
     assert redis_stream.length(clean_redis) == 0
     outcome = answer()
     assert outcome is not None
-    assert outcome.kind is Kind.COMMITTED
+    assert outcome.status is WriteStatus.COMMITTED
 
 
 def test_writes_whose_reading_lost_its_reply_are_committed_before_later_ones(
@@ -238,16 +238,16 @@ def test_a_store_that_is_locked_acknowledges_nothing_kills_no_write_and_commits_
         until(lambda: "attempt=10 " in caplog.text, what="ten attempts")
         status = queue_status()
         assert texts() == []
-        assert (status.length, status.writer and status.writer.fault) == (2, "database is locked")
+        assert (status.length, status.writer and status.writer.error) == (2, "database is locked")
         other.execute("ROLLBACK")
         drain()
 
     assert texts() == ["a", "b"]
-    assert list(Receipt.objects.order_by("pk").values_list("write_id", "outcome")) == [
-        (write_id, Kind.COMMITTED) for write_id in ids
+    assert list(Receipt.objects.order_by("pk").values_list("write_id", "status")) == [
+        (write_id, WriteStatus.COMMITTED) for write_id in ids
     ]
     status = queue_status()
-    assert (status.length, status.writer and status.writer.fault) == (0, "")
+    assert (status.length, status.writer and status.writer.error) == (0, "")
     connection.close()
 
 
@@ -260,7 +260,7 @@ def test_a_store_that_fails_says_so_in_the_heartbeat(
 
     def fails_once(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
         status = queue_status().writer
-        faults_seen.append(status.fault if status else "")
+        faults_seen.append(status.error if status else "")
         if len(faults_seen) == 1:
             raise OperationalError("disk I/O error")
         return commit_batch(writes, **options)
@@ -271,7 +271,7 @@ def test_a_store_that_fails_says_so_in_the_heartbeat(
     assert faults_seen == ["", "disk I/O error"]
     state = queue_status().writer
     assert state is not None
-    assert state.fault == ""
+    assert state.error == ""
 
 
 def deadly(writer: Writer, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -304,7 +304,7 @@ def test_a_write_that_kills_the_writer_is_set_aside_after_three_deaths_and_its_n
 
     assert deaths == 3
     assert texts() == ["a", "b"]
-    receipt = Receipt.objects.get(outcome=Kind.FAILED)
+    receipt = Receipt.objects.get(status=WriteStatus.FAILED)
     assert receipt.json()["code"] == "write_killed_writer"
     assert json.loads(receipt.arguments) == {"data": {"text": "killer"}}
     assert redis_stream.length(clean_redis) == 0
@@ -338,7 +338,7 @@ def test_a_write_that_hangs_is_cut_off_and_failed_alone(writer: Writer) -> None:
         until(lambda: writer.drain() is Drained.EMPTY)
 
     assert texts() == ["a", "b"]
-    codes = [receipt.json()["code"] for receipt in Receipt.objects.filter(outcome=Kind.FAILED)]
+    codes = [receipt.json()["code"] for receipt in Receipt.objects.filter(status=WriteStatus.FAILED)]
     assert codes == ["write_timed_out", "write_timed_out"]
 
 
@@ -347,12 +347,12 @@ def test_a_pause_that_is_asked_for_ends_the_drain_and_leaves_the_rest(
 ) -> None:
     accepted("a")
     pause = pauses.Pause(by="a test", until=time.time() + 60)
-    pauses.request(clean_redis, pauses.Kind.OPERATOR, pause, seconds=60)
+    pauses.request(clean_redis, pauses.PauseKind.OPERATOR, pause, seconds=60)
 
     assert writer.drain() is Drained.PAUSE
     assert texts() == []
 
-    pauses.withdraw(clean_redis, pauses.Kind.OPERATOR)
+    pauses.withdraw(clean_redis, pauses.PauseKind.OPERATOR)
     assert Writer().drain() is Drained.EMPTY
     assert texts() == ["a"]
 
@@ -369,7 +369,7 @@ def test_an_entry_that_cannot_be_decoded_gets_a_receipt_and_does_not_stop_the_re
     writer.drain()
 
     assert texts() == ["a", "b"]
-    assert Receipt.objects.get(write_id=last + 1).outcome == Kind.FAILED
+    assert Receipt.objects.get(write_id=last + 1).status == WriteStatus.FAILED
     assert redis_stream.length(clean_redis) == 0
 
 
@@ -508,7 +508,7 @@ def test_requests_that_submit_at_the_same_moment_share_round_trips(
     writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
 ) -> None:
     sizes, go_on = held_append
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     few = submitter.SHARED_AT - 1
     answers = [in_thread(lambda: add("x").wait(20))]
     until(lambda: sizes, what="the first append")
@@ -526,7 +526,7 @@ def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_
     writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
 ) -> None:
     sizes, go_on = held_append
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     first = in_thread(lambda: add("first").wait(20))
     until(lambda: sizes, what="the first append")
     others = [in_thread(lambda: add("other").wait(20)) for _ in range(submitter.SHARED_AT)]
@@ -588,7 +588,7 @@ def test_a_redis_that_is_gone_refuses_at_once_and_certainly(transactional_db: No
 
 
 def test_the_same_key_joins_the_write_that_is_under_way(writer: Writer, clean_redis: redis.Redis) -> None:
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     once = from_key("k", principal="1", request=["a"])
     submissions = [add("a", once=once) for _ in range(3)]
     for submission in submissions:
@@ -687,7 +687,7 @@ def test_reading_after_a_write_that_was_never_accepted_is_told_apart(writer: Wri
 def test_an_announcement_that_is_lost_is_made_up_for_by_the_receipt(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heartbeat.Heartbeat(clean_redis).beat(committed=0)
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)
     monkeypatch.setattr(outcomes, "announce", lambda *args, **kwargs: None)
     submission = add("a")
     submission.accepted()
@@ -697,7 +697,7 @@ def test_an_announcement_that_is_lost_is_made_up_for_by_the_receipt(
 
     outcome = answer()
     assert outcome is not None
-    assert outcome.kind is Kind.COMMITTED
+    assert outcome.status is WriteStatus.COMMITTED
 
 
 def test_the_status_shows_what_waits_and_who_writes(writer: Writer) -> None:

@@ -18,7 +18,7 @@ from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families
 from workers.submission.submission import Submission
-from workers.writes import Kind
+from workers.writes import WriteStatus
 
 RETRIES_AT_ONCE = 100
 """Retries submitted before their outcomes are awaited: many share a batch, and the stream is not overrun."""
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             raise CommandError(f"The receipts cannot be read ({exc}). Is `manage.py migrate` due?") from exc
 
     def _list(self, limit: int, *, as_json: bool, no_color: bool) -> None:
-        failed = Receipt.objects.filter(outcome=Kind.FAILED)
+        failed = Receipt.objects.filter(status=WriteStatus.FAILED)
         receipts, total, known = list(failed[:limit]), failed.count(), retries.families()
         if as_json:
             self.stdout.write(_json([_summary(receipt, known) for receipt in receipts]))
@@ -101,8 +101,8 @@ class Command(BaseCommand):
             )
 
     def _show(self, receipt: Receipt, *, as_json: bool) -> None:
-        if receipt.outcome != Kind.FAILED:
-            raise CommandError(f"Write {receipt.pk} is not failed but {receipt.outcome}.")
+        if receipt.status != WriteStatus.FAILED:
+            raise CommandError(f"Write {receipt.pk} is not failed but {receipt.status}.")
         everything = _everything(receipt, retries.families())
         if as_json:
             self.stdout.write(_json(everything))
@@ -132,7 +132,9 @@ class Command(BaseCommand):
 
     def _retry_all(self) -> None:
         known = retries.families()
-        failed = Receipt.objects.filter(outcome=Kind.FAILED).order_by("write_id").defer("traceback", "body")
+        failed = (
+            Receipt.objects.filter(status=WriteStatus.FAILED).order_by("write_id").defer("traceback", "body")
+        )
         eligible = (receipt for receipt in failed.iterator() if not retries.refusal(receipt, known))
         receipts = retries.latest_of_each_family(eligible, known)
         if not receipts:
@@ -180,9 +182,9 @@ def _outcomes(submissions: Sequence[tuple[Receipt, Submission]]) -> Iterator[tup
                     f"{begin}waits as {submission.write_id}. It is committed when a writer works.",
                 )
                 continue
-            word = "failed again" if outcome.kind is Kind.FAILED else str(outcome.kind)
-            detail = "" if outcome.kind is Kind.COMMITTED else f" {outcome.json().get('detail', '')}"
-            yield word, f"{begin}{word} as {outcome.write_id}, status {outcome.status}.{detail}"
+            word = "failed again" if outcome.status is WriteStatus.FAILED else str(outcome.status)
+            detail = "" if outcome.status is WriteStatus.COMMITTED else f" {outcome.json().get('detail', '')}"
+            yield word, f"{begin}{word} as {outcome.write_id}, status {outcome.http_status}.{detail}"
 
 
 def _summary(receipt: Receipt, known: Families) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from workers.operations.status import QueueStatus, queue_status
 from workers.store.lease.lease import Lease
 from workers.stream import ownership
 from workers.stream.redis_client import shared_client
-from workers.writes import Kind
+from workers.writes import WriteStatus
 
-STYLES = {Kind.COMMITTED: "green", Kind.REJECTED: "yellow", Kind.FAILED: "red"}
+STYLES = {WriteStatus.COMMITTED: "green", WriteStatus.REJECTED: "yellow", WriteStatus.FAILED: "red"}
 
 
 def _receipts(value: str) -> int:
@@ -85,7 +85,7 @@ def _state(receipts: int) -> dict[str, Any]:
     state["lease"] = Lease().holder()
     with suppress(OSError):
         state["lease_is_held"] = absence.holder() is not None
-    fields = ("write_id", "function", "outcome", "status", "principal", "committed_at")
+    fields = ("write_id", "function", "status", "http_status", "principal", "committed_at")
     try:
         state["receipts"] = list(Receipt.objects.values(*fields)[:receipts])
     except DatabaseError as exc:
@@ -144,11 +144,11 @@ def _receipts_table(receipts: list[dict[str, Any]]) -> Table:
     for heading in ("Write", "Function", "Outcome", "By user", "Committed"):
         table.add_column(heading, no_wrap=heading == "Write")
     for receipt in receipts:
-        style = STYLES[Kind(receipt["outcome"])]
+        style = STYLES[WriteStatus(receipt["status"])]
         table.add_row(
             str(receipt["write_id"]),
             escape(receipt["function"]),
-            f"[{style}]{receipt['outcome']}, {receipt['status']}[/{style}]",
+            f"[{style}]{receipt['status']}, {receipt['http_status']}[/{style}]",
             escape(receipt["principal"]) or "-",
             f"{_age(receipt['committed_at'])} ago",
         )

@@ -93,7 +93,7 @@ class Leadership:
         if isinstance(exc, WrongStore) and self._heartbeat.is_due:
             at_work = heartbeat.read(_client())
             if at_work is None or at_work.pid == os.getpid():
-                self._heartbeat.beat(committed=0, fault=str(exc))
+                self._heartbeat.renew(committed=0, error=str(exc))
 
     def end(self, *, reason: str) -> None:
         """Stop writing, say so, and give the lease back."""

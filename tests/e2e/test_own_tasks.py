@@ -67,7 +67,7 @@ def test_a_long_task_runs_in_a_worker_of_its_own_while_writes_are_committed(
     assert answers == [201] * 5
     assert int(holder) != service.processes["writer"].pid
     assert (tmp_path / "outcome").read_text() == "committed"
-    assert "workers.submission" in (tmp_path / "refused").read_text()
+    assert "workers.submit" in (tmp_path / "refused").read_text()
     assert "writer state=" not in service.log("tasks")
     assert ("state=sent-on task=jottings.hold" in service.log("writer")) is bool(queue)
 

@@ -40,7 +40,7 @@ def test_each_contestant_is_compared_with_the_tuned_direct_way() -> None:
 
 
 def test_a_contestant_whose_rows_are_missing_has_no_rate() -> None:
-    text = comparison([sample(9_999, error="2 of 9 rows are missing")], CONTESTANTS)
+    text = comparison([sample(9_999, fault="2 of 9 rows are missing")], CONTESTANTS)
 
     assert "invalid" in text and "2 of 9 rows are missing" in text
     assert "9,999" not in text

@@ -28,7 +28,7 @@ def test_the_median_of_the_rounds_counts_and_their_spread_is_kept() -> None:
 
 
 def test_a_round_whose_rows_are_missing_does_not_count_but_is_told() -> None:
-    summary = summarize([sample(100, error="1 of 400 rows are missing"), sample(20)])
+    summary = summarize([sample(100, fault="1 of 400 rows are missing"), sample(20)])
 
     assert summary is not None
     assert summary.rate == 20
@@ -36,12 +36,12 @@ def test_a_round_whose_rows_are_missing_does_not_count_but_is_told() -> None:
 
 
 def test_without_a_valid_round_there_is_no_rate() -> None:
-    assert summarize([sample(100, error="rows are missing")]) is None
+    assert summarize([sample(100, fault="rows are missing")]) is None
 
 
 def test_errors_and_time_outs_add_up_and_the_longest_answer_of_all_counts() -> None:
     summary = summarize(
-        [sample(1, errors=1, result={"max": 3.0}), sample(1, errors=2, timeouts=4, error="x"), sample(1)]
+        [sample(1, errors=1, result={"max": 3.0}), sample(1, errors=2, timeouts=4, fault="x"), sample(1)]
     )
 
     assert summary is not None
@@ -78,7 +78,7 @@ def test_percentiles_come_from_all_rounds_and_count_a_bucket_as_its_upper_end() 
     rounds = [
         sample(1, result={"histogram": {"150": 98}}),
         sample(1, result={"histogram": {"150": 1, "250": 1}}),
-        sample(1, error="x", result={"histogram": {"350": 1_000}}),
+        sample(1, fault="x", result={"histogram": {"350": 1_000}}),
     ]
 
     assert percentiles(rounds, [0.5, 0.99, 1.0], 50) == pytest.approx(

@@ -11,6 +11,7 @@ from tests.answering import Answered, answering
 from workers.store import identity
 from workers.store.roles import Role, set_role
 from workers.stream import ownership
+from workers.submission import client
 from workers.up import embedded_redis
 from workers.writer.loop import Writer
 
@@ -32,6 +33,7 @@ def _role() -> None:
 def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
     # A process has one store, but some tests have this process open one of their own.
     monkeypatch.setattr(identity, "_current", None)
+    vars(client.submitter()).pop("_appender", None)
 
 
 @pytest.fixture(scope="session")

@@ -44,16 +44,16 @@ class Write:
     """Makes the write unique, however often it is sent: one receipt per token. 32 hexadecimal digits."""
     principal: str = ""
     """Who asked, as a text: the primary key of a user, or empty. See `workers.user_id`."""
-    fingerprint: str = ""
-    """Digest of the request behind an Idempotency-Key; empty without one."""
-    reply_to: str = ""
-    """Where its outcome is announced: `<process>:<number>`; empty when nobody waits."""
+    fingerprint: str | None = None
+    """Digest of the request behind an Idempotency-Key; None without one."""
+    reply_to: str | None = None
+    """Where its outcome is announced: `<process>:<number>`; None when nobody waits."""
     write_id: int = 0
     """Its place in the order of acceptance; 0 until it is accepted."""
-    retry_of: int = 0
-    """The id of the failed write that this one tries again; 0 for none."""
+    retry_of: int | None = None
+    """The id of the failed write that this one tries again."""
     payload: bytes = field(default=b"", compare=False, repr=False)
-    """The entry that it was read from; empty before it is accepted."""
+    """Its form in the stream; empty until it is submitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,8 @@ def encode(write: Write) -> bytes:
     Raises UnfitArgument and UnsupportedArgument, see workers/encoding/values.py.
     """
     parts: list[Any] = [write.token, write.function, values.pack(write.arguments), write.principal]
-    parts += [write.fingerprint, write.reply_to, *([write.retry_of] if write.retry_of else [])]
+    # Nothing is an empty text here, as in entries of former versions.
+    parts += [write.fingerprint or "", write.reply_to or "", *([write.retry_of] if write.retry_of else [])]
     try:
         return orjson.dumps(parts)
     except TypeError:
@@ -163,10 +164,10 @@ def decode(write_id: int, payload: bytes) -> Write:
             arguments=values.unpack(dict(arguments)),
             token=_token(token),
             principal=str(principal),
-            fingerprint=str(fingerprint),
-            reply_to=str(reply_to),
+            fingerprint=str(fingerprint) or None,
+            reply_to=str(reply_to) or None,
             write_id=write_id,
-            retry_of=int(more[0]) if more else 0,
+            retry_of=int(more[0]) if more else None,
             payload=payload,
         )
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as exc:

@@ -4,6 +4,7 @@ Runs on the service's own settings, and calls what the service's submitter calls
 """
 
 import sys
+from dataclasses import replace
 
 import django
 
@@ -11,29 +12,29 @@ django.setup()
 
 from benchmarks.load import name_prefix  # noqa: E402
 from workers import Write  # noqa: E402
-from workers.stream import redis_stream  # noqa: E402
+from workers.stream.append import Appender, Fate  # noqa: E402
 from workers.stream.redis_client import connect  # noqa: E402
-from workers.submission.submitter import APPENDS_AT_ONCE  # noqa: E402
+from workers.submission.combining import APPENDS_AT_ONCE  # noqa: E402
 from workers.writes import encode, new_token  # noqa: E402
 
 
 def main(run: str, count: int) -> None:
     client = connect(timeout_seconds=10)
-    script = redis_stream.append_script(client)
+    appender = Appender(client)
     for start in range(0, count, APPENDS_AT_ONCE):
-        appends = [_append(run, number) for number in range(start, min(start + APPENDS_AT_ONCE, count))]
-        refused = [answer for answer in redis_stream.append(script, appends).answers if not answer.isdigit()]
+        writes = [_write(run, number) for number in range(start, min(start + APPENDS_AT_ONCE, count))]
+        refused = [reply for reply in appender.append(writes).replies if reply.fate is not Fate.ACCEPTED]
         if refused:
-            sys.exit(f"not accepted: {refused[0].decode()}")
+            sys.exit(f"not accepted: {refused[0].fate}")
 
 
-def _append(run: str, number: int) -> redis_stream.Append:
+def _write(run: str, number: int) -> Write:
     name = f"{name_prefix(run)}{number}"
     # The principal is the id of the user who asks, as the view has it.
     write = Write(
         function="items.create", arguments={"data": {"name": name}}, token=new_token(), principal="1"
     )
-    return redis_stream.Append(payload=encode(write), waits=False)
+    return replace(write, payload=encode(write))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class _Session(APIView):
         except WritePathError as exc:
             raise problem_of(exc) from exc
         if outcome is None:
-            return queued_response(submission.write_id)
+            return queued_response(submission.accepted())
         raise_unless_committed(outcome)
         return Response({"status": f"{self.session} committed"}, headers={"Write-Id": str(outcome.write_id)})
 

@@ -159,10 +159,10 @@ def _write(draw: st.DrawFn, call: Call, earlier: Sequence[Write]) -> Write:
         arguments=arguments,
         token=new_token(),
         principal=draw(st.sampled_from(["", "user:1"])),
-        fingerprint=draw(st.sampled_from(["", "f1", "f2"])),
+        fingerprint=draw(st.sampled_from([None, "f1", "f2"])),
         reply_to=f"process:{number}",
         write_id=FIRST_WRITE_ID + number,
-        retry_of=draw(st.sampled_from([0, 0, 7])),
+        retry_of=draw(st.sampled_from([None, None, 7])),
     )
     kind = draw(st.sampled_from(["new"] * 12 + ["joined", "reused", "read again", "id again"]))
     if kind == "new" or not earlier:

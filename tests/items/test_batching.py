@@ -146,7 +146,7 @@ def test_a_batch_has_the_effects_of_its_writes_one_by_one(mix: Mix) -> None:
 
 def assert_tokens_are_kept(mix: Mix, result: Result) -> None:
     """One outcome per token, recorded in order: a repeat gets the first one's, another request is refused."""
-    first: dict[Any, tuple[str, Outcome]] = {}
+    first: dict[Any, tuple[str | None, Outcome]] = {}
     for write, (_, outcome) in zip(mix.writes, result.answers, strict=True):
         fingerprint, known = first.setdefault(write.token, (write.fingerprint, outcome))
         if write.fingerprint == fingerprint:

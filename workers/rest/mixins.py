@@ -91,8 +91,8 @@ class QueuedWriteMixin(ConditionsMixin):
             function,
             arguments,
             principal=principal_of(self.request),
-            token=once.token if once else "",
-            fingerprint=once.fingerprint if once else "",
+            token=once.token if once else None,
+            fingerprint=once.fingerprint if once else None,
             announced=waits,
         )
         outcome = submission.wait(wait_seconds) if waits else None

@@ -37,7 +37,7 @@ FIND_AT_ONCE = 500
 class Known:
     """What a receipt says to whoever sends its write again."""
 
-    fingerprint: str
+    fingerprint: str | None
     outcome: Outcome
 
 
@@ -51,7 +51,7 @@ def find(tokens: Iterable[str]) -> dict[str, Known]:
             cursor.execute(f"{_SELECT} token IN ({', '.join(['%s'] * len(some))})", some)
             for token, fingerprint, write_id, status, http_status, body in cursor.fetchall():
                 known[token] = Known(
-                    fingerprint=fingerprint,
+                    fingerprint=fingerprint or None,
                     outcome=Outcome(
                         write_id=write_id,
                         status=WriteStatus(status),
@@ -71,13 +71,13 @@ def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
             write.token,
             write.function,
             write.principal,
-            write.fingerprint,
+            write.fingerprint or "",
             outcome.status,
             outcome.http_status,
             outcome.body.decode(),
             outcome.traceback,
             encode_arguments(write) if outcome.status is WriteStatus.FAILED else "",
-            write.retry_of or None,
+            write.retry_of,
             moment,
         )
         for write, outcome in answers

@@ -8,13 +8,13 @@
 -- Returns: whether the caller is to ring, whether a writer is alive, then for each write its id, or
 --          'full', 'reused' (the key belongs to another request), or for a write that is in the stream already
 --          'joined <its id>' (its outcome comes) or 'running <its id>' (the caller does not wait for it);
---          'foreign' alone when the stream is another store's
+--          'another_store' alone when the stream is another store's
 local stream, last_key, doorbell, heartbeat = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local owner = redis.call('HGET', KEYS[7], 'store')
 if not owner and ARGV[8] == '1' then
   redis.call('HSET', KEYS[7], 'store', ARGV[7])
 elseif owner ~= ARGV[7] then
-  return {0, 0, 'foreign'}
+  return {0, 0, 'another_store'}
 end
 local limit, bytes_limit = tonumber(ARGV[1]), tonumber(ARGV[5])
 local length = redis.call('XLEN', stream)
@@ -27,7 +27,7 @@ local last = tonumber(redis.call('GET', last_key) or '0')
 -- Microseconds stay exact in Lua's doubles until the year 2255. A clock set back must not reorder writes.
 local id = math.max(now[1] * 1000000 + now[2], last + 1)
 local first = id
-local answers = {0, redis.call('EXISTS', heartbeat)}
+local replies = {0, redis.call('EXISTS', heartbeat)}
 
 local function append(payload)
   if length >= limit or bytes + #payload > bytes_limit then return 'full' end
@@ -41,34 +41,34 @@ end
 
 for i = 9, #ARGV, 4 do
   local payload, token, fingerprint, waits = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local answer
+  local reply
   if token == '' then
-    answer = append(payload)
+    reply = append(payload)
   else
     -- A claim lives until its write is committed: then the receipt knows the key.
     local claim = ARGV[3] .. token
     local claimed = redis.call('GET', claim)
     if not claimed then
-      answer = append(payload)
-      if answer ~= 'full' then
-        redis.call('SET', claim, fingerprint .. ' ' .. answer, 'EX', ARGV[4])
+      reply = append(payload)
+      if reply ~= 'full' then
+        redis.call('SET', claim, fingerprint .. ' ' .. reply, 'EX', ARGV[4])
       end
     elseif string.sub(claimed, 1, #fingerprint + 1) ~= fingerprint .. ' ' then
-      answer = 'reused'
+      reply = 'reused'
     elseif waits == '1' then
-      -- A second entry with the same token: the writer answers it with the first one's outcome.
-      answer = append(payload)
-      if answer ~= 'full' then answer = 'joined ' .. string.sub(claimed, #fingerprint + 2) end
+      -- A second entry with the same token: the writer replies it with the first one's outcome.
+      reply = append(payload)
+      if reply ~= 'full' then reply = 'joined ' .. string.sub(claimed, #fingerprint + 2) end
     else
-      answer = 'running ' .. string.sub(claimed, #fingerprint + 2)
+      reply = 'running ' .. string.sub(claimed, #fingerprint + 2)
     end
   end
-  answers[#answers + 1] = answer
+  replies[#replies + 1] = reply
 end
 
 if id > first then
   redis.call('SET', KEYS[5], bytes)
   redis.call('SET', last_key, string.format('%.0f', id - 1))
-  if redis.call('SET', doorbell, '1', 'NX', 'PX', ARGV[2]) then answers[1] = 1 end
+  if redis.call('SET', doorbell, '1', 'NX', 'PX', ARGV[2]) then replies[1] = 1 end
 end
-return answers
+return replies

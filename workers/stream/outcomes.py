@@ -19,7 +19,7 @@ def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, l
     """Publish a batch's outcomes, to each web process only its own, and how far the writer has come."""
     messages: dict[str, list[Any]] = defaultdict(list)
     for write, outcome in answers:
-        process, _, number = write.reply_to.partition(":")
+        process, _, number = (write.reply_to or "").partition(":")
         if process and number.isdecimal():
             messages[process].append(
                 [int(number), outcome.write_id, outcome.status, outcome.http_status, outcome.body.decode()]

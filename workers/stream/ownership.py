@@ -17,6 +17,7 @@ from workers.exceptions import StoreNotReady, StreamOfAnotherStore
 from workers.store import identity, store_file
 from workers.store.identity import StoreId
 from workers.stream import heartbeat, keys, redis_stream
+from workers.stream.scripts import source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ def claim(client: redis.Redis, *, by_order: bool = False) -> None:
     may, only_empty = (True, False)
     if former is not None and former.store != str(here.store) and not by_order:
         may, only_empty = may_replace(former, here)
-    script = client.register_script(redis_stream.source("claim.lua"))
+    script = client.register_script(source("claim.lua"))
     taken = script(
         keys=[keys.owner(), keys.stream(), keys.heartbeat()],
         args=[

@@ -1,56 +1,25 @@
-"""The Redis stream that holds accepted writes: append for web processes, read and acknowledge for the writer.
+"""The Redis stream that holds accepted writes: read and acknowledged by the writer, looked at by others.
 
 Every function takes the client, so that each caller chooses its time limits. Errors are redis-py's own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import redis
 from redis.commands.core import Script
 
-from workers.conf import settings
 from workers.store import identity
 from workers.stream import keys
+from workers.stream.append import DOORBELL_MILLISECONDS
+from workers.stream.scripts import source
 
 CONSUMER = "writer"
 """One name for every writer of a store: what its predecessor left unacknowledged is the next one's own."""
 
-CLAIM_SECONDS = 86_400
-"""How long a claim on an idempotency key can outlive its write, should Redis lose the write."""
-
 CLAIM_LINGER_SECONDS = 60
 """How long a claim stays after the commit, for a request that looked for the receipt just before it."""
-
-DOORBELL_MILLISECONDS = 1_000
-"""How long a ring that was lost can keep others from ringing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Append:
-    """One write to be appended."""
-
-    payload: bytes
-    key_token: str = ""
-    """The write's token when it stems from an Idempotency-Key, else empty."""
-    fingerprint: str = ""
-    waits: bool = True
-    """Whether the caller wants the outcome of a write with the same key that is still in the stream."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appended:
-    """The stream's answer to several appends."""
-
-    ring: bool
-    """Whether the caller is the one to ring the doorbell."""
-    writer_is_alive: bool
-    answers: Sequence[bytes]
-    """One for each append: a write id, `full`, `reused`, `joined <write id>` or `running <write id>`; or
-    `foreign` when the stream is another store's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,45 +45,6 @@ def group() -> str:
     Another store's writer has another group, so what it reads by mistake is an error and not a write.
     """
     return f"writer:{identity.current()}"
-
-
-@cache
-def source(name: str) -> str:
-    """Return the text of a Lua script of this package."""
-    return (Path(__file__).parent / name).read_text()
-
-
-def append_script(client: redis.Redis) -> Script:
-    """Return the script for `append`, loaded into Redis when it is first needed."""
-    return client.register_script(source("append.lua"))
-
-
-def append(script: Script, appends: Iterable[Append]) -> Appended:
-    """Append writes in order, in one round trip, each of them wholly or not at all."""
-    arguments: list[Any] = [
-        settings.WRITE_STREAM_MAX_LENGTH,
-        DOORBELL_MILLISECONDS,
-        keys.claims(),
-        CLAIM_SECONDS,
-        settings.WRITE_STREAM_MAX_BYTES,
-        settings.WRITE_MAX_ESTIMATED_WAIT_SECONDS,
-        str(identity.current()),
-        # A test database must not take the stream of a service that is about to start.
-        "0" if identity.is_test_run() else "1",
-    ]
-    for item in appends:
-        arguments += (item.payload, item.key_token, item.fingerprint, "1" if item.waits else "0")
-    names = [
-        keys.stream(),
-        keys.last_write_id(),
-        keys.doorbell(),
-        keys.heartbeat(),
-        keys.stream_bytes(),
-        keys.rate(),
-        keys.owner(),
-    ]
-    ring, alive, *answers = script(keys=names, args=arguments)
-    return Appended(ring=bool(ring), writer_is_alive=bool(alive), answers=answers)
 
 
 def length(client: redis.Redis) -> int:

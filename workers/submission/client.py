@@ -38,9 +38,9 @@ def submit(
     arguments: Mapping[str, Any],
     *,
     principal: str = "",
-    token: str = "",
-    fingerprint: str = "",
-    retry_of: int = 0,
+    token: str | None = None,
+    fingerprint: str | None = None,
+    retry_of: int | None = None,
     announced: bool = True,
 ) -> Submission:
     """Hand a write to the writer and return at once; the submission tells what becomes of it.

@@ -15,7 +15,7 @@ import redis
 from workers.store import receipts
 from workers.stream import keys, outcomes
 from workers.stream.redis_client import connect
-from workers.writes import Outcome
+from workers.writes import Outcome, Write
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ QUIET_SECONDS = 1.0
 class Waiter(Protocol):
     """Whoever waits for an outcome."""
 
-    token: str
-    fingerprint: str
+    @property
+    def write(self) -> Write: ...
 
     def settle(self, outcome: Outcome) -> None:
         """Take the outcome and wake up."""
@@ -110,14 +110,14 @@ class Listener:
         if not waiting:
             return
         try:
-            known = receipts.find(waiter.token for _, waiter in waiting)
+            known = receipts.find(waiter.write.token for _, waiter in waiting)
         except Exception:  # each of them looks once more for itself when its time is up
             logger.exception("outcomes state=store-unreadable waiting=%s", len(waiting))
             return
         for number, waiter in waiting:
-            receipt = known.get(waiter.token)
+            receipt = known.get(waiter.write.token)
             # Another request may have reused the key: its verdict is the writer's to announce.
-            if receipt is None or receipt.fingerprint != waiter.fingerprint:
+            if receipt is None or receipt.fingerprint != waiter.write.fingerprint:
                 continue
             if self._waiters.pop(number, None) is not None:
                 waiter.settle(receipt.outcome)

@@ -1,76 +1,118 @@
 """One write on its way: what its caller holds, sleeps on, and is woken through."""
 
+import logging
 import threading
-from typing import Protocol
+import time
 
-from workers.stream.redis_stream import Append
-from workers.writes import Outcome
+from django.db import DatabaseError
 
+from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused, StreamFull
+from workers.store import receipts
+from workers.stream.append import Fate, Reply
+from workers.submission.combining import Lead
+from workers.submission.listener import Listener
+from workers.writes import Outcome, Write
 
-class Sender(Protocol):
-    """Whoever brings submissions to the stream."""
+logger = logging.getLogger(__name__)
 
-    def wait_until_accepted(self, submission: "Submission") -> None: ...
-
-    def wait_until_settled(self, submission: "Submission", seconds: float) -> Outcome | None: ...
+ACCEPTANCE_SECONDS = 60.0
+"""Longest wait to be sent, should all other limits fail; a round trip has its own, far shorter one."""
 
 
 class Submission:
     """A write on its way: accepted by the stream, then settled by its outcome."""
 
-    def __init__(self, sender: Sender, append: Append, token: str, number: int, *, announced: bool) -> None:
-        self._sender = sender
-        self.append = append
-        self.token = token
-        self.fingerprint = append.fingerprint
+    def __init__(self, lead: "Lead[Submission]", listener: Listener, write: Write, number: int) -> None:
+        self._lead = lead
+        self._listener = listener
+        self.write = write
         self.number = number
-        self.write_id = 0
-        """The write's place in the order; 0 until it is accepted."""
-        self.writer_is_alive = True
-        """Whether a writer was at work when the write was accepted."""
-        self.outcome: Outcome | None = None
-        self.error: Exception | None = None
-        self.joined = False
+        """Under which its outcome is announced to this process."""
+        self.write_id: int | None = None
+        """The write's place in the order; None until it is accepted."""
+        self._writer_is_alive = True
+        self._outcome: Outcome | None = None
+        self._error: Exception | None = None
+        self._joined = False
         """Whether an earlier request with the same Idempotency-Key owns the write."""
-        self.id_is_doubtful = False
+        self._id_is_doubtful = False
         """Whether the write was sent twice: the id may be that of the second, which gets no receipt."""
-        self.can_lead = False
-        """Whether this submission's caller waits, so that it can be asked to send for all."""
-        self.lead = False
-        """Whether it is asked to."""
-        self._wake_when_accepted = not announced
+        self._wakes_when_accepted = write.reply_to is None
         self._asleep = threading.Lock()
         self._asleep.acquire()
 
     def accepted(self) -> int:
         """Return the write's id once the stream holds it. Raises NotAccepted or AcceptanceUnknown."""
-        self._sender.wait_until_accepted(self)
+        self._wakes_when_accepted = True
+        if self.write_id is not None:
+            self.wake()
+        deadline = time.monotonic() + ACCEPTANCE_SECONDS
+        with self._lead.waiting(self):
+            while self._error is None and self.write_id is None:
+                if time.monotonic() >= deadline:
+                    self._error = AcceptanceUnknown()
+                    break
+                self._send_or_sleep(ACCEPTANCE_SECONDS)
+        if self._error is not None or self.write_id is None:
+            self._listener.forget(self.number)
+            raise self._error or AcceptanceUnknown()
         return self.write_id
 
     def wait(self, seconds: float) -> Outcome | None:
         """Return the outcome, or None when it did not come in time or no writer is at work.
 
         None means *unknown yet*: the write is in the stream and will be committed.
-        Raises NotAccepted or AcceptanceUnknown.
+        Raises NotAccepted or AcceptanceUnknown; KeyInProgress when a write that joined an earlier one has no
+        outcome yet.
         """
-        return self._sender.wait_until_settled(self, seconds)
+        deadline = time.monotonic() + seconds
+        with self._lead.waiting(self):
+            while self._outcome is None and self._error is None:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or (self.write_id is not None and not self._writer_is_alive):
+                    break
+                self._send_or_sleep(remaining)
+        if self._outcome is None:
+            write_id = self.accepted()
+            self._listener.forget(self.number)
+            self._look_up()
+            if self._outcome is None and self._joined:
+                raise KeyInProgress(write_id)
+            if self._outcome is None and self._id_is_doubtful:
+                raise AcceptanceUnknown
+        return self._outcome
 
     def settle(self, outcome: Outcome) -> None:
         """Take the outcome and wake up."""
-        self.outcome = outcome
+        self._outcome = outcome
         self.write_id = outcome.write_id
         self.wake()
 
-    def accept(self, write_id: int, *, writer_is_alive: bool, joined: bool = False) -> None:
-        self.joined = joined
-        if self.outcome is None:  # the outcome can overtake the acceptance, and knows the id better
-            self.write_id = write_id
-        self.writer_is_alive = writer_is_alive
-        if self._wake_when_accepted or not writer_is_alive:
-            self.wake()
+    def take(self, reply: Reply, *, writer_is_alive: bool, was_sent_before: bool) -> None:
+        """Take the stream's reply."""
+        match reply.fate:
+            case Fate.FULL:
+                self.refuse(StreamFull())
+            case Fate.REUSED:
+                self.refuse(KeyReused())
+            case Fate.RUNNING if not was_sent_before:
+                self.refuse(KeyInProgress(reply.write_id or 0))
+            case _:
+                # What joins its own first attempt owns the write all the same.
+                self._joined = reply.fate is Fate.JOINED and not was_sent_before
+                self._writer_is_alive = writer_is_alive
+                if self._outcome is None:  # the outcome can overtake the acceptance, and knows the id better
+                    self.write_id = reply.write_id
+                if self._wakes_when_accepted or not writer_is_alive:
+                    self.wake()
+
+    def doubt_id(self) -> None:
+        """Note that the write is sent a second time, and that without a key the id may be of either."""
+        self._id_is_doubtful = self.write.fingerprint is None
 
     def refuse(self, error: Exception) -> None:
-        self.error = error
+        """Take the error for which the write is not, or perhaps not, in the stream."""
+        self._error = error
         self.wake()
 
     def wake(self) -> None:
@@ -79,16 +121,17 @@ class Submission:
         except RuntimeError:
             return  # awake already
 
-    def sleep(self, seconds: float) -> bool:
-        """Sleep until woken, and return whether that happened within the time."""
-        return self._asleep.acquire(timeout=max(0.0, seconds))
+    def _send_or_sleep(self, seconds: float) -> None:
+        """Send for all when asked to; else sleep until woken, for `seconds` at most."""
+        if not self._lead.take(self):
+            self._asleep.acquire(timeout=max(0.0, seconds))
 
-    def wake_when_accepted(self) -> None:
-        self._wake_when_accepted = True
-        if self.write_id:
-            self.wake()
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the stream has taken or refused the write."""
-        return self.error is not None or self.write_id > 0
+    def _look_up(self) -> None:
+        """Take the outcome from the receipt, in case only its announcement was lost."""
+        try:
+            known = receipts.find([self.write.token]).get(self.write.token)
+        except DatabaseError:
+            logger.exception("write=%s state=receipt-unreadable", self.write_id)
+            return
+        if known is not None and known.fingerprint == self.write.fingerprint:
+            self.settle(known.outcome)

@@ -20,6 +20,7 @@ from workers.writes import (
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+some_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -52,8 +53,7 @@ class Channels:
 class Caller:
     """A waiter that keeps the outcome."""
 
-    token = new_token()
-    fingerprint = ""
+    write = Write(function="f", arguments={}, token=new_token())
     outcome: Outcome | None = None
 
     def settle(self, outcome: Outcome) -> None:
@@ -68,10 +68,10 @@ class Caller:
         arguments=st.dictionaries(texts, json_values, max_size=4),
         token=st.builds(new_token),
         principal=texts,
-        fingerprint=texts,
-        reply_to=texts,
+        fingerprint=st.none() | some_texts,
+        reply_to=st.none() | some_texts,
         write_id=write_ids,
-        retry_of=st.just(0) | write_ids,
+        retry_of=st.none() | write_ids,
     )
 )
 def test_a_write_is_read_as_it_was_sent(write: Write) -> None:

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -24,7 +24,8 @@ from workers.store import identity
 from workers.store.lease.command import release_command_lease
 from workers.store.roles import Role
 from workers.stream import heartbeat, keys, outcomes, ownership, pauses, redis_stream
-from workers.submission import client, submitter
+from workers.stream.append import Appended, Appender
+from workers.submission import client, combining, submitter
 from workers.submission.idempotency import Idempotency, from_key
 from workers.submission.read_after import Progress, wait_until_committed
 from workers.writer import commit
@@ -37,8 +38,8 @@ def add(text: str, *, announced: bool = True, once: Idempotency | None = None) -
         "jottings.add",
         {"data": {"text": text}},
         announced=announced,
-        token=once.token if once else "",
-        fingerprint=once.fingerprint if once else "",
+        token=once.token if once else None,
+        fingerprint=once.fingerprint if once else None,
     )
 
 
@@ -429,15 +430,15 @@ def test_an_append_whose_reply_was_cut_off_rings_for_the_lost_answer(
 ) -> None:
     rings: list[int] = []
     monkeypatch.setattr(client.submitter(), "_ring", lambda: rings.append(1))
-    append = redis_stream.append
+    append = Appender.append
 
-    def cut_once(script: Any, appends: list[redis_stream.Append]) -> redis_stream.Appended:
-        appended = append(script, appends)
+    def cut_once(appender: Appender, writes: Iterable[Write]) -> Appended:
+        appended = append(appender, writes)
         if redis_stream.length(clean_redis) == 1:
             raise redis.ConnectionError("cut before the reply")
         return appended
 
-    monkeypatch.setattr(redis_stream, "append", cut_once)
+    monkeypatch.setattr(Appender, "append", cut_once)
     add("a").accepted()
 
     assert rings == [1]
@@ -482,7 +483,7 @@ def test_without_a_writer_a_waiting_request_is_told_at_once(
     submission = add("a")
 
     assert submission.wait(30) is None
-    assert submission.write_id > 0
+    assert submission.write_id is not None
     assert time.monotonic() - started < 10
 
 
@@ -491,15 +492,16 @@ def held_append(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[int], th
     """Holds the first round trip until the event is set; yields the sizes of all, in order of their start."""
     sizes: list[int] = []
     go_on = threading.Event()
-    append = redis_stream.append
+    append = Appender.append
 
-    def slow_append(script: object, appends: list[redis_stream.Append]) -> redis_stream.Appended:
-        sizes.append(len(appends))
+    def slow_append(appender: Appender, writes: Iterable[Write]) -> Appended:
+        together = list(writes)
+        sizes.append(len(together))
         if len(sizes) == 1:
             go_on.wait(10)
-        return append(script, appends)  # type: ignore[arg-type]
+        return append(appender, together)
 
-    monkeypatch.setattr(redis_stream, "append", slow_append)
+    monkeypatch.setattr(Appender, "append", slow_append)
     yield sizes, go_on
     go_on.set()
 
@@ -509,11 +511,11 @@ def test_requests_that_submit_at_the_same_moment_share_round_trips(
 ) -> None:
     sizes, go_on = held_append
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
-    few = submitter.SHARED_AT - 1
+    few = combining.SHARED_AT - 1
     answers = [in_thread(lambda: add("x").wait(20))]
     until(lambda: sizes, what="the first append")
     answers += [in_thread(lambda: add("x").wait(20)) for _ in range(few)]
-    until(lambda: len(client.submitter()._pending) == few, what="requests lined up")
+    until(lambda: len(client.submitter()._lead._combiner._unsent) == few, what="requests lined up")
     go_on.set()
 
     until(lambda: writer.drain() and Jotting.objects.count() == 1 + few, what="all commits")
@@ -529,12 +531,12 @@ def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
     first = in_thread(lambda: add("first").wait(20))
     until(lambda: sizes, what="the first append")
-    others = [in_thread(lambda: add("other").wait(20)) for _ in range(submitter.SHARED_AT)]
+    others = [in_thread(lambda: add("other").wait(20)) for _ in range(combining.SHARED_AT)]
 
     until(lambda: writer.drain() and Jotting.objects.count() == len(others), what="the commits of the others")
 
     assert all(answer() is not None for answer in others)
-    assert sizes == [1, submitter.SHARED_AT]
+    assert sizes == [1, combining.SHARED_AT]
     go_on.set()
     until(
         lambda: writer.drain() and Jotting.objects.count() == 1 + len(others), what="the first one's commit"
@@ -553,22 +555,23 @@ def test_every_lead_that_is_passed_on_is_taken_or_given_back(
     for caller in callers:
         caller()
 
-    assert client.submitter()._senders == 0
+    assert client.submitter()._lead._combiner._senders == 0
 
 
 def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, sent = threading.Event(), []
-    append = redis_stream.append
+    append = Appender.append
 
-    def slow_append(script: object, appends: list[redis_stream.Append]) -> redis_stream.Appended:
-        sent.append(len(appends))
+    def slow_append(appender: Appender, writes: Iterable[Write]) -> Appended:
+        together = list(writes)
+        sent.append(len(together))
         if len(sent) == 1:
             go_on.wait(10)
-        return append(script, appends)  # type: ignore[arg-type]
+        return append(appender, together)
 
-    monkeypatch.setattr(redis_stream, "append", slow_append)
+    monkeypatch.setattr(Appender, "append", slow_append)
     first = in_thread(lambda: add("a").wait(20))
     until(lambda: sent, what="the first append")
     add("b")  # lined up, and its caller goes away

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from benchmarks.load import Request, name_prefix
 
-ANSWER_SECONDS = 30
+RESPONSE_SECONDS = 30
 
 
 class Client:
     """One connection to one contestant."""
 
     def __init__(self, port: int, headers: Mapping[str, str]) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESPONSE_SECONDS)
         self._connection.connect()
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._headers = dict(headers)

@@ -18,7 +18,7 @@ def bulk_arguments(body: Any) -> dict[str, Any]:
     """Return the arguments of `items.create_many`. Raises ValidationError.
 
     With `atomic` that is so for each invalid item. Without, the verdict on it travels with the write, so that
-    the receipt holds the whole answer.
+    the receipt holds the whole response.
     """
     items = list_of(body, "items", {"atomic", "items"}, at_most=BULK_MAX_ITEMS)
     is_atomic = body.get("atomic", True)

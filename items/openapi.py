@@ -57,7 +57,7 @@ _BULK_RESULT = {
     ]
 }
 _COUNT = {"type": "integer", "minimum": 0, "maximum": BULK_MAX_ITEMS}
-_BULK_ANSWER = _object(
+_BULK_RESPONSE = _object(
     {"created": _COUNT, "rejected": _COUNT, "results": _list(_BULK_RESULT, BULK_MAX_ITEMS)},
     description="`results` holds a verdict for each item, in the order of the request.",
 )
@@ -76,10 +76,10 @@ BULK_CREATE: dict[str, Any] = {
     },
     "responses": {
         (201, "application/json"): OpenApiResponse(
-            response=_BULK_ANSWER, description="At least one item was created."
+            response=_BULK_RESPONSE, description="At least one item was created."
         ),
         (200, "application/json"): OpenApiResponse(
-            response=_BULK_ANSWER, description="No item was created; only without `atomic`."
+            response=_BULK_RESPONSE, description="No item was created; only without `atomic`."
         ),
     },
     "examples": [

@@ -66,5 +66,5 @@ def _plainly_valid(item: Any) -> Data | None:
 
 
 def at(place: str, errors: FieldErrors) -> FieldErrors:
-    """Return the faults of what stands at `place` in the body, such as `items.3`."""
+    """Return the errors of what stands at `place` in the body, such as `items.3`."""
     return {place if name == NON_FIELD else f"{place}.{name}": messages for name, messages in errors.items()}

@@ -10,8 +10,8 @@ from items import rows
 from items.models import Item
 from workers import Result, Write, WriteRejected, conflict_of, write_function
 
-PART_AT_FAULT = {"not_found": ".id", "precondition_failed": ".version"}
-"""Of an operation that is rejected, by code."""
+PLACE_OF_ERROR = {"not_found": ".id", "precondition_failed": ".version"}
+"""In an operation that is rejected, by code."""
 
 
 @write_function("items.create")
@@ -156,5 +156,5 @@ def _rejected_at(number: int, rejection: WriteRejected) -> WriteRejected:
         rejection.http_status,
         rejection.code,
         f"Operation {number}: {rejection.detail}",
-        fields=fields or {operation + PART_AT_FAULT.get(rejection.code, ""): [rejection.detail]},
+        fields=fields or {operation + PLACE_OF_ERROR.get(rejection.code, ""): [rejection.detail]},
     )

@@ -5,7 +5,7 @@ import sqlite3
 from django.conf import settings
 from django.db import DatabaseError
 
-_REMEDIES = {
+_HINTS = {
     sqlite3.SQLITE_CANTOPEN: "A directory may be in its place, or its own directory may not be writable.",
     sqlite3.SQLITE_READONLY: "Make the file and its directory writable for this user (chown, chmod u+rw).",
     sqlite3.SQLITE_PERM: "Make the file and its directory writable for this user (chown, chmod u+rw).",
@@ -19,7 +19,7 @@ _REMEDIES = {
 def in_one_line(exc: DatabaseError) -> str | None:
     """Return what is wrong with the store's file and what helps, or None when the error is not the file's."""
     code = getattr(exc.__cause__, "sqlite_errorcode", None)
-    remedy = _REMEDIES.get(code & 0xFF) if isinstance(code, int) else None
-    if remedy is None:
+    hint = _HINTS.get(code & 0xFF) if isinstance(code, int) else None
+    if hint is None:
         return None
-    return f"{settings.DATABASES['default']['NAME']} cannot be used as the store: {exc}. {remedy}"
+    return f"{settings.DATABASES['default']['NAME']} cannot be used as the store: {exc}. {hint}"

@@ -43,7 +43,7 @@ def redis_server() -> Iterator[str]:
     command = [str(embedded_redis.find_binary()), *embedded_redis.prepare(directory)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         path = embedded_redis.socket_path(directory)
-        assert embedded_redis.wait_until_answers(path, within_seconds=10)
+        assert embedded_redis.wait_until_responds(path, within_seconds=10)
         yield settings.REDIS_URL
         process.kill()  # nothing in it is worth an orderly end, which a rewrite of its AOF would delay
 

@@ -11,7 +11,7 @@ from workers.models import Receipt
 
 @admin.register(Receipt)
 class ReceiptAdmin(admin.ModelAdmin):
-    list_display = ["write_id", "function", "answer", "principal", "accepted", "committed_at"]
+    list_display = ["write_id", "function", "outcome", "principal", "accepted", "committed_at"]
     list_filter = ["status", "function", "committed_at"]
     search_fields = ["=write_id", "=token", "=principal"]
     search_help_text = "Write id, token or principal"
@@ -39,7 +39,7 @@ class ReceiptAdmin(admin.ModelAdmin):
         css = {"all": ["workers/admin.css"]}
 
     @admin.display(description="outcome", ordering="status")
-    def answer(self, receipt: Receipt) -> str:
+    def outcome(self, receipt: Receipt) -> str:
         return f"{receipt.status} {receipt.http_status}"
 
     @admin.display(description="accepted", ordering="write_id")

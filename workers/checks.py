@@ -1,4 +1,4 @@
-"""System checks: a wrong configuration is said at start, with its remedy, not met as a surprise."""
+"""System checks: a wrong configuration is said at start, with its hint, not met as a surprise."""
 
 import re
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
     if settings.WRITE_SYNCHRONOUS != "FULL":
         found.append(
             checks.Warning(
-                "WRITE_SYNCHRONOUS is NORMAL: a power loss can undo writes that were answered with 201.",
+                "WRITE_SYNCHRONOUS is NORMAL: a power loss can undo writes that got 201.",
                 hint="Use FULL unless that is acceptable.",
                 id="workers.W001",
             )
@@ -87,7 +87,7 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     connection = connections["default"]
     if connection.vendor != "sqlite":
         return []
-    # Except query_only: a command may have its turn at writing.
+    # Except query_only: a command may hold the lease, and write.
     wanted = {name: value for name, value in pragmas.of_role(current_role()).items() if name != "query_only"}
     try:
         actual = pragmas.read(connection, wanted)
@@ -116,7 +116,7 @@ def check_file_system(**_: Any) -> list[CheckMessage]:
     finding = disk.judge_file_system(disk.file_system_of(sqlite_store.path()))
     if finding.level is not Level.ERROR:
         return []
-    return [Error(finding.found, hint=finding.remedy, id="workers.E007")]
+    return [Error(finding.msg, hint=finding.hint, id="workers.E007")]
 
 
 @register(Tags.compatibility, deploy=True)
@@ -127,4 +127,4 @@ def check_sqlite_version(**_: Any) -> list[CheckMessage]:
     finding = sqlite_store.judge_version(sqlite_store.library_version())
     if finding.level is Level.OK:
         return []
-    return [checks.Warning(finding.found, hint="Let no other program write the store.", id="workers.W002")]
+    return [checks.Warning(finding.msg, hint="Let no other program write the store.", id="workers.W002")]

@@ -45,11 +45,14 @@ class WriteSettings:
     """The names are those of the Django settings and of the environment variables."""
 
     WRITE_WAIT_SECONDS = Setting(
-        10.0, "Longest wait for an outcome before a request answers 202, in seconds.", at_least=0, at_most=300
+        10.0,
+        "Longest wait for an outcome before a request gets 202, in seconds.",
+        at_least=0,
+        at_most=300,
     )
     WRITE_SUBMIT_TIMEOUT_SECONDS = Setting(
         0.8,
-        "Longest wait for Redis to accept writes before they answer 503, in seconds.",
+        "Longest wait for Redis to accept writes before they get 503, in seconds.",
         at_least=0.05,
         at_most=30,
     )
@@ -85,7 +88,7 @@ class WriteSettings:
     )
     WRITE_READ_TIME_LIMIT_SECONDS = Setting(
         2.0,
-        "Longest time that the reads of one request may take before they answer 503, in seconds; 0 for none.",
+        "Longest time that the reads of one request may take before they get 503, in seconds; 0 for none.",
         at_least=0,
         at_most=300,
     )
@@ -116,10 +119,10 @@ class WriteSettings:
         at_least=0,
         at_most=300,
     )
-    # Three at least: the first two deaths are those of whole batches, and tell nothing of one write.
+    # Three at least: the first two deliveries may be those of whole batches, and tell nothing of one write.
     WRITE_MAX_DELIVERIES = Setting(
         3,
-        "Deaths of the writer after which the write at hand is set aside as failed.",
+        "Deliveries to writers that died after which a write is set aside as failed: it is poison.",
         at_least=3,
         at_most=100,
     )
@@ -142,11 +145,11 @@ class WriteSettings:
     )
     WRITE_READY_OLDEST_SECONDS = Setting(
         30.0,
-        "Age of the oldest waiting write past which /health/ready answers 503, in seconds.",
+        "Age of the oldest waiting write past which /health/ready responds with 503, in seconds.",
         at_least=1,
         at_most=86_400,
     )
-    WRITE_REQUIRE_IF_MATCH = Setting(False, "Whether PUT, PATCH and DELETE without If-Match answer 428.")
+    WRITE_REQUIRE_IF_MATCH = Setting(False, "Whether PUT, PATCH and DELETE without If-Match get 428.")
     WRITE_RECEIPT_DAYS = Setting(
         30,
         "Age past which receipts are pruned, in days; an Idempotency-Key is remembered as long.",

@@ -38,7 +38,7 @@ class NotAccepted(WritePathError):
 
 
 class QueueUnavailable(NotAccepted):
-    """Redis does not answer, so nothing was accepted: try again in a few seconds."""
+    """Redis does not respond, so nothing was accepted: try again in a few seconds."""
 
 
 class StreamFull(NotAccepted):
@@ -86,10 +86,10 @@ class UnfitArgument(WritePathError, ValueError):
 class UnsupportedArgument(WritePathError, TypeError):
     """A write has a value that the stream cannot carry, so nothing was accepted: the view's mistake."""
 
-    remedy = "Hand over what the table in workers/encoding/values.py lists."
+    hint = "Hand over what the table in workers/encoding/values.py lists."
 
     def __init__(self, place: str, what: str) -> None:
-        super().__init__(f"The argument {place} is {what}, which the stream cannot carry. {self.remedy}")
+        super().__init__(f"The argument {place} is {what}, which the stream cannot carry. {self.hint}")
         self.place = place
         self.what = what
 
@@ -97,7 +97,7 @@ class UnsupportedArgument(WritePathError, TypeError):
 class FileArgument(UnsupportedArgument):
     """A write has a file in it, which the stream cannot carry, so nothing was accepted."""
 
-    remedy = "Store the file first, and hand over its name."
+    hint = "Store the file first, and hand over its name."
 
 
 class UnknownWriteFunction(WritePathError):

@@ -27,9 +27,9 @@ class WriteStatus(StrEnum):
     COMMITTED = "committed"
     """Its effect is in the store, durable."""
     REJECTED = "rejected"
-    """It cannot be applied: the client's mistake or a conflict, answered with 4xx. No effect."""
+    """It cannot be applied: the client's mistake or a conflict; the HTTP status is 4xx. No effect."""
     FAILED = "failed"
-    """Its function is at fault or could not be found, answered with 5xx. No effect."""
+    """Its function failed or could not be found; the HTTP status is 5xx. No effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Result:
     body: Any = None
     """Sent to the client; what `exact_json.to_json` knows."""
     http_status: int = 200
-    """The HTTP status of the answer, 200 to 299."""
+    """The HTTP status of the response, 200 to 299."""
 
     def __post_init__(self) -> None:
         if not 200 <= self.http_status <= 299:
@@ -77,7 +77,7 @@ class Outcome:
     write_id: int
     status: WriteStatus
     http_status: int
-    """The HTTP status of the answer."""
+    """The HTTP status of the response."""
     body: bytes = b"null"
     """JSON: the result of a committed write, else `{"code", "detail"}` and maybe `"fields"`."""
     traceback: str = field(default="", compare=False)
@@ -132,7 +132,7 @@ def encode_result(body: Any) -> bytes:
 
 
 def encode_error(code: str, detail: str, fields: Mapping[str, Sequence[str]] | None) -> bytes:
-    """Return what a write that took no effect is answered."""
+    """Return what a write that took no effect has its response."""
     body: dict[str, Any] = {"code": writable(code), "detail": writable(detail)}
     if fields:
         body["fields"] = {writable(name): _messages(fields[name]) for name in fields}

@@ -21,7 +21,7 @@ class CeleryServer(DjangoServer):
     def launch(self) -> None:
         self.processes.start("redis", redis_command(self.bench.python, self.directory))
         socket = embedded_redis.socket_path(self.directory)
-        self.processes.wait_until(lambda: embedded_redis.answers(socket))
+        self.processes.wait_until(lambda: embedded_redis.responds(socket))
         command = [self.python, "-m", "celery", "--quiet", "-A", APPS[self.view], "worker"]
         self.processes.start("worker", [*command, *WORKER_OPTIONS])
         super().launch()

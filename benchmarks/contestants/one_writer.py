@@ -62,7 +62,7 @@ class OneWriterServer(Server):
 
     def start_redis(self) -> None:
         self.processes.start("redis", redis_command(self.bench.python, self.directory))
-        self.processes.wait_until(lambda: embedded_redis.answers(self.redis_socket))
+        self.processes.wait_until(lambda: embedded_redis.responds(self.redis_socket))
 
     def start_writer(self, name: str) -> None:
         self.processes.start(name, [self.bench.python, "manage.py", "writer", "--name", name])

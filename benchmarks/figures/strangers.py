@@ -23,7 +23,7 @@ WRITERS, GUESSERS, SEARCHERS = 16, 4, 4
 SEARCH = "/api/items/?search=nowhere+to+be+found"
 LOGIN = "/admin/login/"
 START_SECONDS = 1.0
-ANSWER_SECONDS = 60
+RESPONSE_SECONDS = 60
 
 LIMITS: Mapping[str, Mapping[str, str]] = {
     "limited": {"DEMO": "1"},
@@ -116,7 +116,7 @@ def _strangers(contestant: Contestant, guessers: int, searchers: int) -> Iterato
     finally:
         stop.set()
         for _ in processes:
-            kind, counted = queue.get(timeout=2 * ANSWER_SECONDS)
+            kind, counted = queue.get(timeout=2 * RESPONSE_SECONDS)
             answers.setdefault(kind, Counter()).update(counted)
         for process in processes:
             process.join()
@@ -128,7 +128,7 @@ def _guess(port: int, number: int, stop: Any, queue: Any) -> None:
     token, cookie = "", ""
     counted: Counter[str] = Counter()
     while not stop.is_set():
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESPONSE_SECONDS)
         try:
             if not token:
                 connection.request("GET", LOGIN)
@@ -148,7 +148,7 @@ def _guess(port: int, number: int, stop: Any, queue: Any) -> None:
 
 def _search(port: int, headers: Mapping[str, str], stop: Any, queue: Any) -> None:
     counted: Counter[str] = Counter()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESPONSE_SECONDS)
     while not stop.is_set():
         connection.request("GET", SEARCH, headers=dict(headers))
         answer = connection.getresponse()

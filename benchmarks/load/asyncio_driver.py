@@ -7,8 +7,8 @@ from collections import Counter
 
 from benchmarks.load.request import Request, name_prefix
 from benchmarks.load.result import BUCKETS_PER_DECADE, LoadResult
-from project.demo.connection import Unanswered, Wire
-from project.demo.server import Target
+from project.demo.connection import Connection, NoResponse
+from project.demo.server import Server
 
 SLOW_SECONDS = 2.0
 PAUSE_SECONDS = 0.05
@@ -20,11 +20,11 @@ def run(request: Request, *, run: str, connections: int, seconds: float) -> Load
     return asyncio.run(_Load(request, run, connections, seconds).measure())
 
 
-class _HeadedWire(Wire):
+class _HeadedWire(Connection):
     """A wire that sends the request's own headers."""
 
     def __init__(self, request: Request) -> None:
-        super().__init__(Target(host="127.0.0.1", port=request.port))
+        super().__init__(Server(host="127.0.0.1", port=request.port))
         lines = "".join(f"{name}: {value}\r\n" for name, value in request.all_headers().items())
         self._head_end = f" HTTP/1.1\r\nHost: 127.0.0.1:{request.port}\r\n{lines}Content-Length: "
 
@@ -66,11 +66,11 @@ class _Load:
         finally:
             wire.close()
 
-    async def _ask(self, wire: Wire, body: bytes) -> None:
+    async def _ask(self, wire: Connection, body: bytes) -> None:
         started = time.perf_counter()
         try:
             answer = await wire.ask("POST", self._request.path, body)
-        except Unanswered:
+        except NoResponse:
             self._errors += 1
             await asyncio.sleep(PAUSE_SECONDS)
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.load.request import Request
 from benchmarks.load.result import LoadResult, parse
 
-ANSWER_SECONDS = 10
+RESPONSE_SECONDS = 10
 _GRACE_SECONDS = 60
 _SCRIPTS = Path(__file__).parent
 
@@ -29,7 +29,7 @@ def run(
     # fmt: off
     command = [
         "wrk", "--threads", str(min(2, connections)), "--connections", str(connections),
-        "--duration", f"{max(1, round(seconds))}s", "--timeout", f"{ANSWER_SECONDS}s",
+        "--duration", f"{max(1, round(seconds))}s", "--timeout", f"{RESPONSE_SECONDS}s",
         "--script", os.fspath(_SCRIPTS / script), request.url, "--",
         run, str(request.items), request.before, request.item_front, request.item_back, request.after,
         *(f"{name}: {value}" for name, value in request.all_headers().items()),

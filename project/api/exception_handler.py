@@ -57,7 +57,7 @@ def problem(
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    """Turn any exception of a view into an answer. DRF's `EXCEPTION_HANDLER`."""
+    """Turn any exception of a view into a response. DRF's `EXCEPTION_HANDLER`."""
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
@@ -83,11 +83,11 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
         logger.warning("request method=%s path=%s state=read-timed-out", *asked)
     elif not is_request_error(exc):
         logger.error("request method=%s path=%s", *asked, exc_info=exc)
-    return _answer_to(exc)
+    return _response_to(exc)
 
 
-def _answer_to(exc: BaseException | None) -> Response:
-    """Return an error that says whose fault it is: the request's, the store's, or the server's."""
+def _response_to(exc: BaseException | None) -> Response:
+    """Return an error that says who caused it: the request, the store or the server."""
     match exc:
         case WriteOutsideWriter():
             detail = "The server tried to write outside its writer. Nothing was changed."
@@ -147,7 +147,7 @@ def for_people(response: Response) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer what Django refuses before a view sees it, such as an unknown Host."""
+    """Respond to what Django refuses before a view sees it, such as an unknown Host."""
     return page(400, "The request is malformed, or its Host is not one of ALLOWED_HOSTS.")
 
 
@@ -160,5 +160,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an exception from outside DRF's views, in the admin or a middleware, which is at hand still."""
-    return plain(_answer_to(sys.exc_info()[1]))
+    """Respond to an exception from outside DRF's views, in the admin or a middleware, still at hand."""
+    return plain(_response_to(sys.exc_info()[1]))

@@ -1,4 +1,4 @@
-"""What OPTIONS answers: DRF's description of a view, as much of it as can be made."""
+"""What OPTIONS returns: DRF's description of a view, as much of it as can be made."""
 
 import logging
 from typing import TYPE_CHECKING, Any

@@ -11,7 +11,7 @@ from workers.rest import ProblemError
 
 
 class Refusals:
-    """Answers what a view of Django's, or its template, ends with and is no fault of the program."""
+    """Responds to errors that end a view of Django's, or its template, and are not the program's own."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -22,7 +22,7 @@ class Refusals:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not (is_cut_off(exception) or isinstance(exception, ProblemError)):
             return None
-        answer = exception_handler.exception_handler(exception, {"request": request})
+        response = exception_handler.exception_handler(exception, {"request": request})
         if request.path_info.startswith(ADMIN_PATH):
-            return exception_handler.for_people(answer)
-        return exception_handler.plain(answer)
+            return exception_handler.for_people(response)
+        return exception_handler.plain(response)

@@ -28,7 +28,7 @@ PLACES = [
 
 @extend_schema(exclude=True)
 class RootView(APIView):
-    """Answers 200 whether or not the service is ready: a page for browsers, JSON for who takes anything."""
+    """200 whether or not the service is ready: a page for browsers, JSON for who takes anything."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -38,10 +38,10 @@ class RootView(APIView):
         # Not what DRF chose, which does not weigh one type against another (`q`).
         types = [renderer.media_type for renderer in self.renderer_classes]
         is_for_people = request._request.get_preferred_type(types) == StaticHTMLRenderer.media_type
-        answer = _page(request) if is_for_people else _json()
-        patch_vary_headers(answer, ["Accept"])
-        answer["Cache-Control"] = "no-store"
-        return answer
+        response = _page(request) if is_for_people else _json()
+        patch_vary_headers(response, ["Accept"])
+        response["Cache-Control"] = "no-store"
+        return response
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)

@@ -27,7 +27,7 @@ CODES = {
     "precondition_required": "428: WRITE_REQUIRE_IF_MATCH asks for If-Match, or for `version`",
     "too_many_attempts": "429: this address or name tried too many passwords; see Retry-After",
     "internal_error": "500",
-    "write_failed": "500: the write function is at fault; the write took no effect",
+    "write_failed": "500: the write function failed; the write took no effect",
     "write_timed_out": "500: the write function took too long; the write took no effect",
     "write_killed_writer": "500: the writer died each time it tried; the write took no effect",
     "unknown_write_function": "500: no write function has this name; the write took no effect",
@@ -36,7 +36,7 @@ CODES = {
     "stream_full": "503: too many writes wait; nothing was accepted",
     "too_many_waiting": "503: too many requests wait for an outcome; nothing was accepted",
     "stream_of_another_store": "503: Redis holds another store's writes; nothing was accepted",
-    "queue_unavailable": "503: Redis does not answer; nothing was accepted",
+    "queue_unavailable": "503: Redis does not respond; nothing was accepted",
     "acceptance_unknown": "503: the write may yet be applied; retry with the same Idempotency-Key",
     "not_committed_yet": "503: the write named in Read-After still waits",
     "logins_unavailable": "503: passwords cannot be checked now",
@@ -85,13 +85,13 @@ def _header(name: str, description: str, pattern: str) -> Schema:
 _TAG = r'(W/)?"[!#-~]*"'
 PREFER = _header(
     "Prefer",
-    "RFC 7240: `respond-async` answers 202 at once, `wait=5` waits 5 seconds, `return=minimal` leaves "
+    "RFC 7240: `respond-async` responds with 202 at once, `wait=5` waits 5 seconds, `return=minimal` leaves "
     "the body out.",
     r"""^([ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*([=;]([^",]|"([^"\\]|\\.)*")*)?)?(,|$))*$""",
 )
 KEY = _header(
     "Idempotency-Key",
-    "Makes a retry safe: the same key and request get the first one's answer, another request is 422. "
+    "Makes a retry safe: the same key and request get the first one's response, another request is 422. "
     'A text that is new for each write, such as `"8e03978e-40d5-43dd-bc93-6894a57f9324"` '
     "(draft-ietf-httpapi-idempotency-key-header).",
     r'^("([ !#-\[\]-~]|\\["\\]){1,255}"( *;.*)?|[!#-+\--~]{1,255})$',
@@ -108,7 +108,7 @@ IF_NONE_MATCH = _header(
 )
 READ_AFTER = _header(
     "Read-After",
-    "Wait until this write is committed, then read; a `Write-Id` of an earlier answer.",
+    "Wait until this write is committed, then read; a `Write-Id` of an earlier response.",
     "^[0-9]{1,18}$",
 )
 

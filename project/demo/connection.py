@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from project.demo.server import ANSWER_SECONDS, Target
+from project.demo.server import RESPONSE_SECONDS, Server
 
 _HEAD_END = b"\r\n\r\n"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -18,8 +18,8 @@ _CLOSES = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
 CONNECT_SECONDS = 5.0
 
 
-class Unanswered(Exception):
-    """The request got no answer; `was_sent` tells whether it can have taken effect all the same."""
+class NoResponse(Exception):
+    """The request got no response; `was_sent` tells whether it can have taken effect all the same."""
 
     def __init__(self, kind: str, *, was_sent: bool) -> None:
         super().__init__(kind)
@@ -28,8 +28,8 @@ class Unanswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the load test reads of an answer."""
+class Response:
+    """What the load test reads of a response."""
 
     head: bytes
     body: bytes
@@ -58,14 +58,14 @@ class Answer:
         return content if isinstance(content, dict) else {}
 
     def code(self) -> str:
-        """Return the error's code, or a stand-in for answers that have none."""
+        """Return the error's code, or a stand-in for responses that have none."""
         return str(self.json().get("code", "without a code"))
 
 
-class Wire:
+class Connection:
     """Carries one request at a time, and connects again when the connection is gone."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Server) -> None:
         self._target = target
         self._stream: _Stream | None = None
         token = f"Authorization: Bearer {target.token}\r\n" if target.token else ""
@@ -74,23 +74,23 @@ class Wire:
             "Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: "
         )
 
-    async def ask(self, method: str, path: str, body: bytes = b"", *, key: str = "") -> Answer:
-        """Send one request and return its answer. Raises Unanswered."""
+    async def ask(self, method: str, path: str, body: bytes = b"", *, key: str = "") -> Response:
+        """Send one request and return its response. Raises NoResponse."""
         once = f'\r\nIdempotency-Key: "{key}"' if key else ""
         head = f"{method} {path}{self._head_end}{len(body)}{once}\r\n\r\n"
         stream = self._stream or await self._connect()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await stream.exchange(head.encode() + body)
+            async with asyncio.timeout(RESPONSE_SECONDS):
+                response = await stream.exchange(head.encode() + body)
         except TimeoutError:
             self.close()
-            raise Unanswered(f"no answer in {ANSWER_SECONDS} s", was_sent=True) from None
+            raise NoResponse(f"no response in {RESPONSE_SECONDS} s", was_sent=True) from None
         except BaseException:
             self.close()
             raise
-        if answer.closes:
+        if response.closes:
             self.close()
-        return answer
+        return response
 
     def close(self) -> None:
         if self._stream is not None:
@@ -103,7 +103,7 @@ class Wire:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, self._stream = await loop.create_connection(_Stream, self._target.host, self._target.port)
         except OSError as exc:  # TimeoutError is one
-            raise Unanswered("could not connect", was_sent=False) from exc
+            raise NoResponse("could not connect", was_sent=False) from exc
         return self._stream
 
 
@@ -112,18 +112,18 @@ class _Stream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._answer: asyncio.Future[Answer] | None = None
+        self._response: asyncio.Future[Response] | None = None
         self._transport: asyncio.Transport | None = None
 
-    def exchange(self, request: bytes) -> asyncio.Future[Answer]:
-        """Send a request; the future gets its answer, or Unanswered."""
-        self._answer = asyncio.get_running_loop().create_future()
+    def exchange(self, request: bytes) -> asyncio.Future[Response]:
+        """Send a request; the future gets its response, or NoResponse."""
+        self._response = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
-            # Closed by the other side since the last answer: this request never left.
-            self._answer.set_exception(Unanswered("connection closed while idle", was_sent=False))
+            # Closed by the other side since the last response: this request never left.
+            self._response.set_exception(NoResponse("connection closed while idle", was_sent=False))
         else:
             self._transport.write(request)
-        return self._answer
+        return self._response
 
     def close(self) -> None:
         if self._transport is not None:
@@ -136,33 +136,33 @@ class _Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         try:
-            answer = self._take_answer()
+            response = self._take_response()
         except ValueError:
-            self._fail("answer not understood")
+            self._fail("response not understood")
             return
-        if answer is not None and self._answer is not None and not self._answer.done():
-            self._answer.set_result(answer)
+        if response is not None and self._response is not None and not self._response.done():
+            self._response.set_result(response)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._fail("connection cut")
 
     def _fail(self, kind: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Unanswered(kind, was_sent=True))
+        if self._response is not None and not self._response.done():
+            self._response.set_exception(NoResponse(kind, was_sent=True))
 
-    def _take_answer(self) -> Answer | None:
-        """Return the answer once all of it is here. Raises ValueError."""
+    def _take_response(self) -> Response | None:
+        """Return the response once all of it is here. Raises ValueError."""
         end = self._buffer.find(_HEAD_END)
         if end < 0:
             return None
         head = self._buffer[:end]
         status, length = _STATUS.match(head), _LENGTH.search(head)
         if status is None or (length is None and status[1] != b"204"):
-            raise ValueError("an answer without a status or a length")
+            raise ValueError("a response without a status or a length")
         whole = end + len(_HEAD_END) + (int(length[1]) if length else 0)
         if len(self._buffer) < whole:
             return None
         body = self._buffer[end + len(_HEAD_END) : whole]
         self._buffer = self._buffer[whole:]
-        return Answer(head, body, int(status[1]))
+        return Response(head, body, int(status[1]))

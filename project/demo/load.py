@@ -1,7 +1,7 @@
 """Put a running service under load with real HTTP requests, and check afterwards what became of each.
 
-A closed loop: every connection sends its next request when the one before is answered. The client shares the
-machine with the service, so it is one thread that parses no more of an answer than it needs.
+A closed loop: every connection sends its next request when the one before has its response. The client
+shares the machine with the service, so it is one thread that parses no more of a response than it needs.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from project.demo.connection import Answer, Unanswered, Wire
-from project.demo.server import Target
+from project.demo.connection import Connection, NoResponse, Response
+from project.demo.server import Server
 
 RETRIES = 30
 """Most repetitions of one request. Once one has used them up the run ends: the service is not coming back."""
@@ -27,7 +27,7 @@ RECONNECT_SECONDS = 0.5
 
 RETRY_AFTER_MOST_SECONDS = 10.0
 SETTLE_SECONDS = 60.0
-"""How long after the last request the writes that were answered with 202 may take to be settled."""
+"""How long after the last request the writes that got 202 may take to be settled."""
 
 POLL_SECONDS = 0.2
 PROGRESS_SECONDS = 0.25
@@ -58,11 +58,11 @@ class Report:
     fates: bytearray
     """The `Fate` of each request, by its number."""
     statuses: Counter[int] = field(default_factory=Counter)
-    """Answers by HTTP status, those that were repeated included."""
+    """Responses by HTTP status, those that were repeated included."""
     events: Counter[str] = field(default_factory=Counter)
     """Repetitions and errors, by kind."""
     latencies: "array[float]" = field(default_factory=lambda: array("d"))
-    """Seconds from the first sending of a request to its last answer, repetitions included."""
+    """Seconds from the first sending of a request to its last response, repetitions included."""
     seconds: float = 0.0
     interrupted: bool = False
 
@@ -71,7 +71,7 @@ class Report:
 
     @property
     def rate(self) -> float:
-        """Answered requests per second."""
+        """Finished requests per second."""
         return len(self.latencies) / self.seconds if self.seconds else 0.0
 
     def percentile(self, percent: float) -> float:
@@ -87,11 +87,11 @@ class Verdict:
     rows: int
     missing: int
     """Accepted requests without a row."""
-    doubled: int
+    duplicates: int
     """Requests with more than one row."""
     unknown_but_present: int
     error_but_present: int
-    foreign: int
+    unexpected: int
     """Rows of this run that no request asked for."""
 
 
@@ -103,22 +103,22 @@ def compare(report: Report, names: Iterable[str]) -> Verdict:
     """Return how the names in the store fit what the client was told; takes them one by one."""
     prefix = name_prefix(report.run)
     present = bytearray(len(report.fates))
-    rows = foreign = 0
+    rows = unexpected = 0
     for name in names:
         rows += 1
         number = name.removeprefix(prefix)
         if not number.isdecimal() or int(number) >= len(present) or name != f"{prefix}{int(number)}":
-            foreign += 1
+            unexpected += 1
             continue
         present[int(number)] = min(present[int(number)] + 1, 2)
     pairs = Counter(zip(report.fates, present, strict=True))
     return Verdict(
         rows=rows,
         missing=pairs[Fate.ACCEPTED, 0] + pairs[Fate.QUEUED, 0],
-        doubled=present.count(2),
+        duplicates=present.count(2),
         unknown_but_present=sum(pairs[Fate.UNKNOWN, times] for times in (1, 2)),
         error_but_present=sum(pairs[Fate.ERROR, times] for times in (1, 2)),
-        foreign=foreign,
+        unexpected=unexpected,
     )
 
 
@@ -127,7 +127,7 @@ class Load:
 
     def __init__(
         self,
-        target: Target,
+        target: Server,
         *,
         requests: int,
         connections: int,
@@ -149,7 +149,7 @@ class Load:
         """Send everything, settle what was queued, and return what was seen.
 
         `on_progress` is called a few times a second with the number of requests that are done. Ctrl-C, or a
-        request that got no answer after all its repetitions, ends the sending; the report is made anyway.
+        request that got no response after all its repetitions, ends the sending; the report is made anyway.
         """
         asyncio.run(self._run(on_progress))
         return self.report
@@ -163,7 +163,7 @@ class Load:
         await self._together(self._send_in_turn)
         self.report.seconds = time.perf_counter() - started
         deadline = time.monotonic() + self._settle_seconds
-        await self._together(lambda wire: self._settle_in_turn(wire, deadline))
+        await self._together(lambda connection: self._settle_in_turn(connection, deadline))
         self.report.events["202 not settled in time"] += len(self._queued)
         ticker.cancel()
         on_progress(len(self.report.latencies))
@@ -176,43 +176,43 @@ class Load:
             on_progress(len(self.report.latencies))
             await asyncio.sleep(PROGRESS_SECONDS)
 
-    async def _together(self, work: Callable[[Wire], Coroutine[None, None, None]]) -> None:
-        wires = [Wire(self._target) for _ in range(self._connections)]
+    async def _together(self, work: Callable[[Connection], Coroutine[None, None, None]]) -> None:
+        wires = [Connection(self._target) for _ in range(self._connections)]
         try:
             async with asyncio.TaskGroup() as group:
-                for wire in wires:
-                    group.create_task(work(wire))
+                for connection in wires:
+                    group.create_task(work(connection))
         finally:
-            for wire in wires:
-                wire.close()
+            for connection in wires:
+                connection.close()
 
-    async def _send_in_turn(self, wire: Wire) -> None:
+    async def _send_in_turn(self, connection: Connection) -> None:
         for number in self._numbers:
             started = time.perf_counter()
-            fate = await self._send(wire, number)
+            fate = await self._send(connection, number)
             self.report.fates[number] = fate
             if fate in {Fate.ACCEPTED, Fate.QUEUED}:
                 self.report.latencies.append(time.perf_counter() - started)
             if self._stopped:
                 return
 
-    async def _send(self, wire: Wire, number: int) -> Fate:
-        """Send one request until it has an answer that counts, and return what it says."""
+    async def _send(self, connection: Connection, number: int) -> Fate:
+        """Send one request until it has a response that counts, and return what it says."""
         body = json.dumps({"name": f"{name_prefix(self.report.run)}{number}"}).encode()
         key = f"load-{self.report.run}-{number}" if self._keys else ""
         for _ in range(self._retries + 1):
             try:
-                answer = await wire.ask("POST", "/api/items/", body, key=key)
-            except Unanswered as exc:
+                response = await connection.ask("POST", "/api/items/", body, key=key)
+            except NoResponse as exc:
                 self.report.events[exc.kind] += 1
                 if exc.was_sent and not self._keys:
                     return Fate.UNKNOWN
                 wait_seconds = RECONNECT_SECONDS
             else:
-                fate = self._judge(answer, number)
+                fate = self._judge(response, number)
                 if fate is not None:
                     return fate
-                wait_seconds = min(answer.retry_after, RETRY_AFTER_MOST_SECONDS)
+                wait_seconds = min(response.retry_after, RETRY_AFTER_MOST_SECONDS)
             if self._stopped:
                 break
             await asyncio.sleep(wait_seconds)
@@ -220,27 +220,27 @@ class Load:
         self._stopped = True
         return Fate.ERROR
 
-    def _judge(self, answer: Answer, number: int) -> Fate | None:
-        """Return what the answer means for the request, or None when it is to be sent again."""
-        self.report.statuses[answer.status] += 1
-        if answer.status == 201:
+    def _judge(self, response: Response, number: int) -> Fate | None:
+        """Return what the response means for the request, or None when it is to be sent again."""
+        self.report.statuses[response.status] += 1
+        if response.status == 201:
             return Fate.ACCEPTED
-        if answer.status == 202 and answer.write_id:
-            self._queued[number] = answer.write_id
+        if response.status == 202 and response.write_id:
+            self._queued[number] = response.write_id
             return Fate.QUEUED
-        code = answer.code()
-        self.report.events[f"{answer.status} {code}"] += 1
-        if answer.status == 503:
+        code = response.code()
+        self.report.events[f"{response.status} {code}"] += 1
+        if response.status == 503:
             return None if self._keys or code in NOTHING_ACCEPTED else Fate.UNKNOWN
         # The first sending, which was cut off, is accepted and on its way.
         return None if code == "idempotency_key_in_progress" else Fate.ERROR
 
-    async def _settle_in_turn(self, wire: Wire, deadline: float) -> None:
+    async def _settle_in_turn(self, connection: Connection, deadline: float) -> None:
         """Ask for the outcome of queued writes, one after the other, until none is left or time is up."""
         while self._queued and time.monotonic() < deadline and not self.report.interrupted:
             number, write_id = next(iter(self._queued.items()))
             del self._queued[number]
-            fate = await self._outcome(wire, write_id)
+            fate = await self._outcome(connection, write_id)
             if fate is None:
                 # Put back at the end, where the ones accepted later are.
                 self._queued[number] = write_id
@@ -248,16 +248,16 @@ class Load:
             else:
                 self.report.fates[number] = fate
 
-    async def _outcome(self, wire: Wire, write_id: int) -> Fate | None:
+    async def _outcome(self, connection: Connection, write_id: int) -> Fate | None:
         try:
-            answer = await wire.ask("GET", f"/api/writes/{write_id}/")
-        except Unanswered as exc:
+            response = await connection.ask("GET", f"/api/writes/{write_id}/")
+        except NoResponse as exc:
             self.report.events[f"status: {exc.kind}"] += 1
             return None
-        if answer.status != 200:
-            self.report.events[f"status: {answer.status} {answer.code()}"] += 1
+        if response.status != 200:
+            self.report.events[f"status: {response.status} {response.code()}"] += 1
             return None
-        state = answer.json().get("status")
+        state = response.json().get("status")
         if state == "committed":
             return Fate.ACCEPTED
         if state == "queued":

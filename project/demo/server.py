@@ -13,12 +13,12 @@ from django.core.management.base import CommandError
 
 from workers.up import url as service_url
 
-ANSWER_SECONDS = 60
-"""Longest wait for one answer: longer than any wait limit that the service itself is likely to have."""
+RESPONSE_SECONDS = 60
+"""Longest wait for one response: longer than any wait limit that the service itself is likely to have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Server:
     """Where requests go, and in whose name."""
 
     host: str
@@ -36,7 +36,7 @@ class Target:
 
     def request(self, method: str, path: str) -> tuple[int, Any]:
         """Return the status and the JSON body (None where there is none). Raises OSError or HTTPException."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=RESPONSE_SECONDS)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             connection.request(method, path, headers=headers)
@@ -45,14 +45,14 @@ class Target:
         finally:
             connection.close()
 
-    def check_answers(self) -> None:
-        """Raise CommandError, saying what to start, when nothing answers."""
+    def check_responds(self) -> None:
+        """Raise CommandError, saying what to start, when nothing responds."""
         try:
             self.request("GET", "/health/live")
         except (OSError, http.client.HTTPException) as exc:
             reason = str(exc) or type(exc).__name__
             raise CommandError(
-                f"Nothing answers at {self.url} ({reason}). Start the service in another terminal with "
+                f"Nothing responds at {self.url} ({reason}). Start the service in another terminal with "
                 "`manage.py up`, or name its address with --url."
             ) from exc
 
@@ -73,10 +73,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def from_options(url: tuple[str, int] | None, token: str | None) -> Target:
+def from_options(url: tuple[str, int] | None, token: str | None) -> Server:
     """Return the target that the options name, with the defaults that their help states."""
     host, port = url or _address(service_url())
-    return Target(host=host, port=port, token=_demo_token() if token is None else token)
+    return Server(host=host, port=port, token=_demo_token() if token is None else token)
 
 
 def _address(value: str) -> tuple[str, int]:

@@ -20,7 +20,7 @@ from django.db.utils import ConnectionHandler
 from django.utils import timezone
 
 from items.models import Item
-from project.demo.server import Target
+from project.demo.server import Server
 
 ALIAS = "scratch"
 
@@ -44,7 +44,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """What one session got."""
 
     session: str
@@ -56,8 +56,8 @@ class Answer:
 
 def plain_transactions(
     *, timeout_seconds: float, a_reads_first: bool = False, timing: Timing | None = None
-) -> list[Answer]:
-    """Run both sessions with Django's default settings on a new SQLite file, and return A's answer and B's.
+) -> list[Response]:
+    """Run both sessions with Django's default settings on a new SQLite file, and return A's response and B's.
 
     `timeout_seconds` is Django's `OPTIONS["timeout"]`. With `a_reads_first`, A's transaction begins with a
     query. SQLite then refuses A's write at once, however long the timeout: waiting could not help, because B
@@ -94,14 +94,14 @@ def plain_transactions(
                 connection.close()
 
 
-def through_the_queue(target: Target, *, gap_seconds: float = 0.1) -> list[Answer]:
-    """Send both sessions to the running service from two threads, and return A's answer and B's."""
+def through_the_queue(target: Server, *, gap_seconds: float = 0.1) -> list[Response]:
+    """Send both sessions to the running service from two threads, and return A's response and B's."""
 
     def post(session: str) -> tuple[str, bool]:
         try:
             status, body = target.request("POST", f"/session_{session.lower()}")
         except (OSError, http.client.HTTPException) as exc:
-            return f"no answer: {str(exc) or type(exc).__name__}", False
+            return f"no response: {str(exc) or type(exc).__name__}", False
         fields: dict[str, Any] = body if isinstance(body, dict) else {}
         detail = fields.get("detail") or fields.get("status") or "no JSON"
         return f"{status} {detail}", status == http.HTTPStatus.OK
@@ -140,7 +140,7 @@ def _open(path: Path, timeout_seconds: float) -> BaseDatabaseWrapper:
 
 
 def _on(connection: BaseDatabaseWrapper, body: Callable[[], str]) -> Callable[[], tuple[str, bool]]:
-    """Return `body` run on this connection, with a refusal of the database as its answer."""
+    """Return `body` run on this connection, with a refusal of the database as its response."""
 
     def run() -> tuple[str, bool]:
         try:
@@ -167,13 +167,13 @@ def _side_by_side(
     session_b: Callable[[], tuple[str, bool]],
     *,
     gap_seconds: float,
-) -> list[Answer]:
-    answers: dict[str, Answer] = {}
+) -> list[Response]:
+    responses: dict[str, Response] = {}
 
     def run(session: str, body: Callable[[], tuple[str, bool]]) -> None:
         started = time.monotonic()
         text, ok = body()
-        answers[session] = Answer(session=session, text=text, seconds=time.monotonic() - started, ok=ok)
+        responses[session] = Response(session=session, text=text, seconds=time.monotonic() - started, ok=ok)
 
     threads = [
         threading.Thread(target=run, args=arguments, daemon=True)
@@ -184,4 +184,4 @@ def _side_by_side(
     threads[1].start()
     for thread in threads:
         thread.join()
-    return [answers["A"], answers["B"]]
+    return [responses["A"], responses["B"]]

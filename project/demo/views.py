@@ -39,7 +39,7 @@ class _Session(APIView):
         return submit("items.create", arguments, principal=principal_of(self.request))
 
     def confirm(self, submission: Submission) -> Response:
-        """Answer once the write is committed, or with its status when that takes too long."""
+        """Response once the write is committed, or with its status when that takes too long."""
         try:
             outcome = submission.wait(write_settings.WRITE_WAIT_SECONDS)
         except WritePathError as exc:

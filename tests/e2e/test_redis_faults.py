@@ -71,7 +71,7 @@ def proxied(make_service: Callable[..., Service]) -> Iterator[tuple[Service, Cut
     service = make_service()
     service.start("redis")
     path = embedded_redis.socket_path(service.directory)
-    embedded_redis.wait_until_answers(path, within_seconds=10)
+    embedded_redis.wait_until_responds(path, within_seconds=10)
     proxy = CuttingProxy(str(path))
     service.start("writer")
     service.settings = {

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from tests.torture import combined
 from tests.torture.history import DONE, Verdict, from_events, item_name
 
-ANSWER_SECONDS = 15.0
+RESPONSE_SECONDS = 15.0
 RETRY_SECONDS = 25.0
 """How long a write with a key is tried again."""
 ITEMS_AT_MOST = 30
@@ -220,7 +220,7 @@ class Lane:
     def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
         """Return status, code, write id and body of the answer, or why there is none."""
         connection = self.connection or http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=ANSWER_SECONDS
+            "127.0.0.1", self.port, timeout=RESPONSE_SECONDS
         )
         try:
             if connection.sock is None:

@@ -1,6 +1,6 @@
-"""What stands between this installation and its promises: each finding with its remedy.
+"""What stands between this installation and its promises: each finding with its hint.
 
-Nothing here writes the store, takes the lease, or asks the writer for anything; every part answers while
+Nothing here writes the store, takes the lease, or asks the writer for anything; every part responds while
 Redis, the writer or the store is down. The decisions are functions of plain values, named `judge_...`; what
 they are given is gathered beside them.
 """
@@ -50,18 +50,18 @@ def _store(*, full: bool) -> Iterator[Finding]:
         try:
             yield check()
         except (DatabaseError, WrongStore) as exc:
-            yield error(name, f"The store cannot be used: {exc}", sqlite_store.remedy_for(exc))
+            yield error(name, f"The store cannot be used: {exc}", sqlite_store.hint_for(exc))
 
 
 def _redis(client: redis.Redis) -> Iterator[Finding]:
-    """Yield what Redis shows, as far as it answers; the lease is judged without it too."""
+    """Yield what Redis shows, as far as it responds; the lease is judged without it too."""
     try:
         yield from redis_server.examine(client)
         yield from write_path.examine(client)
     except redis.RedisError as exc:
         yield error(
             "redis",
-            f"Redis does not answer: {exc}".rstrip(".") + ".",
+            f"Redis does not respond: {exc}".rstrip(".") + ".",
             "Start it (`manage.py up` does without REDIS_URL), or correct REDIS_URL. "
             "Until then new writes get 503; accepted ones wait in its files.",
         )

@@ -24,26 +24,26 @@ class Finding:
     level: Level
     name: str
     """What was looked at: `<part>.<aspect>`, stable, for programs too."""
-    found: str
-    """What was found, as a sentence."""
-    remedy: str = ""
+    msg: str
+    """What was found, as a sentence; `msg` and `hint` as in Django's checks."""
+    hint: str = ""
     """What to do; empty when there is nothing to do."""
 
 
-def ok(name: str, found: str) -> Finding:
-    return Finding(level=Level.OK, name=name, found=found)
+def ok(name: str, msg: str) -> Finding:
+    return Finding(level=Level.OK, name=name, msg=msg)
 
 
-def info(name: str, found: str) -> Finding:
-    return Finding(level=Level.INFO, name=name, found=found)
+def info(name: str, msg: str) -> Finding:
+    return Finding(level=Level.INFO, name=name, msg=msg)
 
 
-def warning(name: str, found: str, remedy: str) -> Finding:
-    return Finding(level=Level.WARNING, name=name, found=found, remedy=remedy)
+def warning(name: str, msg: str, hint: str) -> Finding:
+    return Finding(level=Level.WARNING, name=name, msg=msg, hint=hint)
 
 
-def error(name: str, found: str, remedy: str) -> Finding:
-    return Finding(level=Level.ERROR, name=name, found=found, remedy=remedy)
+def error(name: str, msg: str, hint: str) -> Finding:
+    return Finding(level=Level.ERROR, name=name, msg=msg, hint=hint)
 
 
 def size(count: float) -> str:

@@ -38,19 +38,19 @@ def judge(
     opened = [path for path, found in files if stat.S_IMODE(found.st_mode) & OTHERS and found.st_uid == owner]
     if not foreign and not opened:
         return ok(NAME, "Nobody but the service's user may read the store, the keys or Redis's files.")
-    found, remedies = [], []
+    found, hints = [], []
     if opened:
         found.append(f"Other users of this machine may read or change {_listed(opened)}.")
-        remedies.append(f"chmod go= {_quoted(opened)}")
+        hints.append(f"chmod go= {_quoted(opened)}")
     if foreign:
         found.append(f"Another user owns {_listed(foreign)}.")
-        remedies.append(f"sudo chown {owner} {_quoted(foreign)}")
-    remedy = f"Close it: {' && '.join(remedies)}"
+        hints.append(f"sudo chown {owner} {_quoted(foreign)}")
+    hint = f"Close it: {' && '.join(hints)}"
     if directory in (*opened, *foreign):
-        remedy += " (or set DATA_DIR to a directory of the service's own)"
+        hint += " (or set DATA_DIR to a directory of the service's own)"
     only_directory = {*opened, *foreign} == {directory} and not place.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     is_warning = only_directory or (is_closed and not foreign)
-    return (warning if is_warning else error)(NAME, " ".join(found), f"{remedy}.")
+    return (warning if is_warning else error)(NAME, " ".join(found), f"{hint}.")
 
 
 def _looked_at(path: Path) -> os.stat_result | None:

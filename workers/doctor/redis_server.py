@@ -20,7 +20,7 @@ Options = Mapping[str, str]
 
 
 def examine(client: redis.Redis) -> Iterator[Finding]:
-    """Yield what Redis says of itself. Raises redis.RedisError when it does not answer."""
+    """Yield what Redis says of itself. Raises redis.RedisError when it does not respond."""
     yield judge_clock(skew_seconds(client))
     try:
         info: dict[str, Any] = client.info()
@@ -149,11 +149,11 @@ def judge_eviction(policy: str, limit: int) -> Finding:
     name = "redis.eviction"
     if policy == "noeviction":
         return ok(name, "maxmemory-policy=noeviction: nothing accepted is dropped.")
-    remedy = "Set `maxmemory-policy noeviction` in redis.conf; CONFIG SET does it at once."
+    hint = "Set `maxmemory-policy noeviction` in redis.conf; CONFIG SET does it at once."
     found = f"maxmemory-policy={policy or 'unknown'}: Redis drops keys"
     if limit:
-        return error(name, f"{found} when its {size(limit)} are full, accepted writes among them.", remedy)
-    return warning(name, f"{found} once a maxmemory is set; there is none now.", remedy)
+        return error(name, f"{found} when its {size(limit)} are full, accepted writes among them.", hint)
+    return warning(name, f"{found} once a maxmemory is set; there is none now.", hint)
 
 
 def judge_memory(used: int, limit: int) -> Finding:
@@ -162,9 +162,9 @@ def judge_memory(used: int, limit: int) -> Finding:
     if not limit:
         return ok(name, f"{size(used)} used, no limit but the machine's; see WRITE_STREAM_MAX_LENGTH.")
     share, found = used / limit, f"{size(used)} of {size(limit)} used ({used / limit:.0%})."
-    remedy = "Raise maxmemory, or let the writer catch up; see `manage.py writer_status`."
+    hint = "Raise maxmemory, or let the writer catch up; see `manage.py writer_status`."
     if share >= FULL_SHARE:
-        return error(name, found + " Past it new writes get 503.", remedy)
+        return error(name, found + " Past it new writes get 503.", hint)
     if share >= NEARLY_FULL_SHARE:
-        return warning(name, found, remedy)
+        return warning(name, found, hint)
     return ok(name, found)

@@ -121,7 +121,7 @@ def judge_pragmas(role: Role, actual: dict[str, Any]) -> Finding:
     if role is not Role.WEB and actual["synchronous"] == 1:
         return warning(
             name,
-            f"{found}: a power loss can undo writes that were answered with 201.",
+            f"{found}: a power loss can undo writes that got 201.",
             "Set WRITE_SYNCHRONOUS=FULL.",
         )
     return ok(name, found)
@@ -157,7 +157,7 @@ def integrity(*, full: bool) -> Finding:
     return error("store.integrity", f"{pragma}: {'; '.join(rows)}", RESTORE)
 
 
-def remedy_for(exc: Exception) -> str:
+def hint_for(exc: Exception) -> str:
     """Return what helps when the store cannot be opened or read."""
     match errors.sqlite_code(exc):
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

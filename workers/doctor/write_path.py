@@ -114,7 +114,7 @@ def judge_pause(pause: Pause | None, *, now: float) -> Iterator[Finding]:
 def judge_writer(
     writer: WriterState | None, *, is_paused: bool, waiting: int, holder: Holder | None = None
 ) -> Finding:
-    """Say whether somebody commits. A holder of the lease that is no writer has its turn."""
+    """Say whether somebody commits. Whoever else holds the lease is a command."""
     name = "writer"
     if writer is None and holder is not None and not holder.is_writer:
         return ok(name, f"None can work while {holder.purpose} holds the lease; {waiting} writes wait.")
@@ -162,7 +162,7 @@ def _judge_command_lease(holder: Holder) -> Finding:
     found = f"Held by {holder}"
     if holder.is_stopped or holder.held_seconds > LONG_TURN_SECONDS:
         return warning(
-            "lease", f"{found}, for {holder.held_seconds:.0f} s: no write is committed.", holder.remedy
+            "lease", f"{found}, for {holder.held_seconds:.0f} s: no write is committed.", holder.hint
         )
     return ok("lease", f"{found}.")
 
@@ -176,11 +176,11 @@ def judge_stream(length: int, oldest_age_seconds: float | None) -> Finding:
     name, limit = "stream", settings.WRITE_STREAM_MAX_LENGTH
     age = oldest_age_seconds or 0.0
     found = f"{length} of at most {limit} writes wait" + (f", the oldest for {age:.1f} s." if length else ".")
-    remedy = "See the writer above. If it works, give it a faster disk, or lower the load."
+    hint = "See the writer above. If it works, give it a faster disk, or lower the load."
     if length >= limit:
-        return error(name, f"{found} New writes get 503.", remedy)
+        return error(name, f"{found} New writes get 503.", hint)
     if age > settings.WRITE_READY_OLDEST_SECONDS:
-        return error(name, f"{found} /health/ready answers 503.", remedy)
+        return error(name, f"{found} /health/ready responds with 503.", hint)
     if length >= limit * NEARLY_FULL_SHARE:
-        return warning(name, found, remedy)
+        return warning(name, found, hint)
     return ok(name, found)

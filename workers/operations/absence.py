@@ -45,7 +45,7 @@ class Holder:
         return self.pid is not None and _state(self.pid) in {"T", "t"}
 
     @property
-    def remedy(self) -> str:
+    def hint(self) -> str:
         if self.is_stopped:
             return f"It is stopped (Ctrl-Z): let it go on with `fg` in its terminal, or kill {self.pid}."
         if self.is_writer:
@@ -63,7 +63,7 @@ class Absence:
 
     reason: str
     """A clause without its full stop, to which the consequence is added."""
-    remedy: str
+    hint: str
 
 
 def holder_of(content: dict[str, Any] | None) -> Holder:
@@ -95,9 +95,9 @@ def explain(client: redis.Redis) -> Absence:
         with_lease = holder()
     causes = list(_causes(pauses.requested(client), with_lease))
     if not causes:
-        return Absence(reason=NO_WRITER, remedy="Start one with `manage.py up`.")
+        return Absence(reason=NO_WRITER, hint="Start one with `manage.py up`.")
     return Absence(
-        reason="; ".join(cause.reason for cause in causes), remedy=" ".join(cause.remedy for cause in causes)
+        reason="; ".join(cause.reason for cause in causes), hint=" ".join(cause.hint for cause in causes)
     )
 
 
@@ -113,7 +113,7 @@ def _causes(pause: pauses.Pause | None, holder: Holder | None) -> Iterator[Absen
     if pause is not None:
         yield Absence(
             reason=f"{pause.by} asks for a pause, until {moment(pause.until)} at the latest",
-            remedy="`manage.py resume` ends it."
+            hint="`manage.py resume` ends it."
             if pause.kind is pauses.PauseKind.OPERATOR
             else "It ends by itself: wait.",
         )
@@ -121,13 +121,13 @@ def _causes(pause: pauses.Pause | None, holder: Holder | None) -> Iterator[Absen
         yield Absence(
             reason=f"{holder} holds the lease and shows no progress: it is starting, busy with one long "
             "write, or frozen",
-            remedy=holder.remedy,
+            hint=holder.hint,
         )
     elif holder is not None:
         yield Absence(
             reason=f"{holder} has held the lease for {holder.held_seconds:.0f} s, and no writer can work "
             "until it ends",
-            remedy=holder.remedy,
+            hint=holder.hint,
         )
 
 

@@ -87,7 +87,7 @@ def resume(client: redis.Redis) -> tuple[bool, WriterState]:
 def _why_nobody_writes(client: redis.Redis, *, was_paused: bool) -> str:
     begin = "The pause is withdrawn" if was_paused else "There was no pause to withdraw"
     why = absence.explain(client)
-    return f"{begin}, but no writer began to work within {RESUME_SECONDS:g} s. {why.reason}. {why.remedy}"
+    return f"{begin}, but no writer began to work within {RESUME_SECONDS:g} s. {why.reason}. {why.hint}"
 
 
 def writer_holds_lease() -> bool:
@@ -101,7 +101,7 @@ def writer_holds_lease() -> bool:
 
 
 def _within(seconds: float, ask: Callable[[], bool]) -> bool:
-    """Return whether the answer became true within the time."""
+    """Return whether the response became true within the time."""
     deadline = time.monotonic() + seconds
     while not ask():
         if time.monotonic() >= deadline:

@@ -35,4 +35,4 @@ def queue_status() -> QueueStatus:
             is_of_another_store=ownership.is_known_to_be_anothers(client),
         )
     except redis.RedisError as exc:
-        raise QueueUnavailable(f"Redis does not answer: {exc}") from exc
+        raise QueueUnavailable(f"Redis does not respond: {exc}") from exc

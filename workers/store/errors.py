@@ -1,10 +1,10 @@
-"""Whose fault an error of the store is: the one list.
+"""Who caused an error of the store: the one list.
 
 Transient: the store is unwell, every write would fail alike, and waiting helps. The batch is undone and tried
 again. Everything else is an outcome of the one write that met it.
 
-Of a read: the store's, which answers 503; the request's, which asks for what no store could look for, 400; or
-else the program's, 500.
+Of a read: the store's, which is 503; the request's, which asks for what no store could look for, 400; or else
+the program's, 500.
 See https://www.sqlite.org/rescode.html for SQLite's codes.
 """
 
@@ -29,7 +29,7 @@ TRANSIENT_SQLITE_CODES = frozenset(
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PROTOCOL,
-        # They do not pass by themselves, but are no fault of a write either: it waits for a sound store.
+        # They do not pass by themselves, but no write caused them either: it waits for a sound store.
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
     }
@@ -68,7 +68,7 @@ def sqlite_code(exc: BaseException) -> int | None:
 
 
 def is_transient(exc: BaseException) -> bool:
-    """Return whether the store, not the write, is at fault."""
+    """Return whether the store, not the write, caused it."""
     if isinstance(exc, WrongStore):
         return True
     if not isinstance(exc, DatabaseError | InterfaceError):
@@ -79,7 +79,7 @@ def is_transient(exc: BaseException) -> bool:
 
 
 def raise_if_transient(exc: BaseException) -> None:
-    """Raise the error again when the store is at fault."""
+    """Raise the error again when the store caused it."""
     if is_transient(exc):
         raise exc
 

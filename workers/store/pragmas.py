@@ -1,5 +1,6 @@
-"""What each role asks of SQLite, verified: it answers a PRAGMA it cannot follow with the old value, not with
-an error. See https://www.sqlite.org/pragma.html.
+"""What each role asks of SQLite, and verifies: a PRAGMA that cannot be followed keeps its value, silently.
+
+See https://www.sqlite.org/pragma.html.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ def of_role(role: Role) -> dict[str, int | str]:
         case Role.WRITER:
             return common | for_writing() | {"busy_timeout": WRITER_BUSY_MILLISECONDS}
         case Role.COMMAND:
-            # A command reads until it takes its turn. It checkpoints for itself, with nobody to do it later.
+            # A command reads until it takes the lease. It checkpoints for itself, with nobody to do it later.
             return {"mmap_size": 0, "wal_autocheckpoint": 1000, "query_only": 1}
         case _:
             return common | {"cache_size": -8 * 1024, "query_only": 1}

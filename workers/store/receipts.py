@@ -62,7 +62,7 @@ def find(tokens: Iterable[str]) -> dict[str, Known]:
     return known
 
 
-def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) -> None:
+def insert(settled: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) -> None:
     """Record outcomes. Must run in the transaction that holds the effects."""
     moment = connection.ops.adapt_datetimefield_value(committed_at)
     rows = [
@@ -80,7 +80,7 @@ def insert(answers: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
             write.retry_of,
             moment,
         )
-        for write, outcome in answers
+        for write, outcome in settled
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, rows)

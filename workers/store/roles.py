@@ -11,7 +11,7 @@ class Role(StrEnum):
     """One process, one role."""
 
     WEB = "web"
-    """Answers requests. Reads the store, never writes it."""
+    """Serves requests. Reads the store, never writes it."""
     WRITER = "writer"
     """The Celery worker that holds the lease and commits."""
     COMMAND = "command"

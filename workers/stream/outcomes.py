@@ -15,10 +15,10 @@ from workers.stream import keys
 from workers.writes import Outcome, Write, WriteStatus
 
 
-def announce(client: redis.Redis, answers: Iterable[tuple[Write, Outcome]], *, last_write_id: int) -> None:
+def announce(client: redis.Redis, settled: Iterable[tuple[Write, Outcome]], *, last_write_id: int) -> None:
     """Publish a batch's outcomes, to each web process only its own, and how far the writer has come."""
     messages: dict[str, list[Any]] = defaultdict(list)
-    for write, outcome in answers:
+    for write, outcome in settled:
         process, _, number = (write.reply_to or "").partition(":")
         if process and number.isdecimal():
             messages[process].append(

@@ -19,7 +19,7 @@ class _TrustsRecentUse:
     """A connection that is not looked at again when it had a reply a moment ago.
 
     redis-py asks the socket before each command whether the server has closed it. Under gevent that question
-    takes a turn of the loop, which under load is 10 ms in which the command is not sent.
+    lets the loop go round once, which under load is 10 ms in which the command is not sent.
     """
 
     _used_at = float("-inf")

@@ -75,7 +75,7 @@ def last_write_id(client: redis.Redis) -> int:
 
 
 def read_unacknowledged(client: redis.Redis, *, count: int) -> list[Entry]:
-    """Return, in order, what was read before and never acknowledged: a crash's leftovers."""
+    """Return, in order, what was read before and never acknowledged: what a crash has left."""
     return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): "0"}, count=count))
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=Sleeper)
 
 SENDERS = 3
-"""Round trips under way at once. Under load a reply is read late, when its greenlet has its turn; writes that
+"""Round trips under way at once. Under load a reply is read late, when its greenlet runs again; writes that
 waited for that would leave the writer idle."""
 
 SHARED_AT = 8

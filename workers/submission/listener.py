@@ -20,7 +20,7 @@ from workers.writes import Outcome, Write
 logger = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 0.1
-"""Pause between attempts to reach Redis; the requests that wait meanwhile are answered from receipts."""
+"""Pause between attempts to reach Redis; the requests that wait meanwhile look at their receipts."""
 
 QUIET_SECONDS = 1.0
 """Silence after which the receipts of waiting requests are looked up, in case an announcement was lost."""

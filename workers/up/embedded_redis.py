@@ -70,8 +70,8 @@ def prepare(data_dir: Path) -> list[str]:
     return [word for name, value in _configuration(data_dir) for word in (f"--{name}", value)]
 
 
-def answers(path: Path) -> bool:
-    """Say whether the Redis at this socket answers PING; one that still loads its data does not count."""
+def responds(path: Path) -> bool:
+    """Say whether the Redis at this socket responds to PING; one that still loads its data does not count."""
     # The protocol by hand: with redis-py here, every import of the settings would import it too.
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_PING_TIMEOUT_SECONDS)
@@ -83,10 +83,10 @@ def answers(path: Path) -> bool:
             return False
 
 
-def wait_until_answers(path: Path, *, within_seconds: float) -> bool:
-    """Return True as soon as Redis answers, False when it has not within the time."""
+def wait_until_responds(path: Path, *, within_seconds: float) -> bool:
+    """Return True as soon as Redis responds, False when it has not within the time."""
     deadline = time.monotonic() + within_seconds
-    while not answers(path):
+    while not responds(path):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_PING_INTERVAL_SECONDS)

@@ -15,7 +15,7 @@ class Part:
     command: Sequence[str]
     """Program and arguments."""
     is_ready: Callable[[int], bool]
-    """Whether the process with this id does its work; asked often, must answer within half a second."""
+    """Whether the process with this id does its work; asked often, has to return within half a second."""
     ready_seconds: float = 15
     """How long the next part waits for this one."""
     grace_seconds: float = 10
@@ -23,7 +23,7 @@ class Part:
     hidden_output: re.Pattern[str] | None = None
     """Lines in which this is found are not shown: what a part says at every start and nobody needs."""
     is_healthy: Callable[[int], bool] | None = None
-    """Whether it still does; asked each second once it is ready, must answer within half a second."""
+    """Whether it still does; asked each second once it is ready, has to return within half a second."""
     unhealthy_seconds: float = 5
     """How long it may be unhealthy before it is killed and started again."""
 
@@ -37,17 +37,17 @@ class BackOff:
     STABLE_SECONDS = 30.0
 
     def __init__(self) -> None:
-        self._deaths = 0
+        self._exits = 0
 
     def after(self, ran_seconds: float) -> float:
         """Return 0 for the first death, then 0.1 seconds, doubling with each further one up to 5."""
         if ran_seconds >= self.STABLE_SECONDS:
-            self._deaths = 0
-        self._deaths += 1
-        if self._deaths == 1:
+            self._exits = 0
+        self._exits += 1
+        if self._exits == 1:
             return 0.0
         # The exponent is bounded too: a part that dies for days must not overflow it.
-        return min(self.LONGEST_SECONDS, self.FIRST_SECONDS * 2.0 ** min(self._deaths - 2, 16))
+        return min(self.LONGEST_SECONDS, self.FIRST_SECONDS * 2.0 ** min(self._exits - 2, 16))
 
 
 def describe_exit(status: int) -> str:

@@ -32,10 +32,10 @@ class RunLock:
         self._parts_descriptor = -1
 
     @contextmanager
-    def held(self, *, url: str, leftovers_seconds: float, say: Callable[[str], object]) -> Iterator[int]:
+    def held(self, *, url: str, orphans_seconds: float, say: Callable[[str], object]) -> Iterator[int]:
         """Hold both locks; the value is the file descriptor for the parts to inherit.
 
-        Parts of an `up` that was killed get `leftovers_seconds` to end. Raises `AlreadyRunning`.
+        Parts of an `up` that was killed get `orphans_seconds` to end. Raises `AlreadyRunning`.
         """
         with _opened(self._path) as own, _opened(self._parts_path) as parts:
             if not _try_lock(own):
@@ -44,7 +44,7 @@ class RunLock:
                 own,
                 {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "url": url},
             )
-            self._await_leftovers(parts, seconds=leftovers_seconds, say=say)
+            self._await_orphans(parts, seconds=orphans_seconds, say=say)
             self._parts_descriptor = parts
             _write(parts, {})
             yield parts
@@ -57,7 +57,7 @@ class RunLock:
         self._parts[name] = pid
         _write(self._parts_descriptor, self._parts)
 
-    def _await_leftovers(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
+    def _await_orphans(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
         if _try_lock(descriptor):
             return
         say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._pending())}.")

@@ -95,7 +95,7 @@ def check_address() -> None:
 
 
 def check_redis() -> None:
-    """Raise `RedisUnavailable` when Redis does not answer within a few seconds; one that still loads does."""
+    """Raise `RedisUnavailable` unless Redis responds within a few seconds; one that still loads does."""
     deadline = time.monotonic() + _REDIS_SECONDS
     with connect(timeout_seconds=_REDIS_SECONDS / 2) as client:
         while True:
@@ -110,7 +110,7 @@ def check_redis() -> None:
                     continue
                 where = redis_address.without_password(settings.REDIS_URL)
                 raise RedisUnavailable(
-                    f"Redis does not answer at REDIS_URL={where}: {exc}. Start "
+                    f"Redis does not respond at REDIS_URL={where}: {exc}. Start "
                     "it or correct REDIS_URL; when REDIS_URL is unset, `up` starts a Redis of its own."
                 ) from exc
 
@@ -120,7 +120,7 @@ def _redis(binary: Path) -> Part:
     return Part(
         name="redis",
         command=[os.fspath(binary), *embedded_redis.prepare(settings.DATA_DIR)],
-        is_ready=lambda pid: embedded_redis.answers(path),
+        is_ready=lambda pid: embedded_redis.responds(path),
         # It reads its whole AOF first: about a second for each 200 MB.
         ready_seconds=60,
         grace_seconds=10,
@@ -177,7 +177,7 @@ def _web() -> Part:
     return Part(
         name="web",
         command=[sys.executable, "-m", "gunicorn", f"{module}:{application}", "--config", config],
-        is_ready=lambda pid: _web_answers(),
+        is_ready=lambda pid: _web_responds(),
         ready_seconds=30,
         # Longer than gunicorn's own patience, so that it is gunicorn that ends it.
         grace_seconds=graceful_seconds() + 5,
@@ -194,9 +194,9 @@ def _a_writer_is_alive() -> bool:
 
 
 def _is_healthy_writer(pid: int) -> bool:
-    """Say whether this worker does what it should: the lease's holder beats, the other one need not.
+    """Say whether this worker does what it should: the lease's holder is alive in Redis, the other one need not be.
 
-    Without Redis nobody beats and nobody is to blame.
+    Without Redis nobody can be, and nobody is to blame.
     """
     holder = Lease().holder() or {}
     if holder.get("pid") != pid:
@@ -215,7 +215,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _web_answers() -> bool:
+def _web_responds() -> bool:
     connection = http.client.HTTPConnection(_reachable_host(), settings.PORT, timeout=_PROBE_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/health/live", headers={"Host": _allowed_host()})

@@ -48,7 +48,7 @@ class _Child:
     def kill_group(self, number: signal.Signals) -> None:
         """Signal the process and what it has started itself, such as gunicorn's workers."""
         if self.process is not None:
-            # macOS answers "not permitted" for a group of which only zombies are left.
+            # macOS says "not permitted" for a group of which only zombies are left.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)
 

@@ -6,5 +6,5 @@ from workers.conf import settings
 
 
 def graceful_seconds() -> int:
-    """Return how long the web server, told to stop, may take to answer what is waiting."""
+    """Return how long the web server, told to stop, may take to finish what is waiting."""
     return max(30, math.ceil(settings.WRITE_WAIT_SECONDS) + 5)

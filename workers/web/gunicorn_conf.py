@@ -50,7 +50,7 @@ secure_scheme_headers: dict[str, str] = {}
 forwarded_allow_ips = ""
 header_map = "drop"
 proxy_protocol = False
-# gunicorn would answer 500 to all that does not begin with it.
+# gunicorn would respond with 500 to all that does not begin with it.
 os.environ.pop("SCRIPT_NAME", None)
 
 logger_class = "workers.web.log_lines.GunicornLogger"

@@ -1,8 +1,8 @@
 """gunicorn's gevent worker, with turns for all: a connection gives way to the others after each request.
 
 A greenlet runs until it waits. A client that sends its next request before this process looks for it is
-otherwise served again and again, while others wait for seconds, and with them the answers of Redis, so that a
-few busy readers can keep all writes from being answered.
+otherwise served again and again, while others wait for seconds, and with them the replies of Redis, so that a
+few busy readers can keep all writes from their responses.
 """
 
 from typing import Any

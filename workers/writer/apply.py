@@ -17,7 +17,7 @@ from workers.writes import Outcome, Write, pristine
 
 logger = logging.getLogger(__name__)
 
-Answer = tuple[Write, Outcome]
+Settled = tuple[Write, Outcome]
 
 
 class TransactionLost(Exception):
@@ -32,38 +32,38 @@ class TransactionLost(Exception):
 
 def apply(
     writes: Iterable[Write], on_progress: Callable[[], None], put_off: list[hooks.Hooks]
-) -> Iterator[Answer]:
+) -> Iterator[Settled]:
     """Apply writes in order, runs of one kind together where their function can; what they put off is added.
 
-    Raises TransactionLost, and django.db.DatabaseError when the store is at fault.
+    Raises TransactionLost, and django.db.DatabaseError when the store caused it.
     """
     # A write with a condition is applied by itself: what is before it may change what the condition is about.
     for (name, is_conditional), run in groupby(
         writes, key=lambda write: (write.function, conditions.CONDITION in write.arguments)
     ):
-        for answer in _apply_run(name, list(run), put_off, together=not is_conditional):
+        for one in _apply_run(name, list(run), put_off, together=not is_conditional):
             on_progress()
-            yield answer
+            yield one
 
 
 def _apply_run(
     name: str, run: list[Write], put_off: list[hooks.Hooks], *, together: bool
-) -> Iterable[Answer]:
+) -> Iterable[Settled]:
     try:
         function = registry.find(name)
     except UnknownWriteFunction as exc:
         return [(write, verdicts.unknown_function(write, exc)) for write in run]
     if together and len(run) > 1 and function.apply_many is not None:
-        answers = _apply_together(function.apply_many, run, put_off)
-        if answers is not None:
-            return answers
+        settled = _apply_together(function.apply_many, run, put_off)
+        if settled is not None:
+            return settled
         run = [pristine(write) for write in run]
     return _apply_each(function, run, put_off)
 
 
 def _apply_each(
     function: registry.WriteFunction, run: Sequence[Write], put_off: list[hooks.Hooks]
-) -> Iterator[Answer]:
+) -> Iterator[Settled]:
     for write in run:
         fenced = Fenced()
         outcome = _apply_one(function, write, fenced)
@@ -92,13 +92,13 @@ def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -
 
 def _apply_together(
     apply_many: registry.ApplyMany, run: list[Write], put_off: list[hooks.Hooks]
-) -> list[Answer] | None:
+) -> list[Settled] | None:
     """Return the outcomes, or None when the bulk form failed and left no effect."""
     fenced = Fenced()
     try:
         with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
             results = apply_many(run)
-            answers = [
+            settled = [
                 (write, verdicts.committed(write, one)) for write, one in zip(run, results, strict=True)
             ]
     except KeyboardInterrupt:
@@ -111,4 +111,4 @@ def _apply_together(
         logger.info("batch state=one-by-one function=%s writes=%s error=%r", run[0].function, len(run), exc)
         return None
     put_off += hooks.collect(fenced.connection, run)
-    return answers
+    return settled

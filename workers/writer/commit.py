@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from workers.store import errors, receipts
 from workers.writer import hooks, verdicts
-from workers.writer.apply import Answer as Answer
+from workers.writer.apply import Settled as Settled
 from workers.writer.apply import TransactionLost, apply
 from workers.writes import Outcome, Write, WriteStatus, pristine
 
@@ -35,7 +35,7 @@ def commit_batch(
     *,
     set_aside: Callable[[Write], bool] = lambda write: False,
     on_progress: Callable[[], None] = lambda: None,
-) -> list[Answer]:
+) -> list[Settled]:
     """Commit the writes in order, run what they put off, and return the outcome of each, durable.
 
     A write whose token has a receipt already takes no effect again: it gets the outcome of the first. One
@@ -47,9 +47,9 @@ def commit_batch(
 
 def _commit_batch(
     writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None], *, is_second: bool = False
-) -> list[Answer]:
+) -> list[Settled]:
     try:
-        answers, put_off = _commit(writes, verdict, on_progress)
+        settled, put_off = _commit(writes, verdict, on_progress)
     except TransactionLost as lost:
         if lost.write is None:
             return _one_by_one(writes, verdict, on_progress)
@@ -63,7 +63,7 @@ def _commit_batch(
             return _one_by_one(writes, verdict, on_progress)
         return _settle_alone(writes[0], exc, verdict)
     hooks.run(put_off, on_progress)
-    return answers
+    return settled
 
 
 def _with(verdict: Verdict, lost: TransactionLost) -> Verdict:
@@ -76,14 +76,14 @@ def _again(writes: Sequence[Write]) -> list[Write]:
     return [pristine(write) for write in writes]
 
 
-def _one_by_one(writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]) -> list[Answer]:
+def _one_by_one(writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]) -> list[Settled]:
     """Give each write a transaction of its own."""
-    return [answer for write in _again(writes) for answer in _commit_batch([write], verdict, on_progress)]
+    return [one for write in _again(writes) for one in _commit_batch([write], verdict, on_progress)]
 
 
 def _commit(
     writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]
-) -> tuple[list[Answer], list[hooks.Hooks]]:
+) -> tuple[list[Settled], list[hooks.Hooks]]:
     put_off: list[hooks.Hooks] = []
     with transaction.atomic(durable=True):
         known = receipts.find(write.token for write in writes)
@@ -91,11 +91,11 @@ def _commit(
         for write in writes:
             if write.token not in known:
                 fresh.setdefault(write.token, write)
-        answers = list(_judge(fresh.values(), verdict, on_progress, put_off))
-        if answers:
-            receipts.insert(answers, committed_at=timezone.now())
-    verdicts.tell(answers)
-    for write, outcome in answers:
+        settled = list(_judge(fresh.values(), verdict, on_progress, put_off))
+        if settled:
+            receipts.insert(settled, committed_at=timezone.now())
+    verdicts.tell(settled)
+    for write, outcome in settled:
         known[write.token] = receipts.Known(fingerprint=write.fingerprint, outcome=outcome)
     return [(write, _replayed(write, known[write.token])) for write in writes], put_off
 
@@ -105,7 +105,7 @@ def _judge(
     verdict: Verdict,
     on_progress: Callable[[], None],
     put_off: list[hooks.Hooks],
-) -> Iterator[Answer]:
+) -> Iterator[Settled]:
     """Yield the outcomes in order: the verdict on a write where there is one, else what becomes of it."""
     judged = ((write, verdict(write)) for write in writes)
     for outcome, run in groupby(judged, key=lambda one: one[1]):
@@ -128,7 +128,7 @@ def _replayed(write: Write, first: receipts.Known) -> Outcome:
     )
 
 
-def _settle_alone(write: Write, exc: Exception, verdict: Verdict) -> list[Answer]:
+def _settle_alone(write: Write, exc: Exception, verdict: Verdict) -> list[Settled]:
     """Give an outcome to a write that cannot be committed even by itself."""
     if isinstance(exc, IntegrityError) and receipts.is_taken(write.write_id):
         # Redis was emptied and its clock set back: ids are given a second time.
@@ -143,7 +143,7 @@ def _set_aside(write: Write) -> Outcome:
     return verdicts.error(write, WriteStatus.FAILED, 500, "write_killed_writer", detail)
 
 
-def _record(write: Write, outcome: Outcome) -> list[Answer]:
+def _record(write: Write, outcome: Outcome) -> list[Settled]:
     with transaction.atomic(durable=True):
         receipts.insert([(write, outcome)], committed_at=timezone.now())
     verdicts.tell([(write, outcome)])

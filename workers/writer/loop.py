@@ -175,11 +175,11 @@ class Writer:
         self._pending.expect()
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
         writes = [_decode(entry) for entry in entries if entry.payload]
-        answers: list[commit.Answer] = []
+        settled: list[commit.Settled] = []
         try:
             problem = self._watch.problem()
             if not problem:
-                answers = commit.commit_batch(
+                settled = commit.commit_batch(
                     writes, set_aside=self._pending.is_poison, on_progress=self._heartbeat.tick
                 )
                 # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
@@ -191,7 +191,7 @@ class Writer:
             self._hold(entries, problem)
             return
         self._held, self._failures = (), 0
-        outcomes.announce(self._client, answers, last_write_id=entries[-1].write_id)
+        outcomes.announce(self._client, settled, last_write_id=entries[-1].write_id)
         claimed = [write.token for write in writes if write.fingerprint]
         redis_stream.acknowledge(self._acknowledge, entries, claimed=claimed)
         self._pending.acknowledged()

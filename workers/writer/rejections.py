@@ -11,7 +11,7 @@
 | `IntegrityError`, `ProtectedError`, `RestrictedError` | 409 | `conflict`, see workers/store/conflicts.py |
 | an `APIException` of DRF with a status of 4xx | its own | its own; `invalid` for a `ValidationError` |
 
-Everything else is a fault of the function.
+Everything else is an error of the function.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ NO_FIELD = "non_field_errors"
 
 
 def rejection_of(exc: BaseException) -> WriteRejected | None:
-    """Return the rejection that this exception stands for, or None when the function is at fault."""
+    """Return the rejection that this exception stands for, or None for an error of the function."""
     match exc:
         case WriteRejected():
             return exc

@@ -62,7 +62,7 @@ def of_exception(write: Write, exc: BaseException) -> Outcome:
 def _rejection_of(exc: BaseException) -> WriteRejected | None:
     try:
         return rejections.rejection_of(exc)
-    except Exception:  # an exception that cannot be told is one more fault of its function
+    except Exception:  # an exception that cannot be told is one more error of its function
         logger.exception("write state=exception-not-told type=%s", type(exc).__name__)
         return None
 
@@ -103,9 +103,9 @@ def error(
     )
 
 
-def tell(answers: Iterable[tuple[Write, Outcome]]) -> None:
+def tell(settled: Iterable[tuple[Write, Outcome]]) -> None:
     """Log what was not committed. After COMMIT: until then another try may give another outcome."""
-    for write, outcome in answers:
+    for write, outcome in settled:
         if outcome.status is WriteStatus.REJECTED and logger.isEnabledFor(logging.INFO):
             logger.info(
                 "write=%s state=rejected function=%s code=%s error=%r",

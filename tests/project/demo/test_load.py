@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from project.demo import load
 from project.demo.load import Fate, Load, Report, compare
 from project.demo.management.commands.load_test import stored_names
-from project.demo.server import Target
+from project.demo.server import Server
 from tests.workers.up.fake_service import FakeService, running
 
 
@@ -19,7 +19,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(
     service: FakeService, requests: int = 12, *, idempotency_keys: bool = True, **limits: float
 ) -> Report:
-    target = Target(host="127.0.0.1", port=service.server_address[1])
+    target = Server(host="127.0.0.1", port=service.server_address[1])
     test = Load(target, requests=requests, connections=4, idempotency_keys=idempotency_keys, **limits)  # type: ignore[arg-type]
     return test.run(lambda done: None)
 
@@ -39,7 +39,7 @@ def command(service: FakeService, *arguments: str) -> str:
 def test_an_accepted_request_without_a_row_is_missing() -> None:
     verdict = compare(report_of(Fate.ACCEPTED, Fate.ACCEPTED, Fate.QUEUED), ["load r 1"])
 
-    assert (verdict.rows, verdict.missing, verdict.doubled) == (1, 2, 0)
+    assert (verdict.rows, verdict.missing, verdict.duplicates) == (1, 2, 0)
 
 
 def test_a_request_with_two_rows_is_doubled() -> None:
@@ -47,7 +47,7 @@ def test_a_request_with_two_rows_is_doubled() -> None:
         report_of(Fate.ACCEPTED, Fate.ACCEPTED), ["load r 0", "load r 1", "load r 0", "load r 0"]
     )
 
-    assert (verdict.rows, verdict.missing, verdict.doubled) == (4, 0, 1)
+    assert (verdict.rows, verdict.missing, verdict.duplicates) == (4, 0, 1)
 
 
 def test_rows_of_unknown_and_failed_requests_are_told_apart() -> None:
@@ -62,7 +62,7 @@ def test_rows_of_unknown_and_failed_requests_are_told_apart() -> None:
 def test_a_row_that_no_request_asked_for_is_foreign(name: str) -> None:
     verdict = compare(report_of(Fate.ACCEPTED, Fate.ACCEPTED), ["load r 0", "load r 1", name])
 
-    assert (verdict.foreign, verdict.missing, verdict.doubled) == (1, 0, 0)
+    assert (verdict.unexpected, verdict.missing, verdict.duplicates) == (1, 0, 0)
 
 
 def test_percentiles_are_latencies_that_occurred() -> None:
@@ -80,7 +80,7 @@ class TestLoad:
 
         verdict = compare(report, stored_names(report.run))
         assert report.count(Fate.ACCEPTED) == verdict.rows == len(report.latencies) == 40
-        assert (verdict.missing, verdict.doubled, verdict.foreign) == (0, 0, 0)
+        assert (verdict.missing, verdict.duplicates, verdict.unexpected) == (0, 0, 0)
         assert dict(report.statuses) == {201: 40}
 
     def test_only_the_rows_of_the_run_are_read(self) -> None:
@@ -183,7 +183,7 @@ class TestCommand:
     def test_a_service_that_is_not_there_is_said_at_once(self) -> None:
         with running() as service:
             url = service.url
-        with pytest.raises(CommandError, match=r"Nothing answers at http://.* `manage.py up`"):
+        with pytest.raises(CommandError, match=r"Nothing responds at http://.* `manage.py up`"):
             call_command("load_test", f"--url={url}")
 
     def test_a_missing_token_is_said_before_the_load(self) -> None:

@@ -6,8 +6,8 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from project.demo.management.commands import two_sessions as command_module
-from project.demo.server import Target
-from project.demo.two_sessions import ALIAS, Answer, Timing, plain_transactions, through_the_queue
+from project.demo.server import Server
+from project.demo.two_sessions import ALIAS, Response, Timing, plain_transactions, through_the_queue
 from tests.workers.up.fake_service import FakeService, running
 
 # Shorter than in the story, but B still has a quarter of a second to take the lock before A wants it.
@@ -20,7 +20,7 @@ def _scratch_file_only(django_db_blocker: pytest.FixtureRequest) -> Iterator[Non
         yield
 
 
-def seen(answers: list[Answer]) -> list[tuple[str, str, bool]]:
+def seen(answers: list[Response]) -> list[tuple[str, str, bool]]:
     return [(answer.session, answer.text, answer.ok) for answer in answers]
 
 
@@ -53,8 +53,8 @@ def test_the_scratch_file_is_known_to_its_sessions_only() -> None:
     assert all(connection.alias != ALIAS for connection in connections.all(initialized_only=True))
 
 
-def target_of(service: FakeService) -> Target:
-    return Target(host="127.0.0.1", port=service.server_address[1])
+def target_of(service: FakeService) -> Server:
+    return Server(host="127.0.0.1", port=service.server_address[1])
 
 
 def test_each_session_gets_the_services_answer() -> None:
@@ -77,7 +77,7 @@ def test_a_session_without_an_answer_has_failed() -> None:
 class TestCommand:
     @pytest.fixture(autouse=True)
     def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def quickly(**arguments: float) -> list[Answer]:
+        def quickly(**arguments: float) -> list[Response]:
             return plain_transactions(timing=QUICK, **arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(command_module, "plain_transactions", quickly)

@@ -105,7 +105,7 @@ def test_every_warning_and_error_has_a_remedy_and_the_exit_status_tells_of_error
         call_command("doctor", "--json", stdout=output)
 
     for finding in json.loads(output.getvalue())["findings"]:
-        assert bool(finding["remedy"]) == (finding["level"] not in {"ok", "info"})
+        assert bool(finding["hint"]) == (finding["level"] not in {"ok", "info"})
 
 
 def test_the_table_shows_findings_and_remedies(store: Path, clean_redis: redis.Redis) -> None:
@@ -123,7 +123,7 @@ def test_without_redis_the_store_and_the_lease_are_examined_all_the_same() -> No
         found = examined()
 
     assert found["redis"].level is Level.ERROR
-    assert "Start it" in found["redis"].remedy
+    assert "Start it" in found["redis"].hint
     assert found["store.integrity"].level is Level.OK
     assert found["lease"].level is Level.OK
 
@@ -173,7 +173,7 @@ def test_the_wal_reset_bug_is_known_by_version(version: sqlite_store.Version, ha
 
     assert sqlite_store.has_reset_bug(version) is has_bug
     assert finding.level is (Level.INFO if has_bug else Level.OK)
-    assert ("No other program may write the store." in finding.found) is has_bug
+    assert ("No other program may write the store." in finding.msg) is has_bug
 
 
 def test_a_store_that_is_not_in_wal_mode_is_an_error(store: Path) -> None:
@@ -182,14 +182,14 @@ def test_a_store_that_is_not_in_wal_mode_is_an_error(store: Path) -> None:
     finding = examined()["store.writer"]
 
     assert finding.level is Level.ERROR
-    assert "run `manage.py migrate`" in finding.remedy
+    assert "run `manage.py migrate`" in finding.hint
     with sqlite3.connect(store) as made:
         assert made.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     made.close()
 
 
 @pytest.mark.parametrize(
-    ("role", "changed", "level", "remedy"),
+    ("role", "changed", "level", "hint"),
     [
         (Role.WRITER, {"journal_mode": "delete"}, Level.ERROR, "Run `manage.py migrate`."),
         (Role.WRITER, {"synchronous": 0}, Level.ERROR, "Set WRITE_SYNCHRONOUS=FULL."),
@@ -199,7 +199,7 @@ def test_a_store_that_is_not_in_wal_mode_is_an_error(store: Path) -> None:
     ],
 )
 def test_pragmas_that_break_a_promise_are_found(
-    role: Role, changed: dict[str, Any], level: Level, remedy: str
+    role: Role, changed: dict[str, Any], level: Level, hint: str
 ) -> None:
     fine = {
         "journal_mode": "wal",
@@ -211,7 +211,7 @@ def test_pragmas_that_break_a_promise_are_found(
 
     finding = sqlite_store.judge_pragmas(role, fine | changed)
 
-    assert (finding.level, finding.remedy) == (level, remedy)
+    assert (finding.level, finding.hint) == (level, hint)
 
 
 @pytest.mark.django_db
@@ -220,7 +220,7 @@ def test_a_writer_that_is_not_durable_is_a_warning() -> None:
         finding = sqlite_store.as_role(Role.WRITER)
 
     assert finding.level is Level.WARNING
-    assert "synchronous=NORMAL" in finding.found
+    assert "synchronous=NORMAL" in finding.msg
 
 
 def test_migrations_to_be_applied_are_an_error(store: Path) -> None:
@@ -229,7 +229,7 @@ def test_migrations_to_be_applied_are_an_error(store: Path) -> None:
     finding = examined()["store.migrations"]
 
     assert finding.level is Level.ERROR
-    assert finding.remedy == "Run `manage.py migrate`."
+    assert finding.hint == "Run `manage.py migrate`."
 
 
 def test_a_damaged_store_is_an_error(store: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_damaged_store_is_an_error(store: Path) -> None:
     finding = examined()["store.integrity"]
 
     assert finding.level is Level.ERROR
-    assert "restore a backup" in finding.remedy
+    assert "restore a backup" in finding.hint
 
 
 def test_an_index_that_lost_its_rows_is_found_by_the_full_check_alone(store: Path) -> None:
@@ -264,7 +264,7 @@ def test_what_is_no_store_at_all_is_an_error(store: Path) -> None:
     finding = examined()["store.web"]
 
     assert finding.level is Level.ERROR
-    assert "restore a backup" in finding.remedy
+    assert "restore a backup" in finding.hint
 
 
 # The disk and the machine
@@ -277,7 +277,7 @@ def test_a_network_file_system_is_an_error(kind: str) -> None:
     finding = disk.judge_file_system(kind)
 
     assert finding.level is Level.ERROR
-    assert "local disk" in finding.remedy
+    assert "local disk" in finding.hint
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_little_space_is_said_before_there_is_none(free: int, total: int, level:
     finding = disk.judge_space(free, total)
 
     assert finding.level is level
-    assert finding.remedy.startswith("Make room") is (level is not Level.OK)
+    assert finding.hint.startswith("Make room") is (level is not Level.OK)
 
 
 def test_a_log_that_grew_past_its_limit_names_the_reader_that_keeps_it(store: Path) -> None:
@@ -342,10 +342,10 @@ def test_a_log_that_grew_past_its_limit_names_the_reader_that_keeps_it(store: Pa
         found = {finding.name: finding for finding in host.examine(store)}
 
     assert found["store.log"].level is Level.WARNING
-    assert "End the long reader" in found["store.log"].remedy
-    assert f"pid {reader.pid}, " in found["store.log"].found
-    assert f"pid {reader.pid}, " in found["store.readers"].found
-    assert str(reader.pid) in found["store.open_by"].found
+    assert "End the long reader" in found["store.log"].hint
+    assert f"pid {reader.pid}, " in found["store.log"].msg
+    assert f"pid {reader.pid}, " in found["store.readers"].msg
+    assert str(reader.pid) in found["store.open_by"].msg
 
 
 def test_a_lock_that_is_waited_for_or_on_another_file_is_no_reader() -> None:
@@ -365,7 +365,7 @@ def test_a_lock_that_is_waited_for_or_on_another_file_is_no_reader() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "name", "level", "remedy"),
+    ("option", "name", "level", "hint"),
     [
         (
             {"appendonly": "no"},
@@ -391,20 +391,20 @@ def test_a_lock_that_is_waited_for_or_on_another_file_is_no_reader() -> None:
     ],
 )
 def test_an_option_of_redis_that_can_lose_accepted_writes_is_found(
-    clean_redis: redis.Redis, option: dict[str, str], name: str, level: Level, remedy: str
+    clean_redis: redis.Redis, option: dict[str, str], name: str, level: Level, hint: str
 ) -> None:
     with redis_option(clean_redis, **option):
         found = {finding.name: finding for finding in redis_server.examine(clean_redis)}
 
     assert found[name].level is level
-    assert remedy in found[name].remedy
+    assert hint in found[name].hint
 
 
 def test_everysec_is_named_with_what_it_can_lose(clean_redis: redis.Redis) -> None:
     with redis_option(clean_redis, appendfsync="everysec"):
         found = {finding.name: finding for finding in redis_server.examine(clean_redis)}
 
-    assert "power loss can lose the writes accepted in the last second" in found["redis.persistence"].found
+    assert "power loss can lose the writes accepted in the last second" in found["redis.persistence"].msg
 
 
 def test_where_config_is_not_permitted_that_is_said_and_the_rest_examined(clean_redis: redis.Redis) -> None:
@@ -417,7 +417,7 @@ def test_where_config_is_not_permitted_that_is_said_and_the_rest_examined(clean_
         clean_redis.execute_command("ACL", "DELUSER", "plain")
 
     assert found["redis.config"].level is Level.WARNING
-    assert "config|get" in found["redis.config"].remedy
+    assert "config|get" in found["redis.config"].hint
     assert "redis.persistence" not in found
     assert found["redis.eviction"].level is Level.OK
 
@@ -430,7 +430,7 @@ def test_memory_that_runs_out_is_said(used: int, limit: int, level: Level) -> No
     finding = redis_server.judge_memory(used, limit)
 
     assert finding.level is level
-    assert finding.remedy.startswith("Raise maxmemory") is (level is not Level.OK)
+    assert finding.hint.startswith("Raise maxmemory") is (level is not Level.OK)
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_redis_that_is_too_old_is_an_error(version: str, level: Level) -> None
     finding = redis_server.judge_version(version)
 
     assert finding.level is level
-    assert ("Use Redis 6.2 or newer" in finding.remedy) is (level is Level.ERROR)
+    assert ("Use Redis 6.2 or newer" in finding.hint) is (level is Level.ERROR)
 
 
 @pytest.mark.parametrize(
@@ -450,15 +450,15 @@ def test_a_redis_that_is_too_old_is_an_error(version: str, level: Level) -> None
 def test_a_clock_that_is_off_is_said(skew: float, words: str) -> None:
     finding = redis_server.judge_clock(skew)
 
-    assert words in finding.found
-    assert ("NTP" in finding.remedy) is (abs(skew) > 1)
+    assert words in finding.msg
+    assert ("NTP" in finding.hint) is (abs(skew) > 1)
 
 
 def test_an_append_only_file_that_cannot_be_written_is_an_error() -> None:
     finding = redis_server.judge_log_state({"aof_last_write_status": "err"})
 
     assert finding.level is Level.ERROR
-    assert "Make room on Redis's disk" in finding.remedy
+    assert "Make room on Redis's disk" in finding.hint
     assert redis_server.judge_log_state({"aof_last_bgrewrite_status": "err"}).level is Level.WARNING
 
 
@@ -472,7 +472,7 @@ def test_without_a_writer_that_is_an_error(clean_redis: redis.Redis) -> None:
     finding = examined()["writer"]
 
     assert finding.level is Level.ERROR
-    assert finding.remedy.startswith("Start one: `manage.py up`")
+    assert finding.hint.startswith("Start one: `manage.py up`")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -482,8 +482,8 @@ def test_a_pause_is_shown_and_excuses_the_writer(clean_redis: redis.Redis) -> No
     found = examined()
 
     assert found["writer.pause"].level is Level.WARNING
-    assert found["writer.pause"].found.startswith("Ada asks for a pause, until 2033-05-18")
-    assert "`manage.py resume`" in found["writer.pause"].remedy
+    assert found["writer.pause"].msg.startswith("Ada asks for a pause, until 2033-05-18")
+    assert "`manage.py resume`" in found["writer.pause"].hint
     assert found["writer"].level is Level.OK
 
 
@@ -493,8 +493,8 @@ def test_a_writer_that_cannot_commit_is_an_error(at_work: Writer, clean_redis: r
     finding = examined()["writer"]
 
     assert finding.level is Level.ERROR
-    assert "database or disk is full" in finding.found
-    assert finding.remedy.startswith("Remove the cause")
+    assert "database or disk is full" in finding.msg
+    assert finding.hint.startswith("Remove the cause")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -508,8 +508,8 @@ def test_a_heartbeat_of_another_than_the_leases_holder_is_an_error(
         finding = examined()["lease"]
 
     assert finding.level is Level.ERROR
-    assert f"Held by writer (pid {other.pid}, " in finding.found
-    assert "WRITE_KEY_PREFIX of its own" in finding.remedy
+    assert f"Held by writer (pid {other.pid}, " in finding.msg
+    assert "WRITE_KEY_PREFIX of its own" in finding.hint
 
 
 @pytest.mark.django_db(transaction=True)
@@ -523,7 +523,7 @@ def test_a_heartbeat_while_nobody_holds_the_lease_is_an_error(
     finding = examined()["lease"]
 
     assert finding.level is Level.ERROR
-    assert finding.found.startswith("Held by nobody; ")
+    assert finding.msg.startswith("Held by nobody; ")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -541,7 +541,7 @@ def test_a_holder_without_progress_is_a_warning(clean_redis: redis.Redis) -> Non
         finding = examined()["lease"]
 
     assert finding.level is Level.WARNING
-    assert "kill that process" in finding.remedy
+    assert "kill that process" in finding.hint
 
 
 @pytest.mark.django_db(transaction=True)
@@ -555,10 +555,10 @@ def test_a_command_at_its_turn_excuses_the_writer_and_is_a_warning_when_it_takes
         without_redis = write_path.lease_without_redis()
 
     assert (shortly["writer"].level, shortly["lease"].level) == (Level.OK, Level.OK)
-    assert "manage.py shell holds the lease" in shortly["writer"].found
+    assert "manage.py shell holds the lease" in shortly["writer"].msg
     assert long.level is without_redis.level is Level.WARNING
-    assert long.found.startswith(f"Held by manage.py shell (pid {shell.pid}, since ")
-    assert long.remedy.startswith("Wait until it ends")
+    assert long.msg.startswith(f"Held by manage.py shell (pid {shell.pid}, since ")
+    assert long.hint.startswith("Wait until it ends")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -570,7 +570,7 @@ def test_a_stopped_command_is_a_warning_at_once_and_says_how_to_let_it_go_on(
         until(lambda: examined()["lease"].level is Level.WARNING, what="the stop to be seen")
         finding = examined()["lease"]
 
-    assert f"`fg` in its terminal, or kill {stopped.pid}" in finding.remedy
+    assert f"`fg` in its terminal, or kill {stopped.pid}" in finding.hint
 
 
 @pytest.mark.django_db(transaction=True)
@@ -584,8 +584,8 @@ def test_the_stream_is_measured_against_its_limit(clean_redis: redis.Redis) -> N
         finding = examined()["stream"]
 
     assert finding.level is Level.ERROR
-    assert "New writes get 503." in finding.found
-    assert finding.remedy.startswith("See the writer above.")
+    assert "New writes get 503." in finding.msg
+    assert finding.hint.startswith("See the writer above.")
 
 
 def test_a_write_that_waits_for_too_long_is_an_error() -> None:

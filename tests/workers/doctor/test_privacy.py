@@ -36,8 +36,8 @@ def test_a_file_that_others_may_read_in_an_open_directory_is_an_error_with_its_r
     finding = privacy.examine(store)
 
     assert finding.level is Level.ERROR
-    assert name in finding.found
-    assert f"chmod go= '{store.parent / name}'" in finding.remedy
+    assert name in finding.msg
+    assert f"chmod go= '{store.parent / name}'" in finding.hint
 
 
 def test_an_open_directory_of_closed_files_is_a_warning(store: Path) -> None:
@@ -46,7 +46,7 @@ def test_an_open_directory_of_closed_files_is_a_warning(store: Path) -> None:
     finding = privacy.examine(store)
 
     assert finding.level is Level.WARNING
-    assert str(store.parent) in finding.found
+    assert str(store.parent) in finding.msg
 
 
 def test_a_file_of_another_user_is_named_with_the_command_that_takes_it_back(store: Path) -> None:
@@ -55,8 +55,8 @@ def test_a_file_of_another_user_is_named_with_the_command_that_takes_it_back(sto
     finding = privacy.judge(store.parent, place, [(key, key.stat())], owner=place.st_uid + 1)
 
     assert finding.level is Level.ERROR
-    assert f"Another user owns {key}" in finding.found
-    assert f"chown {place.st_uid + 1}" in finding.remedy
+    assert f"Another user owns {key}" in finding.msg
+    assert f"chown {place.st_uid + 1}" in finding.hint
 
 
 def test_a_directory_that_cannot_be_looked_at_is_an_error(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_resume_without_a_pause_says_so(writer_pid: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "remedy"),
+    ("purpose", "hint"),
     [
         ("", "Start one with `manage.py up`."),
         (
@@ -132,13 +132,13 @@ def test_resume_without_a_pause_says_so(writer_pid: int) -> None:
     ],
 )
 def test_resume_without_a_writer_withdraws_the_pause_and_says_what_to_do(
-    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, purpose: str, remedy: str
+    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, purpose: str, hint: str
 ) -> None:
     monkeypatch.setattr(pause, "RESUME_SECONDS", 0.1)
     run("pause")
     release_command_lease()
 
-    with pytest.raises(CommandError, match=f"The pause is withdrawn, but no writer began .*{remedy}"):
+    with pytest.raises(CommandError, match=f"The pause is withdrawn, but no writer began .*{hint}"):
         if purpose:
             with lease_held(purpose):
                 run("resume")
@@ -189,7 +189,7 @@ def test_without_redis_the_error_names_the_next_step(command: str) -> None:
     with (
         override_settings(REDIS_URL="unix:///nowhere/redis.sock"),
         pytest.raises(
-            CommandError, match=r"Redis does not answer: (.|\n)*\nWhether.*Start Redis|\nStart Redis"
+            CommandError, match=r"Redis does not respond: (.|\n)*\nWhether.*Start Redis|\nStart Redis"
         ),
     ):
         run(command)

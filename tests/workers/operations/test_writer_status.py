@@ -138,7 +138,7 @@ def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.M
 
     assert (state["length"], state["writer"]) == (None, None)
     assert [receipt["write_id"] for receipt in state["receipts"]] == [5]
-    assert error.startswith("Redis does not answer: ")
+    assert error.startswith("Redis does not respond: ")
 
 
 def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:

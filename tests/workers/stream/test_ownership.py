@@ -194,7 +194,7 @@ def test_another_stores_stream_is_a_503_with_a_code_and_shows_in_ready_and_docto
     assert "belongs to another store" in str(ready.data["fields"])
     [finding] = write_path.examine(clean_redis)
     assert finding.level is Level.ERROR
-    assert "WRITE_KEY_PREFIX" in finding.found
+    assert "WRITE_KEY_PREFIX" in finding.msg
     assert queue_status().is_of_another_store
 
 

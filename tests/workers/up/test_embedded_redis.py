@@ -22,7 +22,7 @@ def server(data_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with subprocess.Popen(
         [str(embedded_redis.find_binary()), *embedded_redis.prepare(data_dir)], stdout=subprocess.DEVNULL
     ) as process:
-        assert embedded_redis.wait_until_answers(embedded_redis.socket_path(data_dir), within_seconds=10)
+        assert embedded_redis.wait_until_responds(embedded_redis.socket_path(data_dir), within_seconds=10)
         yield process
         process.kill()
 
@@ -68,19 +68,19 @@ def test_what_was_acknowledged_is_there_after_a_kill(
     with subprocess.Popen(
         [str(embedded_redis.find_binary()), *embedded_redis.prepare(data_dir)], stdout=subprocess.DEVNULL
     ) as successor:
-        assert embedded_redis.wait_until_answers(embedded_redis.socket_path(data_dir), within_seconds=10)
+        assert embedded_redis.wait_until_responds(embedded_redis.socket_path(data_dir), within_seconds=10)
         assert client.xlen("stream") == 1
         successor.kill()
 
 
 def test_a_redis_that_is_not_there_does_not_answer(tmp_path: Path) -> None:
-    assert not embedded_redis.wait_until_answers(tmp_path / "redis.sock", within_seconds=0.1)
+    assert not embedded_redis.wait_until_responds(tmp_path / "redis.sock", within_seconds=0.1)
 
 
 def test_a_redis_that_is_stopped_does_not_answer(server: "subprocess.Popen[bytes]", data_dir: Path) -> None:
     server.send_signal(signal.SIGSTOP)
 
-    assert not embedded_redis.answers(embedded_redis.socket_path(data_dir))
+    assert not embedded_redis.responds(embedded_redis.socket_path(data_dir))
 
 
 def test_a_short_data_dir_has_the_socket_inside() -> None:
@@ -101,7 +101,7 @@ def test_redis_works_below_a_data_dir_too_long_for_a_socket(tmp_path: Path) -> N
     with subprocess.Popen(
         [str(embedded_redis.find_binary()), *embedded_redis.prepare(data_dir)], stdout=subprocess.DEVNULL
     ) as process:
-        assert embedded_redis.wait_until_answers(path, within_seconds=10)
+        assert embedded_redis.wait_until_responds(path, within_seconds=10)
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         process.terminate()
     path.parent.rmdir()

@@ -140,7 +140,7 @@ def test_redis_the_cache_and_the_broker_meet_below_any_directory(name: str, tmp_
 
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
-            assert embedded_redis.wait_until_answers(path, within_seconds=10)
+            assert embedded_redis.wait_until_responds(path, within_seconds=10)
             with redis.Redis.from_url(address.url, decode_responses=True) as client:
                 assert client.config_get("dir") == {"dir": str(data_dir / "redis")}
                 RedisCache(address.url, {}).set("cached", 1)

@@ -13,10 +13,10 @@ URL = "http://127.0.0.1:8000"
 
 def test_a_second_up_is_told_who_is_running(tmp_path: Path) -> None:
     with (
-        RunLock(tmp_path).held(url=URL, leftovers_seconds=0, say=lambda text: None),
+        RunLock(tmp_path).held(url=URL, orphans_seconds=0, say=lambda text: None),
         pytest.raises(AlreadyRunning) as caught,
     ):
-        RunLock(tmp_path).held(url="", leftovers_seconds=0, say=lambda text: None).__enter__()
+        RunLock(tmp_path).held(url="", orphans_seconds=0, say=lambda text: None).__enter__()
 
     assert f"pid {os.getpid()}, since 20" in str(caught.value)
     assert str(caught.value).endswith(f"at {URL}")
@@ -24,7 +24,7 @@ def test_a_second_up_is_told_who_is_running(tmp_path: Path) -> None:
 
 def test_the_next_up_gets_the_lock_once_the_first_has_ended(tmp_path: Path) -> None:
     for _ in range(2):
-        with RunLock(tmp_path).held(url=URL, leftovers_seconds=0, say=lambda text: None):
+        with RunLock(tmp_path).held(url=URL, orphans_seconds=0, say=lambda text: None):
             pass
 
 
@@ -33,14 +33,14 @@ def test_a_lock_file_without_content_still_gives_a_clear_message(tmp_path: Path)
         fcntl.flock(holder, fcntl.LOCK_EX)
 
         with pytest.raises(AlreadyRunning, match="Another `up` is running"):
-            RunLock(tmp_path).held(url=URL, leftovers_seconds=0, say=lambda text: None).__enter__()
+            RunLock(tmp_path).held(url=URL, orphans_seconds=0, say=lambda text: None).__enter__()
 
 
 def _leave_a_part_behind(data_dir: Path, program: str) -> "subprocess.Popen[bytes]":
     lock = RunLock(data_dir)
     with (
         pytest.raises(ZeroDivisionError),
-        lock.held(url=URL, leftovers_seconds=0, say=lambda text: None) as held,
+        lock.held(url=URL, orphans_seconds=0, say=lambda text: None) as held,
     ):
         part = subprocess.Popen(
             [sys.executable, "-c", program], pass_fds=[held], start_new_session=True, stdin=subprocess.PIPE
@@ -54,7 +54,7 @@ def test_parts_that_outlive_their_up_are_named_when_they_do_not_end_in_time(tmp_
     part = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
 
     with part, pytest.raises(AlreadyRunning) as caught:
-        RunLock(tmp_path).held(url=URL, leftovers_seconds=0.2, say=lambda text: None).__enter__()
+        RunLock(tmp_path).held(url=URL, orphans_seconds=0.2, say=lambda text: None).__enter__()
 
     assert f"redis (pid {part.pid}). Stop them with: kill -- -{part.pid}" in str(caught.value)
 
@@ -68,7 +68,7 @@ def test_a_new_up_waits_for_parts_that_outlive_the_former_to_end(tmp_path: Path)
         assert part.stdin is not None
         part.stdin.close()
 
-    with part, RunLock(tmp_path).held(url=URL, leftovers_seconds=10, say=end_the_part):
+    with part, RunLock(tmp_path).held(url=URL, orphans_seconds=10, say=end_the_part):
         pass
 
     assert said == [f"Waiting for what an `up` that was killed has left to end: redis (pid {part.pid})."]

@@ -259,7 +259,7 @@ def test_a_store_that_fails_says_so_in_the_heartbeat(
     monkeypatch.setattr("workers.writer.loop.RETRY_SECONDS", (0.0,))
     commit_batch, faults_seen = commit.commit_batch, []
 
-    def fails_once(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+    def fails_once(writes: Sequence[Write], **options: Any) -> list[commit.Settled]:
         status = queue_status().writer
         faults_seen.append(status.error if status else "")
         if len(faults_seen) == 1:
@@ -279,7 +279,7 @@ def deadly(writer: Writer, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Make the writer die while it applies the write of this text, like a segmentation fault would."""
     commit_batch = commit.commit_batch
 
-    def die(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+    def die(writes: Sequence[Write], **options: Any) -> list[commit.Settled]:
         set_aside = options["set_aside"]
         if any(write.arguments["data"]["text"] == text and not set_aside(write) for write in writes):
             raise SystemExit("killed")
@@ -318,7 +318,7 @@ def test_a_store_that_fails_for_long_kills_no_write(
     monkeypatch.setattr("workers.writer.loop.RETRY_SECONDS", (0.0,))
     commit_batch, tries = commit.commit_batch, []
 
-    def fails_often(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+    def fails_often(writes: Sequence[Write], **options: Any) -> list[commit.Settled]:
         tries.append(1)
         if len(tries) < 20:
             raise OperationalError("database or disk is full")
@@ -395,7 +395,7 @@ def test_a_batch_is_never_larger_than_its_limit(writer: Writer, monkeypatch: pyt
     sizes = []
     commit_batch = commit.commit_batch
 
-    def counted(writes: Sequence[Write], **options: Any) -> list[commit.Answer]:
+    def counted(writes: Sequence[Write], **options: Any) -> list[commit.Settled]:
         sizes.append(len(writes))
         return commit_batch(writes, **options)
 

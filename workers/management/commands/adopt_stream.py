@@ -28,7 +28,7 @@ class Command(BaseCommand):
         except NotAccepted as exc:
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
-            raise CommandError(f"Redis does not answer: {exc}. Nothing was changed.") from exc
+            raise CommandError(f"Redis does not respond: {exc}. Nothing was changed.") from exc
 
     def _adopt(self, client: redis.Redis, *, asks: bool) -> None:
         owner = ownership.owner(client)

@@ -17,7 +17,7 @@ STYLES = {Level.OK: "green", Level.INFO: "cyan", Level.WARNING: "yellow", Level.
 
 class Command(BaseCommand):
     help = (
-        "Look at the store, its disk, Redis, the writer and the lease, and name a remedy for whatever is not "
+        "Look at the store, its disk, Redis, the writer and the lease, and say what to do about whatever is not "
         "as it should be. Writes nothing and works while any of them is down. "
         "Exit status 0 when there is no error (warnings are allowed), else 1."
     )
@@ -59,9 +59,9 @@ def _table(findings: Sequence[Finding]) -> Table:
     table.add_column("Found, and what to do", overflow="fold")
     for finding in findings:
         style = STYLES[finding.level]
-        text = escape(finding.found)
-        if finding.remedy:
-            text += f"\n[{style}]->[/{style}] {escape(finding.remedy)}"
+        text = escape(finding.msg)
+        if finding.hint:
+            text += f"\n[{style}]->[/{style}] {escape(finding.hint)}"
         table.add_row(f"[{style}]{finding.level}[/{style}]", finding.name, text)
     return table
 

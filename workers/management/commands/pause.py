@@ -44,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
             raise CommandError(
-                f"Redis does not answer: {exc}\nWhether the writer pauses is unknown. Start Redis, "
+                f"Redis does not respond: {exc}\nWhether the writer pauses is unknown. Start Redis, "
                 "or stop the writer instead."
             ) from exc
         what = (

@@ -25,7 +25,7 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except redis.RedisError as exc:
             raise CommandError(
-                f"Redis does not answer: {exc}\nStart Redis and run this again; a pause ends by itself, too."
+                f"Redis does not respond: {exc}\nStart Redis and run this again; a pause ends by itself, too."
             ) from exc
         begin = "The pause is withdrawn." if was_paused else "There was no pause."
         self.stdout.write(f"{begin} The writer is at work: pid {writer.pid} on {writer.host}.")

@@ -18,8 +18,8 @@ from workers.up.output import Console
 from workers.up.run_lock import AlreadyRunning, RunLock
 from workers.up.supervisor import OWN_NAME, Supervisor
 
-# Longer than a web process may take to answer what is waiting.
-LEFTOVERS_SECONDS = 45
+# Longer than a web process may take to finish what is waiting.
+ORPHANS_SECONDS = 45
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         self._has_started = False
         try:
             with self._lock.held(
-                url=service.url(), leftovers_seconds=LEFTOVERS_SECONDS, say=self._say
+                url=service.url(), orphans_seconds=ORPHANS_SECONDS, say=self._say
             ) as parts_descriptor:
                 self._prepare()
                 orderly = self._supervise(parts_descriptor, colour=not options["no_color"])
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except OSError as exc:
             if self._has_started:
-                raise  # a fault of the supervisor's own, to be seen with its traceback
+                raise  # an error of the supervisor's own, to be seen with its traceback
             place = f"{exc.filename}: " if exc.filename else ""
             raise CommandError(
                 f"{place}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="

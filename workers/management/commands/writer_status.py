@@ -36,7 +36,7 @@ class Command(BaseCommand):
     help = (
         "Show how many accepted writes wait and for how long, who the writer is and when it committed last, "
         "who took the lease on the store last, and what became of the most recent writes. "
-        "Exit status 0 when Redis answers and a writer is at work, else 1."
+        "Exit status 0 when Redis responds and a writer is at work, else 1."
     )
     requires_system_checks = []
 
@@ -101,9 +101,9 @@ def _problems(status: QueueStatus) -> list[str]:
             return [ownership.describe(client)]
         if status.writer is None:
             why = absence.explain(client)
-            return [f"{why.reason}: {status.length} accepted writes wait. {why.remedy}"]
+            return [f"{why.reason}: {status.length} accepted writes wait. {why.hint}"]
     except redis.RedisError as exc:
-        return [f"Redis does not answer: {exc}"]
+        return [f"Redis does not respond: {exc}"]
     return []
 
 
@@ -111,7 +111,7 @@ def _overview(state: dict[str, Any]) -> Table:
     table = Table(show_header=False, title="Write path", title_justify="left")
     table.add_column(style="bold")
     if state["length"] is None:
-        table.add_row("Redis", "[red]does not answer[/red]")
+        table.add_row("Redis", "[red]does not respond[/red]")
     else:
         age = state["oldest_age_seconds"]
         table.add_row("Waiting writes", str(state["length"]))

@@ -5,7 +5,7 @@ for it, or the BEGIN of a transaction, is where the command asks the writer to p
 goes on. The operating system gives the lease back when the process ends, however it ends.
 
 A process that does something else gives the lease back before its end: a shell at its prompt, a command that
-waits for an answer or sleeps. Its next write takes it again. Only `migrate`, whose steps must not be
+waits for a response or sleeps. Its next write takes it again. Only `migrate`, whose steps must not be
 interleaved with writes, and an open transaction keep it.
 """
 
@@ -123,7 +123,7 @@ class CommandLease:
         except redis.RedisError as exc:
             lease.release()
             raise LeaseUnavailable(
-                f"{who} is writing the store, and Redis does not answer, so it cannot be asked to pause: "
+                f"{who} is writing the store, and Redis does not respond, so it cannot be asked to pause: "
                 f"{exc}. Nothing was written. Start Redis, or stop the writer first."
             ) from exc
 

@@ -17,11 +17,11 @@ from project.demo.load import Fate, Load, Report, Verdict, compare, name_prefix
 
 class Command(BaseCommand):
     help = (
-        "Create items over HTTP in the running service, as fast as it answers, then look into the store "
+        "Create items over HTTP in the running service, as fast as it responds, then look into the store "
         "whether every accepted request is there exactly once. Each connection sends its next request when "
-        "the one before is answered; what is cut off or answered with 503 is sent again with the same "
+        "the one before has its response; what is cut off or given 503 is sent again with the same "
         "Idempotency-Key. Run it with the DATA_DIR of the service. The items stay in the store. "
-        "Exit status 0 when nothing is missing or doubled and every request was accepted, else 1."
+        "Exit status 0 when nothing is missing or there twice and every request was accepted, else 1."
     )
     requires_system_checks = []
 
@@ -69,9 +69,9 @@ class Command(BaseCommand):
         report = _run(load, console, requests)
         verdict = compare(report, stored_names(report.run))
         console.print(_table(report, verdict, service.url))
-        faults = _faults(report, verdict)
-        if faults:
-            raise CommandError(f"Not as it must be: {', '.join(faults)}.{_hint(report, verdict)}")
+        problems = _problems(report, verdict)
+        if problems:
+            raise CommandError(f"Not as it must be: {', '.join(problems)}.{_hint(report, verdict)}")
         console.print(f"All {verdict.rows} accepted requests are in the store, each exactly once.")
 
 
@@ -92,9 +92,9 @@ def _up_to(limit: int) -> Any:
     return whole_number
 
 
-def _check_access(service: server.Target) -> None:
+def _check_access(service: server.Server) -> None:
     """Raise CommandError when the service is not there or would refuse every request."""
-    service.check_answers()
+    service.check_responds()
     try:
         Item.objects.exists()
     except DatabaseError as exc:
@@ -121,9 +121,9 @@ def _table(report: Report, verdict: Verdict, url: str) -> Table:
     table.add_column(style="bold")
     table.add_column(justify="right")
     rows: list[tuple[str, object]] = [
-        ("Answered", f"{len(report.latencies)} in {report.seconds:.1f} s = {report.rate:.0f}/s"),
+        ("Responses", f"{len(report.latencies)} in {report.seconds:.1f} s = {report.rate:.0f}/s"),
         ("Latency p50 · p99 · max", " · ".join(_milliseconds(report, p) for p in (50, 99, 100)) + " ms"),
-        *((f"Answers {status}", count) for status, count in sorted(report.statuses.items())),
+        *((f"Responses {status}", count) for status, count in sorted(report.statuses.items())),
         *((f"Retries and errors: {kind}", count) for kind, count in sorted(report.events.items()) if count),
     ]
     for name, value in rows:
@@ -133,13 +133,13 @@ def _table(report: Report, verdict: Verdict, url: str) -> Table:
         ("Accepted", report.count(Fate.ACCEPTED) + report.count(Fate.QUEUED), False),
         ("Rows in the store", verdict.rows, False),
         ("Missing (accepted, no row)", verdict.missing, True),
-        ("Doubled (more than one row)", verdict.doubled, True),
+        ("Duplicates (more than one row)", verdict.duplicates, True),
         ("Ended in error", report.count(Fate.ERROR), True),
         ("Unknown (cut off, not repeated)", report.count(Fate.UNKNOWN), True),
         ("Unknown but present", verdict.unknown_but_present, False),
     ]
-    for name, count, is_fault in checked:
-        style = "bold red" if is_fault and count else "green" if is_fault else None
+    for name, count, is_problem in checked:
+        style = "bold red" if is_problem and count else "green" if is_problem else None
         table.add_row(name, str(count), style=style)
     return table
 
@@ -148,19 +148,19 @@ def _milliseconds(report: Report, percent: float) -> str:
     return f"{report.percentile(percent) * 1000:.1f}"
 
 
-def _faults(report: Report, verdict: Verdict) -> list[str]:
+def _problems(report: Report, verdict: Verdict) -> list[str]:
     counts = {
         "missing": verdict.missing,
-        "doubled": verdict.doubled,
-        "never asked for but present": verdict.foreign,
+        "duplicates": verdict.duplicates,
+        "never asked for but present": verdict.unexpected,
         "ended in error": report.count(Fate.ERROR),
         "in error but present": verdict.error_but_present,
         "not settled": report.count(Fate.QUEUED),
         "unknown": report.count(Fate.UNKNOWN),
         "not sent": report.count(Fate.UNSENT),
     }
-    faults = [f"{count} {what}" for what, count in counts.items() if count]
-    return ["interrupted", *faults] if report.interrupted else faults
+    problems = [f"{count} {what}" for what, count in counts.items() if count]
+    return ["interrupted", *problems] if report.interrupted else problems
 
 
 def _hint(report: Report, verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from project.demo import server
-from project.demo.two_sessions import Answer, plain_transactions, through_the_queue
+from project.demo.two_sessions import Response, plain_transactions, through_the_queue
 
 # Shorter than the 0.6 s for which A finds the lock taken.
 SHORT_TIMEOUT_SECONDS = 0.3
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         "sessions as plain Django transactions on a scratch file, where one gets 'database is locked', and "
         "then the same two over HTTP against the running service. Session A works 0.5 s and then writes; "
         "session B starts 0.1 s later, writes at once and works 1 s before it commits. The service gets one "
-        "item from each session. Exit status 0 when the service answered 200 to every session, else 1."
+        "item from each session. Exit status 0 when every session got 200, else 1."
     )
     requires_system_checks = []
 
@@ -46,13 +46,13 @@ class Command(BaseCommand):
 
     def handle(self, *, url: tuple[str, int] | None, token: str | None, times: int, **options: Any) -> None:
         service = server.from_options(url, token)
-        service.check_answers()
+        service.check_responds()
         self.stdout.ending = ""  # rich ends its lines itself
         self._console = Console(
             file=cast(IO[str], self.stdout), no_color=options["no_color"] or None, highlight=False
         )
         table = Table(
-            *("Way", "Session", "Answer", "After"),
+            *("Way", "Session", "Response", "After"),
             title="Two sessions, 0.1 s apart",
             title_justify="left",
             caption="Plain transactions: Django's defaults (rollback journal, deferred), on a scratch file.",
@@ -68,36 +68,36 @@ class Command(BaseCommand):
             f"The same, A reads first,\ntimeout {DEFAULT_TIMEOUT_SECONDS:g} s",
             self._shown(plain_transactions, timeout_seconds=DEFAULT_TIMEOUT_SECONDS, a_reads_first=True),
         )
-        answers = self._cure(service, times)
-        _add(table, "Through the one writer,\nover HTTP", answers[:2])
+        responses = self._cure(service, times)
+        _add(table, "Through the one writer,\nover HTTP", responses[:2])
         self._console.print(table)
-        self._conclude(answers, times=times, has_token=bool(service.token))
+        self._conclude(responses, times=times, has_token=bool(service.token))
 
-    def _shown(self, sessions: Any, **arguments: Any) -> list[Answer]:
+    def _shown(self, sessions: Any, **arguments: Any) -> list[Response]:
         with self._console.status("Two sessions at work …"):
-            answers: list[Answer] = sessions(**arguments)
-        return answers
+            responses: list[Response] = sessions(**arguments)
+        return responses
 
-    def _cure(self, service: server.Target, times: int) -> list[Answer]:
+    def _cure(self, service: server.Server, times: int) -> list[Response]:
         if times == 1:
             return self._shown(through_the_queue, target=service)
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-        answers = []
+        responses = []
         with Progress(*columns, console=self._console, transient=True) as progress:
             for _ in progress.track(range(times), description="Through the one writer"):
-                answers += through_the_queue(service)
-        return answers
+                responses += through_the_queue(service)
+        return responses
 
-    def _conclude(self, answers: list[Answer], *, times: int, has_token: bool) -> None:
+    def _conclude(self, responses: list[Response], *, times: int, has_token: bool) -> None:
         if times > 1:
-            counts = Counter(answer.text for answer in answers)
+            counts = Counter(response.text for response in responses)
             listed = ", ".join(f"{count} times {text!r}" for text, count in sorted(counts.items()))
             self._console.print(escape(f"{times} pairs through the one writer: {listed}."))
-        refused = [answer for answer in answers if not answer.ok]
+        refused = [response for response in responses if not response.ok]
         if refused:
             hint = "" if has_token else " (No token was sent: name one with --token.)"
             raise CommandError(
-                f"{len(refused)} of {len(answers)} sessions were not answered with 200, the first with: "
+                f"{len(refused)} of {len(responses)} sessions were not given 200, the first with: "
                 f"{refused[0].text}{hint}"
             )
         self._console.print(
@@ -106,14 +106,14 @@ class Command(BaseCommand):
         )
 
 
-def _add(table: Table, way: str, answers: list[Answer]) -> None:
-    for index, answer in enumerate(answers):
-        style = "green" if answer.ok else "bold red"
-        last = index == len(answers) - 1
+def _add(table: Table, way: str, responses: list[Response]) -> None:
+    for index, response in enumerate(responses):
+        style = "green" if response.ok else "bold red"
+        last = index == len(responses) - 1
         table.add_row(
             "" if index else way,
-            answer.session,
-            Text(answer.text, style=style),
-            f"{answer.seconds:.2f} s",
+            response.session,
+            Text(response.text, style=style),
+            f"{response.seconds:.2f} s",
             end_section=last,
         )

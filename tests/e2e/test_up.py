@@ -75,7 +75,7 @@ def test_up_runs_everything_survives_kills_and_stops_in_order(service: Service) 
     service.processes["up"].send_signal(signal.SIGINT)
     assert service.processes.pop("up").wait(60) == 0
     log = service.log("up")
-    stopped = [log.rindex(part) for part in ("web", "writer", "redis")]
+    stopped = [log.rindex(process) for process in ("web", "writer", "redis")]
     assert stopped == sorted(stopped)
     assert service.rows("PRAGMA integrity_check") == [("ok",)]
 
@@ -111,8 +111,8 @@ def test_up_makes_no_demo_access_without_the_switch(make_service, tmp_path: Path
     service = make_service()
     (service.directory / "demo-token").unlink()
     service.settings = {"DEMO": "0"}
-    for part in ("redis", "writer", "web"):
-        service.start(part)
+    for process in ("redis", "writer", "web"):
+        service.start(process)
     until(lambda: "holds-lease" in service.log("writer"), seconds=20)
 
     assert service.post("/session_a", anonymous=True, headers={}).status == 401

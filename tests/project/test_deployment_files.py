@@ -36,7 +36,7 @@ def test_the_image_has_a_python_that_the_project_supports() -> None:
 
 
 def test_writer_and_web_server_are_those_of_up(services: dict[str, Any]) -> None:
-    up = {part.name: part.command for part in service.parts(None)}
+    up = {process.name: process.command for process in service.processes(None)}
 
     last_line = services["writer"]["command"][-1].replace("\\\n", "").splitlines()[-1]
     command = ["exec", "python", *(word.replace(f"{ROOT}/", "") for word in up["writer"][1:3])]
@@ -53,7 +53,7 @@ def test_each_part_gets_the_time_to_stop_that_up_gives_it(
     settings.DATA_DIR = tmp_path
     settings.WRITE_WAIT_SECONDS = vars(WriteSettings)["WRITE_WAIT_SECONDS"].at_most
 
-    up = {part.name: part.grace_seconds for part in service.parts(tmp_path / "redis-server")}
+    up = {process.name: process.grace_seconds for process in service.processes(tmp_path / "redis-server")}
     for name, compose_service in services.items():
         assert compose_service["stop_grace_period"] == f"{math.ceil(up[name])}s"
 

@@ -1,4 +1,4 @@
-"""What the parts that `manage.py up` runs say, line by line under the name of who says it."""
+"""What the processes that `manage.py up` runs say, line by line under the name of who says it."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 # Green, yellow, blue, magenta, cyan: legible on dark and on light terminals. Red is left to errors.
 _COLOURS = (32, 33, 34, 35, 36)
 
-# A line longer than this is shown in pieces, so that a part cannot fill the memory with one.
+# A line longer than this is shown in pieces, so that a process cannot fill the memory with one.
 _LONGEST_LINE_BYTES = 65_536
 
 
@@ -25,7 +25,7 @@ class Console:
         try:
             self._write(self._prefixes.get(name, f"{name} | ") + text)
         except OSError:
-            # The terminal is gone (its window was closed). The parts are still to be stopped in order.
+            # The terminal is gone (its window was closed). The processes are still to be stopped in order.
             return
 
 

@@ -1,4 +1,4 @@
-"""A part of the service: what to run, when it is ready, and how to treat its end."""
+"""A process of the service: what to run, when it is ready, and how to treat its end."""
 
 import re
 import signal
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Process:
     """One process to keep running."""
 
     name: str
@@ -17,11 +17,11 @@ class Part:
     is_ready: Callable[[int], bool]
     """Whether the process with this id does its work; asked often, has to return within half a second."""
     ready_seconds: float = 15
-    """How long the next part waits for this one."""
+    """How long the next process waits for this one."""
     grace_seconds: float = 10
     """How long it may take to stop after SIGTERM, before SIGKILL."""
     hidden_output: re.Pattern[str] | None = None
-    """Lines in which this is found are not shown: what a part says at every start and nobody needs."""
+    """Lines in which this is found are not shown: what a process says at every start and nobody needs."""
     is_healthy: Callable[[int], bool] | None = None
     """Whether it still does; asked each second once it is ready, has to return within half a second."""
     unhealthy_seconds: float = 5
@@ -29,11 +29,11 @@ class Part:
 
 
 class BackOff:
-    """How long to wait before a part that died is started again."""
+    """How long to wait before a process that died is started again."""
 
     FIRST_SECONDS = 0.1
     LONGEST_SECONDS = 5.0
-    #: A part that ran as long as this is stable: its next death counts as the first.
+    #: A process that ran as long as this is stable: its next death counts as the first.
     STABLE_SECONDS = 30.0
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class BackOff:
         self._exits += 1
         if self._exits == 1:
             return 0.0
-        # The exponent is bounded too: a part that dies for days must not overflow it.
+        # The exponent is bounded too: a process that dies for days must not overflow it.
         return min(self.LONGEST_SECONDS, self.FIRST_SECONDS * 2.0 ** min(self._exits - 2, 16))
 
 

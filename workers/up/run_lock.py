@@ -1,4 +1,4 @@
-"""Keeps two `manage.py up` off the same data, and a new one from meeting the parts of one that was killed."""
+"""Keeps two `manage.py up` off the same data, and a new one from what one that was killed has left."""
 
 import fcntl
 import json
@@ -20,42 +20,42 @@ class AlreadyRunning(Exception):
 class RunLock:
     """Two locks beside the data, both released by the system when their holders are gone.
 
-    `up.lock` is held by `up` itself. `up-parts.lock` is handed down to every part through an inherited file
+    `up.lock` is held by `up` itself. `up-parts.lock` is handed down to every process by an inherited file
     descriptor, so it stays held until the last of them has ended, even when `up` was killed. Without it a
     new Redis would take the socket and the AOF of one that is still writing.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "up.lock"
-        self._parts_path = data_dir / "up-parts.lock"
-        self._parts: dict[str, int] = {}
-        self._parts_descriptor = -1
+        self._processes_path = data_dir / "up-parts.lock"
+        self._processes: dict[str, int] = {}
+        self._processes_descriptor = -1
 
     @contextmanager
     def held(self, *, url: str, orphans_seconds: float, say: Callable[[str], object]) -> Iterator[int]:
-        """Hold both locks; the value is the file descriptor for the parts to inherit.
+        """Hold both locks; the value is the file descriptor for the processes to inherit.
 
-        Parts of an `up` that was killed get `orphans_seconds` to end. Raises `AlreadyRunning`.
+        Processes of an `up` that was killed get `orphans_seconds` to end. Raises `AlreadyRunning`.
         """
-        with _opened(self._path) as own, _opened(self._parts_path) as parts:
+        with _opened(self._path) as own, _opened(self._processes_path) as processes:
             if not _try_lock(own):
                 raise AlreadyRunning(_who_runs(self._path))
             _write(
                 own,
                 {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds"), "url": url},
             )
-            self._await_orphans(parts, seconds=orphans_seconds, say=say)
-            self._parts_descriptor = parts
-            _write(parts, {})
-            yield parts
-            # Not on the way of an exception: what is left of the parts is what the next `up` wants to know.
-            _write(parts, {})
+            self._await_orphans(processes, seconds=orphans_seconds, say=say)
+            self._processes_descriptor = processes
+            _write(processes, {})
+            yield processes
+            # Not on the way of an exception: which are left is what the next `up` wants to know.
+            _write(processes, {})
             _write(own, {})
 
-    def note_part(self, name: str, pid: int) -> None:
-        """Remember the part's process for the message that a later `up` may have to give."""
-        self._parts[name] = pid
-        _write(self._parts_descriptor, self._parts)
+    def note_process(self, name: str, pid: int) -> None:
+        """Remember the process for the message that a later `up` may have to give."""
+        self._processes[name] = pid
+        _write(self._processes_descriptor, self._processes)
 
     def _await_orphans(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
         if _try_lock(descriptor):
@@ -71,13 +71,13 @@ class RunLock:
                     + (
                         f"Stop them with: kill -- {groups}"
                         if left
-                        else f"See: lsof {shlex.quote(os.fspath(self._parts_path))}"
+                        else f"See: lsof {shlex.quote(os.fspath(self._processes_path))}"
                     )
                 )
             time.sleep(_POLL_SECONDS)
 
     def _pending(self) -> dict[str, int]:
-        return {name: pid for name, pid in _read(self._parts_path).items() if _group_exists(pid)}
+        return {name: pid for name, pid in _read(self._processes_path).items() if _group_exists(pid)}
 
 
 @contextmanager
@@ -120,9 +120,10 @@ def _who_runs(path: Path) -> str:
     return f"Already running on this data: pid {holder['pid']}, since {holder['since']}, at {holder['url']}"
 
 
-def _describe(parts: dict[str, int]) -> str:
+def _describe(processes: dict[str, int]) -> str:
     return (
-        ", ".join(f"{name} (pid {pid})" for name, pid in parts.items()) or "processes whose ids are not known"
+        ", ".join(f"{name} (pid {pid})" for name, pid in processes.items())
+        or "processes whose ids are not known"
     )
 
 

@@ -1,4 +1,4 @@
-"""The parts of the service that `manage.py up` runs, and the address it is reached at."""
+"""The processes of the service that `manage.py up` runs, and the address it is reached at."""
 
 import errno
 import http.client
@@ -17,7 +17,7 @@ from workers import QueueUnavailable, queue_status, web
 from workers.store.lease.lease import Lease
 from workers.stream.redis_client import connect
 from workers.up import embedded_redis, redis_address
-from workers.up.process import Part
+from workers.up.process import Process
 from workers.web.grace import graceful_seconds
 
 _PROBE_TIMEOUT_SECONDS = 0.5
@@ -42,15 +42,15 @@ class AddressUnavailable(Exception):
     """The web server cannot listen at HOST and PORT; the message says why."""
 
 
-def parts(redis_binary: Path | None) -> list[Part]:
-    """Return the parts in the order in which they start; with no binary, Redis is somebody else's."""
-    redis_parts = [] if redis_binary is None else [_redis(redis_binary)]
+def processes(redis_binary: Path | None) -> list[Process]:
+    """Return the processes in the order in which they start; with no binary, Redis is somebody else's."""
+    redis_processes = [] if redis_binary is None else [_redis(redis_binary)]
     own_tasks = [_own_tasks()] if has_own_tasks() else []
-    return [*redis_parts, _writer("writer"), _writer("standby"), *own_tasks, _web()]
+    return [*redis_processes, _writer("writer"), _writer("standby"), *own_tasks, _web()]
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which the parts find the same data, address and Redis as this process."""
+    """Return the environment in which the processes find the same data, address and Redis as this process."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
@@ -115,9 +115,9 @@ def check_redis() -> None:
                 ) from exc
 
 
-def _redis(binary: Path) -> Part:
+def _redis(binary: Path) -> Process:
     path = embedded_redis.socket_path(settings.DATA_DIR)
-    return Part(
+    return Process(
         name="redis",
         command=[os.fspath(binary), *embedded_redis.prepare(settings.DATA_DIR)],
         is_ready=lambda pid: embedded_redis.responds(path),
@@ -128,14 +128,14 @@ def _redis(binary: Path) -> Part:
     )
 
 
-def _writer(name: str) -> Part:
+def _writer(name: str) -> Process:
     """Return one of two equal workers. Whichever takes the lease first is the writer.
 
     The other stands by, because a new process needs two seconds for its imports alone, and a service whose
     writer was killed should commit again sooner.
     """
     # SIGTERM lets it finish its batch; the rest stays in the stream.
-    return Part(
+    return Process(
         name=name,
         command=[sys.executable, manage_py(), "writer", "--name", name],
         is_ready=lambda pid: _a_writer_is_alive(),
@@ -152,7 +152,7 @@ def has_own_tasks() -> bool:
     return any(not name.startswith(("celery.", "workers.")) for name in current_app.tasks)
 
 
-def _own_tasks() -> Part:
+def _own_tasks() -> Process:
     """Return the worker of the project's own tasks: all queues but the writer's."""
     # fmt: off
     command = [
@@ -161,7 +161,7 @@ def _own_tasks() -> Part:
         "--hostname", "tasks@%h", "--without-gossip", "--without-mingle", "--loglevel", "WARNING",
     ]
     # fmt: on
-    return Part(
+    return Process(
         name="tasks",
         command=command,
         is_ready=lambda pid: True,  # nothing waits for it
@@ -170,11 +170,11 @@ def _own_tasks() -> Part:
     )
 
 
-def _web() -> Part:
+def _web() -> Process:
     # By its path: workers/web/gunicorn_conf.py says why.
     config = os.fspath(Path(web.__file__).parent / "gunicorn_conf.py")
     module, _, application = settings.WSGI_APPLICATION.rpartition(".")
-    return Part(
+    return Process(
         name="web",
         command=[sys.executable, "-m", "gunicorn", f"{module}:{application}", "--config", config],
         is_ready=lambda pid: _web_responds(),
@@ -194,7 +194,7 @@ def _a_writer_is_alive() -> bool:
 
 
 def _is_healthy_writer(pid: int) -> bool:
-    """Say whether this worker does what it should: the lease's holder is alive in Redis, the other one need not be.
+    """Say whether this worker does what it should: the lease's holder is alive, the other need not be.
 
     Without Redis nobody can be, and nobody is to blame.
     """

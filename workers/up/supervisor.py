@@ -1,6 +1,6 @@
-"""Starts the parts of the service in order, restarts what dies, and stops them in reverse order.
+"""Starts the processes of the service in order, restarts what dies, and stops them in reverse order.
 
-Everything happens in one thread, driven by a selector: a signal (SIGCHLD among them) or a line of a part's
+Everything happens in one thread, driven by a selector: a signal (SIGCHLD among them) or a line of a process's
 output wakes it up. Only what cannot announce itself, readiness and health, is asked at an interval.
 """
 
@@ -18,7 +18,7 @@ from typing import IO
 
 from workers.up.output import Console, LineReader
 from workers.up.parent_death import exit_with_parent
-from workers.up.process import BackOff, Part, describe_exit
+from workers.up.process import BackOff, Process, describe_exit
 
 PROBE_INTERVAL_SECONDS = 0.05
 HEALTH_INTERVAL_SECONDS = 1.0
@@ -32,12 +32,12 @@ OWN_NAME = "up"
 
 
 class _Child:
-    """A part and the process that currently runs it, if any."""
+    """A process of the service, and the one of the system that runs it now, if any."""
 
-    def __init__(self, part: Part) -> None:
-        self.part = part
+    def __init__(self, process: Process) -> None:
+        self.process = process
         self.back_off = BackOff()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.popen: subprocess.Popen[bytes] | None = None
         self.is_ready = False
         self.starts = 0
         self.started_at = 0.0
@@ -47,21 +47,21 @@ class _Child:
 
     def kill_group(self, number: signal.Signals) -> None:
         """Signal the process and what it has started itself, such as gunicorn's workers."""
-        if self.process is not None:
+        if self.popen is not None:
             # macOS says "not permitted" for a group of which only zombies are left.
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, number)
+                os.killpg(self.popen.pid, number)
 
 
 class Supervisor:
-    """Runs parts until SIGINT, SIGTERM or SIGHUP. Use one per process, from the main thread.
+    """Runs processes until SIGINT, SIGTERM or SIGHUP. Use one per process, from the main thread.
 
-    `keep_open` is a file descriptor that all parts inherit. `on_start` hears each new process's name and id.
+    `keep_open` are file descriptors that all inherit. `on_start` hears each new process's name and id.
     """
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        processes: Sequence[Process],
         *,
         console: Console,
         cwd: Path,
@@ -69,7 +69,7 @@ class Supervisor:
         keep_open: Sequence[int] = (),
         on_start: Callable[[str, int], None] = lambda name, pid: None,
     ) -> None:
-        self._children = [_Child(part) for part in parts]
+        self._children = [_Child(process) for process in processes]
         self._console = console
         self._cwd = cwd
         self._env = env
@@ -81,9 +81,9 @@ class Supervisor:
         self._stop_signal_at = float("-inf")
 
     def run(self, on_ready: Callable[[Sequence[str]], None]) -> bool:
-        """Start every part in order, call `on_ready`, and keep the parts running until told to stop.
+        """Start every process in order, call `on_ready`, and keep the processes running until told to stop.
 
-        `on_ready` hears the names of the parts that were not ready in time.
+        `on_ready` hears the names of the processes that were not ready in time.
         Returns True after an orderly stop, False when a second signal cut it short.
         """
         with self._signals_caught():
@@ -92,7 +92,7 @@ class Supervisor:
                     self._start(child)
                     self._await_ready(child)
                 if not self._stop_signals:
-                    on_ready([child.part.name for child in self._children if not child.is_ready])
+                    on_ready([child.process.name for child in self._children if not child.is_ready])
                 while not self._stop_signals:
                     self._turn()
             finally:
@@ -109,34 +109,34 @@ class Supervisor:
         child.starts += 1
         child.started_at = child.probe_at = time.monotonic()
         try:
-            child.process = self._spawn(child.part)
+            child.popen = self._spawn(child.process)
         except OSError as exc:
             self._schedule_restart(child, f"cannot be started ({exc})")
             return
-        self._read_output(child.part, child.process)
-        self._on_start(child.part.name, child.process.pid)
+        self._read_output(child.process, child.popen)
+        self._on_start(child.process.name, child.popen.pid)
 
-    def _spawn(self, part: Part) -> subprocess.Popen[bytes]:
+    def _spawn(self, process: Process) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            part.command,
+            process.command,
             cwd=self._cwd,
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=self._keep_open,
-            # The terminal's Ctrl-C reaches the supervisor alone, which then stops the parts in order.
+            # The terminal's Ctrl-C reaches the supervisor alone, which then stops the processes in order.
             start_new_session=True,
             preexec_fn=exit_with_parent(),
         )
 
-    def _read_output(self, part: Part, process: subprocess.Popen[bytes]) -> None:
-        pipe = process.stdout
+    def _read_output(self, process: Process, popen: subprocess.Popen[bytes]) -> None:
+        pipe = popen.stdout
         assert pipe is not None  # noqa: S101  # stdout=PIPE above
 
         def on_line(text: str) -> None:
-            if text.strip() and not (part.hidden_output and part.hidden_output.search(text)):
-                self._console.line(part.name, text)
+            if text.strip() and not (process.hidden_output and process.hidden_output.search(text)):
+                self._console.line(process.name, text)
 
         reader = LineReader(pipe.fileno(), on_line)
 
@@ -149,10 +149,12 @@ class Supervisor:
         self._selector.register(pipe, selectors.EVENT_READ, on_readable)
 
     def _await_ready(self, child: _Child) -> None:
-        deadline = time.monotonic() + child.part.ready_seconds
+        deadline = time.monotonic() + child.process.ready_seconds
         while not child.is_ready and not self._stop_signals:
             if time.monotonic() >= deadline:
-                self._say(f"{child.part.name} is not ready after {child.part.ready_seconds:g} s; going on")
+                self._say(
+                    f"{child.process.name} is not ready after {child.process.ready_seconds:g} s; going on"
+                )
                 return
             self._turn(until=deadline)
 
@@ -162,15 +164,15 @@ class Supervisor:
         """Wait for something to happen, at the longest until the given time, and deal with it."""
         self._handle_events(self._timeout(until))
         for child in self._children:
-            if child.process is not None and child.process.poll() is not None:
+            if child.popen is not None and child.popen.poll() is not None:
                 self._bury(child)
         if self._stop_signals:
             return
         for child in self._children:
             if child.restart_at is not None and child.restart_at <= time.monotonic():
                 self._start(child)
-            elif child.process is not None and child.probe_at <= time.monotonic():
-                self._probe(child, child.process.pid)
+            elif child.popen is not None and child.probe_at <= time.monotonic():
+                self._probe(child, child.popen.pid)
 
     def _handle_events(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
@@ -181,41 +183,43 @@ class Supervisor:
         for child in self._children if not self._stop_signals else ():
             if child.restart_at is not None:
                 times.append(child.restart_at)
-            elif not child.is_ready or child.part.is_healthy is not None:
+            elif not child.is_ready or child.process.is_healthy is not None:
                 times.append(child.probe_at)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _probe(self, child: _Child, pid: int) -> None:
         now = time.monotonic()
-        name, part = child.part.name, child.part
+        name, process = child.process.name, child.process
         if not child.is_ready:
             child.probe_at = now + PROBE_INTERVAL_SECONDS
-            child.is_ready = part.is_ready(pid)
+            child.is_ready = process.is_ready(pid)
             child.healthy_at = now
             if child.is_ready and child.starts > 1:
                 self._say(
                     f"{name} is ready again, {time.monotonic() - child.started_at:.1f} s after its restart"
                 )
-        elif part.is_healthy is not None:
+        elif process.is_healthy is not None:
             child.probe_at = now + HEALTH_INTERVAL_SECONDS
-            if part.is_healthy(pid):
+            if process.is_healthy(pid):
                 child.healthy_at = now
-            elif now - child.healthy_at >= part.unhealthy_seconds:
+            elif now - child.healthy_at >= process.unhealthy_seconds:
                 self._say(f"{name} has been unhealthy for {now - child.healthy_at:.0f} s; killing it")
                 # Not SIGTERM: what makes no progress does not get to its signal handler either.
                 child.kill_group(signal.SIGKILL)
 
     def _bury(self, child: _Child) -> None:
-        """Take note of a process's end; start its part again unless everything is being stopped."""
-        assert child.process is not None  # noqa: S101  # the callers' condition
-        status = child.process.returncode
+        """Take note of a process's end; start its process again unless everything is being stopped."""
+        assert child.popen is not None  # noqa: S101  # the callers' condition
+        status = child.popen.returncode
         self._handle_events(0)  # its last words, before the line that says it is gone
         # Workers that outlive gunicorn's arbiter would keep the port from its successor.
         child.kill_group(signal.SIGTERM)
-        child.process = None
+        child.popen = None
         child.is_ready = False
         if self._stop_signals:
-            self._say(f"{child.part.name} stopped" + ("" if status == 0 else f" ({describe_exit(status)})"))
+            self._say(
+                f"{child.process.name} stopped" + ("" if status == 0 else f" ({describe_exit(status)})")
+            )
         else:
             self._schedule_restart(child, f"died ({describe_exit(status)})")
 
@@ -224,32 +228,34 @@ class Supervisor:
         delay = child.back_off.after(now - child.started_at)
         child.restart_at = now + delay
         when = f"in {delay:g} s" if delay else "at once"
-        self._say(f"{child.part.name} {what}; starting it again {when}")
+        self._say(f"{child.process.name} {what}; starting it again {when}")
 
     # Stopping
 
     def _stop_all(self) -> None:
-        # Also reached through an exception, which must stop the parts as orderly as a signal does.
+        # Also reached through an exception, which must stop the processes as orderly as a signal does.
         self._stop_signals = max(self._stop_signals, 1)
         for child in reversed(self._children):
-            if child.process is not None and self._stop_signals == 1:
+            if child.popen is not None and self._stop_signals == 1:
                 self._stop(child)
         for child in reversed(self._children):
             child.kill_group(signal.SIGKILL)
-            while child.process is not None:
+            while child.popen is not None:
                 self._turn()
 
     def _stop(self, child: _Child) -> None:
-        assert child.process is not None  # noqa: S101  # the caller's condition
-        self._say(f"stopping {child.part.name}")
+        assert child.popen is not None  # noqa: S101  # the caller's condition
+        self._say(f"stopping {child.process.name}")
         # The process alone: gunicorn's workers and their like are its own to stop.
-        child.process.terminate()
-        deadline = time.monotonic() + child.part.grace_seconds
-        while child.process is not None and self._stop_signals == 1:
+        child.popen.terminate()
+        deadline = time.monotonic() + child.process.grace_seconds
+        while child.popen is not None and self._stop_signals == 1:
             if time.monotonic() >= deadline:
-                self._say(f"{child.part.name} did not stop within {child.part.grace_seconds:g} s; killing it")
+                self._say(
+                    f"{child.process.name} did not stop within {child.process.grace_seconds:g} s; killing it"
+                )
                 child.kill_group(signal.SIGKILL)
-                deadline += child.part.grace_seconds
+                deadline += child.process.grace_seconds
             self._turn(until=deadline)
 
     def _close(self, pipe: IO[bytes]) -> None:

@@ -161,8 +161,8 @@ class TestCommand:
         with running({4: ["lose"]}) as service, pytest.raises(CommandError, match="must be: 1 missing"):
             command(service)
 
-    def test_a_doubled_row_fails_it(self) -> None:
-        with running({4: ["double"]}) as service, pytest.raises(CommandError, match="must be: 1 doubled"):
+    def test_a_duplicate_row_fails_it(self) -> None:
+        with running({4: ["double"]}) as service, pytest.raises(CommandError, match="must be: 1 duplicate"):
             command(service)
 
     def test_an_error_fails_it(self) -> None:

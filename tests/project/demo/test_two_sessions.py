@@ -65,13 +65,13 @@ def test_each_session_gets_the_services_answer() -> None:
     assert seen(answers) == [("A", "200 committed", True), ("B", "503 no writer", False)]
 
 
-def test_a_session_without_an_answer_has_failed() -> None:
+def test_a_session_without_a_response_has_failed() -> None:
     with running() as service:
         target = target_of(service)
     answers = through_the_queue(target, gap_seconds=0)
 
     assert [answer.ok for answer in answers] == [False, False]
-    assert answers[0].text.startswith("no answer: ")
+    assert answers[0].text.startswith("no response: ")
 
 
 class TestCommand:

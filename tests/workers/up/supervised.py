@@ -1,6 +1,6 @@
-"""A process that supervises toy parts: `python -m tests.workers.up.supervised '<json>'`.
+"""A process that supervises toy processes: `python -m tests.workers.up.supervised '<json>'`.
 
-The JSON is a list of objects with the fields of `Part`; `ready` and `healthy` name files whose existence
+The JSON is a list of objects with the fields of `Process`; `ready` and `healthy` name files whose existence
 answers. Prints what the console shows, and `ready: [...]` when `on_ready` is called.
 """
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from workers.up.output import Console
-from workers.up.process import Part
+from workers.up.process import Process
 from workers.up.supervisor import OWN_NAME, Supervisor
 
 
-def _part(fields: dict[str, Any]) -> Part:
+def _part(fields: dict[str, Any]) -> Process:
     ready, healthy, hidden = (fields.pop(key, None) for key in ("ready", "healthy", "hidden"))
-    return Part(
+    return Process(
         is_ready=lambda pid: ready is None or Path(ready).exists(),
         is_healthy=(lambda pid: Path(healthy).exists()) if healthy else None,
         hidden_output=re.compile(hidden) if hidden else None,
@@ -32,10 +32,10 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    parts = [_part(fields) for fields in json.loads(sys.argv[1])]
+    processes = [_part(fields) for fields in json.loads(sys.argv[1])]
     supervisor = Supervisor(
-        parts,
-        console=Console(_say, names=[*(part.name for part in parts), OWN_NAME], colour=False),
+        processes,
+        console=Console(_say, names=[*(process.name for process in processes), OWN_NAME], colour=False),
         cwd=Path.cwd(),
         env=dict(os.environ),
         on_start=lambda name, pid: _say(f"started: {name} {pid}"),

@@ -42,33 +42,33 @@ def _leave_a_part_behind(data_dir: Path, program: str) -> "subprocess.Popen[byte
         pytest.raises(ZeroDivisionError),
         lock.held(url=URL, orphans_seconds=0, say=lambda text: None) as held,
     ):
-        part = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", program], pass_fds=[held], start_new_session=True, stdin=subprocess.PIPE
         )
-        lock.note_part("redis", part.pid)
-        raise ZeroDivisionError  # the end of an `up` that did not get to stop its parts
-    return part
+        lock.note_process("redis", process.pid)
+        raise ZeroDivisionError  # the end of an `up` that did not get to stop its processes
+    return process
 
 
 def test_parts_that_outlive_their_up_are_named_when_they_do_not_end_in_time(tmp_path: Path) -> None:
-    part = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
+    process = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
 
-    with part, pytest.raises(AlreadyRunning) as caught:
+    with process, pytest.raises(AlreadyRunning) as caught:
         RunLock(tmp_path).held(url=URL, orphans_seconds=0.2, say=lambda text: None).__enter__()
 
-    assert f"redis (pid {part.pid}). Stop them with: kill -- -{part.pid}" in str(caught.value)
+    assert f"redis (pid {process.pid}). Stop them with: kill -- -{process.pid}" in str(caught.value)
 
 
 def test_a_new_up_waits_for_parts_that_outlive_the_former_to_end(tmp_path: Path) -> None:
-    part = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
+    process = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
     said: list[str] = []
 
     def end_the_part(text: str) -> None:
         said.append(text)
-        assert part.stdin is not None
-        part.stdin.close()
+        assert process.stdin is not None
+        process.stdin.close()
 
-    with part, RunLock(tmp_path).held(url=URL, orphans_seconds=10, say=end_the_part):
+    with process, RunLock(tmp_path).held(url=URL, orphans_seconds=10, say=end_the_part):
         pass
 
-    assert said == [f"Waiting for what an `up` that was killed has left to end: redis (pid {part.pid})."]
+    assert said == [f"Waiting for what an `up` that was killed has left to end: redis (pid {process.pid})."]

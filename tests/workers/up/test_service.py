@@ -54,11 +54,11 @@ def test_the_url_is_one_that_can_be_opened(settings: Settings, host: str, url: s
 
 
 def test_the_parts_run_with_this_interpreter_on_the_same_data_and_redis(settings: Settings) -> None:
-    parts = service.parts(None)
-    writer, web = parts[0], parts[-1]
+    processes = service.processes(None)
+    writer, web = processes[0], processes[-1]
 
     # The tests' app has tasks of its own.
-    assert [part.name for part in parts] == ["writer", "standby", "tasks", "web"]
+    assert [process.name for process in processes] == ["writer", "standby", "tasks", "web"]
     assert writer.command[0] == web.command[0] == sys.executable
     assert service.environment()["DATA_DIR"] == os.fspath(settings.DATA_DIR)
     assert service.environment()["REDIS_URL"] == settings.REDIS_URL
@@ -67,14 +67,14 @@ def test_the_parts_run_with_this_interpreter_on_the_same_data_and_redis(settings
 def test_the_web_server_gets_longer_to_stop_than_a_request_may_wait(settings: Settings) -> None:
     settings.WRITE_WAIT_SECONDS = 100.0
 
-    web = service.parts(None)[-1]
+    web = service.processes(None)[-1]
 
     assert graceful_seconds() > 100
     assert web.grace_seconds > graceful_seconds()
 
 
 def test_the_writer_is_ready_while_a_heartbeat_is_that_of_a_living_process(clean_redis: redis.Redis) -> None:
-    writer = service.parts(None)[0]
+    writer = service.processes(None)[0]
     state = heartbeat.WriterState(
         host="here", pid=os.getpid(), since=0, progress_at=0, committed_at=None, commits=0, writes=0
     )
@@ -94,7 +94,7 @@ def test_without_redis_or_web_server_nothing_is_ready(settings: Settings, taken_
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     settings.HOST, settings.PORT = "127.0.0.1", taken_port  # accepts, and never answers
 
-    writer, *_, web = service.parts(None)
+    writer, *_, web = service.processes(None)
 
     assert not writer.is_ready(1)
     assert not web.is_ready(1)

@@ -16,7 +16,7 @@ from workers.up.process import BackOff, describe_exit
 
 ROOT = Path(__file__).resolve().parents[3]
 
-#: Python programs for toy parts.
+#: Python programs for toy processes.
 RUN_ON = "import signal; signal.pause()"
 IGNORE_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); signal.pause()"
 
@@ -24,11 +24,11 @@ IGNORE_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 class Supervised:
     """A supervisor in a process of its own, and what it has printed so far."""
 
-    def __init__(self, parts: list[dict[str, Any]], output: Path) -> None:
+    def __init__(self, processes: list[dict[str, Any]], output: Path) -> None:
         self._output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.workers.up.supervised", json.dumps(parts)],
+                [sys.executable, "-m", "tests.workers.up.supervised", json.dumps(processes)],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdout=file,
@@ -56,8 +56,8 @@ Supervise = Callable[..., Supervised]
 def supervise(tmp_path: Path) -> Iterator[Supervise]:
     started: list[Supervised] = []
 
-    def start(*parts: dict[str, Any]) -> Supervised:
-        started.append(Supervised(list(parts), tmp_path / f"output-{len(started)}"))
+    def start(*processes: dict[str, Any]) -> Supervised:
+        started.append(Supervised(list(processes), tmp_path / f"output-{len(started)}"))
         return started[-1]
 
     yield start
@@ -69,7 +69,7 @@ def supervise(tmp_path: Path) -> Iterator[Supervise]:
                 psutil.Process(pid).kill()
 
 
-def part(name: str, program: str = RUN_ON, **fields: Any) -> dict[str, Any]:
+def process(name: str, program: str = RUN_ON, **fields: Any) -> dict[str, Any]:
     return {"name": name, "command": [sys.executable, "-c", program], **fields}
 
 
@@ -104,7 +104,7 @@ def test_an_end_is_described_by_status_or_signal(status: int, words: str) -> Non
 
 def test_parts_start_one_after_the_other_as_each_becomes_ready(supervise: Supervise, tmp_path: Path) -> None:
     flag = tmp_path / "first-is-ready"
-    supervised = supervise(part("first", ready=str(flag)), part("second"))
+    supervised = supervise(process("first", ready=str(flag)), process("second"))
     assert supervised.says("started: first")
     assert "started: second" not in supervised.output
 
@@ -117,7 +117,7 @@ def test_parts_start_one_after_the_other_as_each_becomes_ready(supervise: Superv
 def test_a_part_that_does_not_become_ready_holds_up_the_next_no_longer_than_its_deadline(
     supervise: Supervise, tmp_path: Path
 ) -> None:
-    supervised = supervise(part("slow", ready=str(tmp_path / "never"), ready_seconds=0.2), part("next"))
+    supervised = supervise(process("slow", ready=str(tmp_path / "never"), ready_seconds=0.2), process("next"))
 
     assert supervised.says('ready: ["slow"]')
     assert "slow is not ready after 0.2 s; going on" in supervised.output
@@ -128,7 +128,7 @@ def test_a_part_that_does_not_become_ready_holds_up_the_next_no_longer_than_its_
 def test_the_first_signal_stops_the_parts_in_reverse_order_and_exits_0(
     supervise: Supervise, number: signal.Signals
 ) -> None:
-    supervised = supervise(part("redis"), part("writer"), part("web"))
+    supervised = supervise(process("redis"), process("writer"), process("web"))
     assert supervised.says("ready:")
 
     supervised.process.send_signal(number)
@@ -142,7 +142,7 @@ def test_the_first_signal_stops_the_parts_in_reverse_order_and_exits_0(
 
 
 def test_a_part_that_ignores_sigterm_is_killed_after_its_grace_period(supervise: Supervise) -> None:
-    supervised = supervise(part("deaf", IGNORE_SIGTERM, grace_seconds=0.2))
+    supervised = supervise(process("deaf", IGNORE_SIGTERM, grace_seconds=0.2))
     assert supervised.says("deaf | deaf")
 
     supervised.process.terminate()
@@ -153,7 +153,7 @@ def test_a_part_that_ignores_sigterm_is_killed_after_its_grace_period(supervise:
 
 
 def test_the_second_signal_kills_everything_at_once(supervise: Supervise) -> None:
-    supervised = supervise(part("quiet"), part("deaf", IGNORE_SIGTERM, grace_seconds=60))
+    supervised = supervise(process("quiet"), process("deaf", IGNORE_SIGTERM, grace_seconds=60))
     assert supervised.says("deaf  | deaf")
 
     supervised.process.terminate()
@@ -173,7 +173,7 @@ def test_the_second_signal_kills_everything_at_once(supervise: Supervise) -> Non
 
 
 def test_signals_that_come_together_are_one(supervise: Supervise) -> None:
-    supervised = supervise(part("quiet"), part("deaf", IGNORE_SIGTERM, grace_seconds=0.5))
+    supervised = supervise(process("quiet"), process("deaf", IGNORE_SIGTERM, grace_seconds=0.5))
     assert supervised.says("deaf  | deaf")
 
     # As `timeout make run` does: the group gets it, and make passes its own on.
@@ -187,7 +187,9 @@ def test_signals_that_come_together_are_one(supervise: Supervise) -> None:
 
 
 def test_a_signal_during_the_start_stops_what_has_started(supervise: Supervise, tmp_path: Path) -> None:
-    supervised = supervise(part("first", ready=str(tmp_path / "never"), ready_seconds=60), part("second"))
+    supervised = supervise(
+        process("first", ready=str(tmp_path / "never"), ready_seconds=60), process("second")
+    )
     assert supervised.says("started: first")
 
     supervised.process.terminate()
@@ -200,7 +202,7 @@ def test_a_signal_during_the_start_stops_what_has_started(supervise: Supervise, 
 def test_a_killed_part_is_started_again_at_once_and_said_so_while_the_others_run_on(
     supervise: Supervise,
 ) -> None:
-    supervised = supervise(part("victim"), part("bystander"))
+    supervised = supervise(process("victim"), process("bystander"))
     assert supervised.says("ready:")
 
     os.kill(supervised.pids("victim")[0], signal.SIGKILL)
@@ -212,7 +214,7 @@ def test_a_killed_part_is_started_again_at_once_and_said_so_while_the_others_run
 
 
 def test_a_part_that_keeps_dying_is_started_again_ever_later(supervise: Supervise) -> None:
-    supervised = supervise(part("broken", "raise SystemExit(3)"))
+    supervised = supervise(process("broken", "raise SystemExit(3)"))
 
     assert supervised.says("starting it again in 0.4 s")
     assert re.findall(r"broken died \(exit status 3\); starting it again (.*)", supervised.output)[:4] == [
@@ -224,7 +226,7 @@ def test_a_part_that_keeps_dying_is_started_again_ever_later(supervise: Supervis
 
 
 def test_a_program_that_does_not_exist_is_named_and_tried_again(supervise: Supervise) -> None:
-    supervised = supervise({"name": "missing", "command": ["/nowhere/program"]}, part("other"))
+    supervised = supervise({"name": "missing", "command": ["/nowhere/program"]}, process("other"))
 
     assert supervised.says(
         "missing cannot be started ([Errno 2] No such file or directory: '/nowhere/program')"
@@ -234,7 +236,7 @@ def test_a_program_that_does_not_exist_is_named_and_tried_again(supervise: Super
 
 def test_what_a_dead_part_has_left_of_its_group_is_told_to_end(supervise: Supervise) -> None:
     supervised = supervise(
-        part(
+        process(
             "arbiter",
             "import subprocess, sys, signal\n"
             f"worker = subprocess.Popen([sys.executable, '-c', {RUN_ON!r}])\n"
@@ -253,7 +255,7 @@ def test_what_a_dead_part_has_left_of_its_group_is_told_to_end(supervise: Superv
     not sys.platform.startswith("linux"), reason="only Linux tells a child of its parent's end"
 )
 def test_the_parts_end_when_the_supervisor_is_killed(supervise: Supervise) -> None:
-    supervised = supervise(part("one"), part("two"))
+    supervised = supervise(process("one"), process("two"))
     assert supervised.says("ready:")
 
     supervised.process.kill()
@@ -262,7 +264,7 @@ def test_the_parts_end_when_the_supervisor_is_killed(supervise: Supervise) -> No
 
 
 def test_the_terminals_ctrl_c_does_not_reach_the_parts(supervise: Supervise) -> None:
-    supervised = supervise(part("one"))
+    supervised = supervise(process("one"))
     assert supervised.says("ready:")
 
     (pid,) = supervised.pids("one")
@@ -272,7 +274,9 @@ def test_the_terminals_ctrl_c_does_not_reach_the_parts(supervise: Supervise) -> 
 
 def test_each_line_of_output_carries_the_name_of_who_wrote_it(supervise: Supervise) -> None:
     program = "import sys; print('out'); print('err', file=sys.stderr); print('no end', end='')"
-    supervised = supervise(part("talker", program, hidden="^hidden"), part("x", "print('hidden'); " + RUN_ON))
+    supervised = supervise(
+        process("talker", program, hidden="^hidden"), process("x", "print('hidden'); " + RUN_ON)
+    )
     assert supervised.says("talker | no end\n")
 
     assert "talker | out\n" in supervised.output
@@ -282,7 +286,7 @@ def test_each_line_of_output_carries_the_name_of_who_wrote_it(supervise: Supervi
 
 def test_hidden_and_blank_lines_are_not_shown(supervise: Supervise) -> None:
     supervised = supervise(
-        part("talker", f"print('chatter'); print(); print('news'); {RUN_ON}", hidden="chat")
+        process("talker", f"print('chatter'); print(); print('news'); {RUN_ON}", hidden="chat")
     )
 
     assert supervised.says("talker | news")
@@ -295,7 +299,7 @@ def test_a_part_that_is_alive_but_unhealthy_for_too_long_is_killed_and_started_a
 ) -> None:
     flag = tmp_path / "healthy"
     flag.touch()
-    supervised = supervise(part("wedged", IGNORE_SIGTERM, healthy=str(flag), unhealthy_seconds=0.5))
+    supervised = supervise(process("wedged", IGNORE_SIGTERM, healthy=str(flag), unhealthy_seconds=0.5))
     assert supervised.says("ready:")
 
     flag.unlink()

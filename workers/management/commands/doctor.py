@@ -17,7 +17,7 @@ STYLES = {Level.OK: "green", Level.INFO: "cyan", Level.WARNING: "yellow", Level.
 
 class Command(BaseCommand):
     help = (
-        "Look at the store, its disk, Redis, the writer and the lease, and say what to do about whatever is not "
+        "Look at the store, its disk, Redis, the writer and the lease, and say what to do about what is not "
         "as it should be. Writes nothing and works while any of them is down. "
         "Exit status 0 when there is no error (warnings are allowed), else 1."
     )

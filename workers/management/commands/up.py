@@ -30,15 +30,15 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        os.umask(0o077)  # the parts inherit it: Redis's files, the store, static files and what tasks write
+        os.umask(0o077)  # all inherit it: Redis's files, the store, static files and what tasks write
         self._lock = RunLock(settings.DATA_DIR)
         self._has_started = False
         try:
             with self._lock.held(
                 url=service.url(), orphans_seconds=ORPHANS_SECONDS, say=self._say
-            ) as parts_descriptor:
+            ) as processes_descriptor:
                 self._prepare()
-                orderly = self._supervise(parts_descriptor, colour=not options["no_color"])
+                orderly = self._supervise(processes_descriptor, colour=not options["no_color"])
         except (
             AlreadyRunning,
             service.AddressUnavailable,
@@ -74,23 +74,23 @@ class Command(BaseCommand):
             self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
         self.prepare()
-        # The parts are forked from this process, and a connection to the store must not cross a fork. This
-        # process's turn at writing would last as long as it runs.
+        # The processes are forked from this one, and a connection to the store must not cross a fork. The
+        # lease, if this process has taken it, would be held as long as it runs.
         store_problem()  # reads the store's identity, which this process then knows without opening the store
         connections.close_all()
         release_command_lease()
 
-    def _supervise(self, parts_descriptor: int, *, colour: bool) -> bool:
-        parts = service.parts(self._redis_binary)
+    def _supervise(self, processes_descriptor: int, *, colour: bool) -> bool:
+        processes = service.processes(self._redis_binary)
         self._has_started = True
-        names = [*(part.name for part in parts), OWN_NAME]
+        names = [*(process.name for process in processes), OWN_NAME]
         supervisor = Supervisor(
-            parts,
+            processes,
             console=Console(self._say, names=names, colour=colour and supports_color()),
             cwd=Path(settings.BASE_DIR),
             env=service.environment(),
-            keep_open=[parts_descriptor],
-            on_start=self._lock.note_part,
+            keep_open=[processes_descriptor],
+            on_start=self._lock.note_process,
         )
         return supervisor.run(self._welcome)
 

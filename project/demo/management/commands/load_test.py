@@ -151,7 +151,7 @@ def _milliseconds(report: Report, percent: float) -> str:
 def _problems(report: Report, verdict: Verdict) -> list[str]:
     counts = {
         "missing": verdict.missing,
-        "duplicates": verdict.duplicates,
+        "duplicate": verdict.duplicates,
         "never asked for but present": verdict.unexpected,
         "ended in error": report.count(Fate.ERROR),
         "in error but present": verdict.error_but_present,

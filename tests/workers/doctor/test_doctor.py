@@ -91,9 +91,9 @@ def test_a_service_at_work_has_no_errors(at_work: Writer) -> None:
     state = json.loads(output.getvalue())
     assert state["errors"] == 0
     by_name = {finding["name"]: finding for finding in state["findings"]}
-    assert by_name["writer"]["found"].startswith(f"pid {os.getpid()} on ")
+    assert by_name["writer"]["msg"].startswith(f"pid {os.getpid()} on ")
     assert by_name["redis.persistence"]["level"] == "ok"
-    assert by_name["store.writer"]["found"].startswith("journal_mode=wal synchronous=FULL")
+    assert by_name["store.writer"]["msg"].startswith("journal_mode=wal synchronous=FULL")
     assert len(by_name) == len(state["findings"])
 
 

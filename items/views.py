@@ -49,7 +49,7 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     ordering_fields = ["id", "name"]
 
     def get_entity_tag(self, body: Any) -> str | None:
-        return entity_tag(body["id"], body["version"]) if body else None
+        return entity_tag(body) if body else None
 
 
 class BulkCreateView(QueuedWriteMixin, APIView):

@@ -24,7 +24,7 @@ def create_item(write: Write) -> Result:
 def create_items(writes: Sequence[Write]) -> list[Result]:
     """Create one item for each write, in one statement."""
     items = rows.insert([write.arguments["data"] for write in writes])
-    return [Result(http_status=201, body=item) for item in items]
+    return [Result(http_status=201, body=item, etag=entity_tag(item)) for item in items]
 
 
 @write_function("items.create_many")
@@ -46,7 +46,8 @@ def create_many(write: Write) -> Result:
 @write_function("items.update")
 def update_item(write: Write) -> Result:
     """Change the fields in `data` of the item `id`."""
-    return Result(body=_change(_find(write.arguments["id"]), write.arguments["data"]))
+    item = _change(_find(write.arguments["id"]), write.arguments["data"])
+    return Result(body=item, etag=entity_tag(item))
 
 
 @write_function("items.delete")
@@ -93,9 +94,12 @@ def _refusal(status: int, code: str, detail: str, errors: Any = None) -> dict[st
     return {"status": status, "error": error | {"fields": errors} if errors else error}
 
 
-def entity_tag(item_id: int, version: int) -> str:
-    """Return the item's entity tag, without quotes. It holds the id: tags must differ between items too."""
-    return f"{item_id}-{version}"
+def entity_tag(item: Mapping[str, Any]) -> str:
+    """Return the entity tag, without quotes, of an item as the API shows it.
+
+    It holds the id: tags must differ between items too.
+    """
+    return f"{item['id']}-{item['version']}"
 
 
 def _find(item_id: Any) -> Item:

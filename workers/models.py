@@ -19,6 +19,13 @@ class Receipt(models.Model):
     fingerprint = models.CharField(max_length=32, blank=True, help_text="Digest of the request behind a key.")
     status = models.CharField(max_length=9, choices=[(status, status) for status in WriteStatus])
     http_status = models.PositiveSmallIntegerField(help_text="HTTP status of the response.")
+    # Null, unlike Django's custom for texts: SQLite then adds the columns in place.
+    etag = models.CharField(  # noqa: DJ001 - see above
+        max_length=255, null=True, blank=True, help_text="Entity tag of what it left."
+    )
+    key = models.CharField(  # noqa: DJ001 - see above
+        max_length=255, null=True, blank=True, help_text="Primary key of what it created."
+    )
     body = models.TextField(help_text="JSON: the result, or the error with its code and detail.")
     traceback = models.TextField(blank=True, help_text="Where a failed write's function raised.")
     arguments = models.TextField(blank=True, help_text="JSON: a failed write's arguments, for another try.")

@@ -65,6 +65,11 @@ class Result:
     http_status: int = 200
     """The HTTP status of the response, 200 to 299."""
 
+    etag: str | None = None
+    """The entity tag, without quotes, of what the write has left; None for none."""
+    key: object = None
+    """The primary key of what the write created; None for the `id` in the body of a 201."""
+
     def __post_init__(self) -> None:
         if not 200 <= self.http_status <= 299:
             raise ValueError(f"A committed write needs a status from 200 to 299, not {self.http_status}.")
@@ -78,6 +83,10 @@ class Outcome:
     status: WriteStatus
     http_status: int
     """The HTTP status of the response."""
+    etag: str | None = None
+    """The entity tag, without quotes, that goes with the body of a committed write."""
+    key: str | None = None
+    """The primary key of what a committed write created."""
     body: bytes = b"null"
     """JSON: the result of a committed write, else `{"code", "detail"}` and maybe `"fields"`."""
     traceback: str = field(default="", compare=False)

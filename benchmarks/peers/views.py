@@ -37,7 +37,7 @@ class PeerViewSet(ModelViewSet):
         body = self.create_item(serializer)
         headers = {
             "Location": reverse("item-detail", args=[body["id"]]),
-            "ETag": f'"{entity_tag(body["id"], body["version"])}"',
+            "ETag": f'"{entity_tag(body)}"',
         }
         return Response(body, status=201, headers=headers)
 

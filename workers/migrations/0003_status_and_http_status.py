@@ -1,4 +1,4 @@
-from django.db import migrations
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
@@ -11,4 +11,5 @@ class Migration(migrations.Migration):
         # SQLite renames columns in place: no row is copied, however many receipts there are.
         migrations.RenameField('receipt', 'status', 'http_status'),
         migrations.RenameField('receipt', 'outcome', 'status'),
+        migrations.AlterField('receipt', 'http_status', models.PositiveSmallIntegerField(help_text='HTTP status of the response.')),
     ]

@@ -1,6 +1,5 @@
 """The REST side of the write path: views whose writes go to the writer, and the headers they understand."""
 
-from workers.rest.codec import BoundedJSONParser, JSONRenderer, PlainNegotiation
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.lists.filters import BoundedSearchFilter, KnownParameters, StrictOrderingFilter
 from workers.rest.lists.pagination import KeysetPagination, StableListMixin
@@ -12,6 +11,9 @@ from workers.rest.mixins import (
     QueuedWritesMixin,
     ReadAfterMixin,
 )
+from workers.rest.negotiation import PlainNegotiation
+from workers.rest.parsers import BoundedJSONParser
+from workers.rest.renderers import JSONRenderer
 from workers.rest.responses import principal_of, queued_response, raise_unless_committed
 from workers.rest.serializers import SharedFieldsMixin
 from workers.rest.validation import unknown_fields

@@ -15,13 +15,13 @@ from rest_framework import generics, serializers
 from rest_framework.parsers import BaseParser
 
 from workers import registry
-from workers.rest.codec import BoundedJSONParser
 from workers.rest.mixins import (
     QueuedCreateMixin,
     QueuedDestroyMixin,
     QueuedUpdateMixin,
     QueuedWriteMixin,
 )
+from workers.rest.parsers import BoundedJSONParser
 
 HANDLERS: dict[str, tuple[Any, str]] = {
     "create": (QueuedCreateMixin.create, "create_function"),

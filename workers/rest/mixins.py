@@ -137,21 +137,32 @@ class _ObjectWriteMixin(QueuedWriteMixin):
     refuses_unknown_fields = True
     """Whether a name in the body that is no field of the serializer is 400, or ignored."""
 
-    def get_result_location(self: Any, body: Any) -> str | None:
-        """Return the path of what a write created: the detail route of this viewset, for its `id`."""
+    def get_result_location(self: Any, outcome: Outcome) -> str | None:
+        """Return the path of what a write created: the detail route of this viewset, for its key."""
         basename = getattr(self, "basename", None)
-        if not basename or not isinstance(body, dict) or "id" not in body:
+        key = outcome.key if outcome.key is not None else _id_in(outcome)
+        if not basename or key is None:
             return None
-        return responses.detail_path(f"{basename}-detail", body["id"])
+        return responses.detail_path(f"{basename}-detail", key)
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
-        body = outcome.json()
         extra: dict[str, str] = {}
-        if outcome.http_status == status.HTTP_201_CREATED and (location := self.get_result_location(body)):
+        if outcome.http_status == status.HTTP_201_CREATED and (location := self.get_result_location(outcome)):
             extra["Location"] = location
-        if (tag := self.get_entity_tag(body)) is not None:
+        tag = outcome.etag
+        if tag is None and type(self).get_entity_tag is not ConditionsMixin.get_entity_tag:
+            # The function did not say, but the view knows how to tell from the body.
+            tag = self.get_entity_tag(outcome.json())
+        if tag is not None:
             extra["ETag"] = f'"{tag}"'
         return extra
+
+
+def _id_in(outcome: Outcome) -> str | None:
+    """Return the `id` in the body, for receipts of former versions, which have no key."""
+    body = outcome.json()
+    key = body.get("id") if isinstance(body, dict) else None
+    return None if key is None else str(key)
 
 
 class QueuedCreateMixin(_ObjectWriteMixin):

@@ -8,8 +8,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers.rest.codec import JSONRenderer
 from workers.rest.errors import problem_of_outcome
+from workers.rest.renderers import JSONRenderer
 from workers.writes import Outcome, WriteStatus
 
 QUEUED = "queued"
@@ -22,7 +22,7 @@ def principal_of(request: Request) -> str:
 
 def status_url(write_id: int) -> str | None:
     """Return where to ask for a write's outcome, or None without the route, which a check asks for."""
-    return detail_path("write-status", write_id)
+    return detail_path("write-status", str(write_id))
 
 
 def queued_response(write_id: int) -> Response:
@@ -49,12 +49,12 @@ def raise_unless_committed(outcome: Outcome) -> None:
         raise problem_of_outcome(outcome)
 
 
-def detail_path(route: str, key: int | str) -> str | None:
+def detail_path(route: str, key: str) -> str | None:
     """Return the path of what has this key, or None where there is no such route.
 
     `reverse` costs a write's answer 6 % of its time, so a route is asked for its form once.
     """
-    if isinstance(key, int) and (around := _around(route, get_script_prefix())):
+    if key.isdecimal() and (around := _around(route, get_script_prefix())):
         return f"{around[0]}{key}{around[1]}"
     try:
         return reverse(route, args=[key])

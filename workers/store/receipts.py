@@ -20,6 +20,8 @@ COLUMNS = (
     "fingerprint",
     "status",
     "http_status",
+    "etag",
+    "key",
     "body",
     "traceback",
     "arguments",
@@ -27,7 +29,7 @@ COLUMNS = (
     "committed_at",
 )
 _INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
-_SELECT = f"SELECT token, fingerprint, write_id, status, http_status, body FROM {TABLE} WHERE "  # noqa: S608 - constants
+_SELECT = f"SELECT token, fingerprint, write_id, status, http_status, etag, key, body FROM {TABLE} WHERE "  # noqa: S608 - constants
 
 FIND_AT_ONCE = 500
 """Tokens in one query; SQLite allowed 999 parameters before 3.32."""
@@ -49,13 +51,15 @@ def find(tokens: Iterable[str]) -> dict[str, Known]:
         for start in range(0, len(wanted), FIND_AT_ONCE):
             some = wanted[start : start + FIND_AT_ONCE]
             cursor.execute(f"{_SELECT} token IN ({', '.join(['%s'] * len(some))})", some)
-            for token, fingerprint, write_id, status, http_status, body in cursor.fetchall():
+            for token, fingerprint, write_id, status, http_status, etag, key, body in cursor.fetchall():
                 known[token] = Known(
                     fingerprint=fingerprint or None,
                     outcome=Outcome(
                         write_id=write_id,
                         status=WriteStatus(status),
                         http_status=http_status,
+                        etag=etag,
+                        key=key,
                         body=body.encode(),
                     ),
                 )
@@ -74,6 +78,8 @@ def insert(settled: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
             write.fingerprint or "",
             outcome.status,
             outcome.http_status,
+            outcome.etag,
+            outcome.key,
             outcome.body.decode(),
             outcome.traceback,
             encode_arguments(write) if outcome.status is WriteStatus.FAILED else "",

@@ -1,7 +1,7 @@
 """Outcomes on their way back: the writer announces them, each web process listens for its own.
 
-One message per batch and process: a JSON array of `[number, write id, status, HTTP status, body]`, the body
-as a text that goes to the client as it is.
+One message per batch and process: a JSON array of `[number, write id, status, HTTP status, body, etag, key]`,
+the body as a text that goes to the client as it is.
 """
 
 from collections import defaultdict
@@ -21,9 +21,9 @@ def announce(client: redis.Redis, settled: Iterable[tuple[Write, Outcome]], *, l
     for write, outcome in settled:
         process, _, number = (write.reply_to or "").partition(":")
         if process and number.isdecimal():
-            messages[process].append(
-                [int(number), outcome.write_id, outcome.status, outcome.http_status, outcome.body.decode()]
-            )
+            body = outcome.body.decode()
+            told = (outcome.write_id, outcome.status, outcome.http_status, body, outcome.etag, outcome.key)
+            messages[process].append([int(number), *told])
     pipeline = client.pipeline(transaction=False)
     for process, message in messages.items():
         pipeline.publish(keys.outcomes(process), orjson.dumps(message))
@@ -33,10 +33,15 @@ def announce(client: redis.Redis, settled: Iterable[tuple[Write, Outcome]], *, l
 
 def announced(message: bytes) -> Iterator[tuple[int, Outcome]]:
     """Yield the outcomes of a message, each with the number of its write in the process that submitted it."""
-    for number, write_id, status, http_status, body in orjson.loads(message):
+    for number, write_id, status, http_status, body, etag, key in orjson.loads(message):
         yield (
             number,
             Outcome(
-                write_id=write_id, status=WriteStatus(status), http_status=http_status, body=body.encode()
+                write_id=write_id,
+                status=WriteStatus(status),
+                http_status=http_status,
+                etag=etag,
+                key=key,
+                body=body.encode(),
             ),
         )

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from workers.conf import settings
 from workers.exceptions import UnknownWriteFunction, WriteRejected
@@ -32,8 +33,18 @@ def committed(write: Write, result: Result) -> Outcome:
         write_id=write.write_id,
         status=WriteStatus.COMMITTED,
         http_status=result.http_status,
+        etag=result.etag,
+        key=_key(result),
         body=encode_result(result.body),
     )
+
+
+def _key(result: Result) -> str | None:
+    """Return the primary key of what was created, as a text."""
+    key = result.key
+    if key is None and result.http_status == HTTPStatus.CREATED and isinstance(result.body, dict):
+        key = result.body.get("id")
+    return None if key is None else str(key)
 
 
 def of_exception(write: Write, exc: BaseException) -> Outcome:

@@ -83,21 +83,36 @@ def test_a_write_is_read_as_it_was_sent(write: Write) -> None:
 
 @given(
     st.lists(
-        st.tuples(st.booleans(), write_ids, st.sampled_from(WriteStatus), st.integers(200, 599), results)
+        st.tuples(
+            st.booleans(),
+            write_ids,
+            st.sampled_from(WriteStatus),
+            st.integers(200, 599),
+            st.none() | texts,
+            results,
+        )
     )
 )
-@example([(True, 1, WriteStatus.COMMITTED, 200, [-0.0, 5e-324, 1e16, 2**64 - 1, 1, 1.0, "\u2028\x00\x7f"])])
+@example(
+    [(True, 1, WriteStatus.COMMITTED, 200, "7", [-0.0, 5e-324, 1e16, 2**64 - 1, 1, 1.0, "\u2028\x00\x7f"])]
+)
 def test_outcomes_arrive_byte_for_byte_each_at_its_caller(found: list[Any]) -> None:
     listeners = {True: Listener(), False: Listener()}
     callers = [Caller() for _ in found]
     answers = []
-    for number, (is_first, write_id, kind, status, result) in enumerate(found):
+    for number, (is_first, write_id, status, http_status, key, result) in enumerate(found):
         listener = listeners[is_first]
         listener.expect(number, callers[number])
         write = Write(function="f", arguments={}, token=new_token(), reply_to=f"{listener.process}:{number}")
-        answers.append(
-            (write, Outcome(write_id=write_id, status=kind, http_status=status, body=encode_result(result)))
+        outcome = Outcome(
+            write_id=write_id,
+            status=status,
+            http_status=http_status,
+            etag=key and f"{key}-1",
+            key=key,
+            body=encode_result(result),
         )
+        answers.append((write, outcome))
     channels = Channels()
 
     outcomes.announce(cast(redis.Redis, channels), answers, last_write_id=7)

@@ -1,16 +1,13 @@
-"""JSON in and out by orjson, exact and within bounds: what is read can also be stored and written."""
+"""JSON from clients, exact and within bounds: what is read can also be stored and written."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.exceptions import ParseError
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
 
 from workers.conf import settings
-from workers.encoding.exact_json import from_json, to_json
+from workers.encoding.exact_json import from_json
 from workers.rest.errors import ProblemError
 
 MAX_DEPTH = 100
@@ -67,38 +64,3 @@ def _read(stream: Any, limit: int) -> bytes:
     """Read one byte more than allowed at most, so that a huge body costs no memory."""
     body: bytes = stream.read(limit + 1)
     return body
-
-
-class JSONRenderer(BaseRenderer):
-    """Renders JSON; bytes are JSON already."""
-
-    media_type = "application/json"
-    format = "json"
-    charset = None
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        if isinstance(data, bytes):
-            return data
-        if data is None:
-            return b""
-        return to_json(data, other=str)
-
-
-class PlainNegotiation(DefaultContentNegotiation):
-    """DRF's own, short where the client takes anything and the view renders one thing, as nearly always."""
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[Any, str]:
-        meta = request._request.META  # not `request.headers`, which parses all of them
-        if len(renderers) == 1 and not format_suffix and not meta.get("QUERY_STRING"):
-            media_type = renderers[0].media_type
-            if meta.get("HTTP_ACCEPT", "*/*") in {"*/*", media_type}:
-                return renderers[0], media_type
-        chosen: tuple[Any, str] = super().select_renderer(request, renderers, format_suffix)
-        return chosen

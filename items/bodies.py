@@ -8,7 +8,8 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 
-from items.validation import NON_FIELD, at, check_items
+from items.serializers import ItemSerializer
+from workers.rest import NON_FIELD, at, check_many
 
 BULK_MAX_ITEMS = 1_000
 REQUIRED = "This field is required."
@@ -24,7 +25,7 @@ def bulk_arguments(body: Any) -> dict[str, Any]:
     is_atomic = body.get("atomic", True)
     if not isinstance(is_atomic, bool):
         raise ValidationError({"atomic": ["Must be true or false."]})
-    data, refused = check_items(items)
+    data, refused = check_many(ItemSerializer, items)
     if refused and is_atomic:
         raise ValidationError(
             {

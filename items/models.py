@@ -31,11 +31,5 @@ class Item(models.Model):
         return self.name
 
     def representation(self) -> dict[str, Any]:
-        """Return the item as the API shows it."""
-        return {
-            "id": self.pk,
-            "name": self.name,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "version": self.version,
-        }
+        """Return the item as the API shows it: all fields of its own."""
+        return {field.name: getattr(self, field.attname) for field in self._meta.concrete_fields}

@@ -1,11 +1,12 @@
 """The OpenAPI schemas of the calls that hold many changes, which no serializer describes."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from items.bodies import BULK_MAX_ITEMS
-from items.models import NAME_MAX_CHARACTERS
+from items.models import NAME_MAX_CHARACTERS, Item
 from items.operations import LARGEST_INTEGER, REF_PATTERN, TRANSACTION_MAX_OPERATIONS
 
 Schema = dict[str, Any]
@@ -13,13 +14,8 @@ Schema = dict[str, Any]
 ITEM: Schema = {"$ref": "#/components/schemas/Item"}
 NEW_ITEM: Schema = {"$ref": "#/components/schemas/ItemRequest"}
 CHANGES: Schema = {"$ref": "#/components/schemas/PatchedItemRequest"}
-EXAMPLE_ITEM = {
-    "id": 7,
-    "name": "first item",
-    "created_at": "2026-11-23T01:08:38.583011Z",
-    "updated_at": "2026-11-23T01:08:38.583011Z",
-    "version": 1,
-}
+_MOMENT = datetime(2026, 11, 23, 1, 8, 38, 583011, tzinfo=UTC)
+EXAMPLE_ITEM = Item(id=7, name="first item", created_at=_MOMENT, updated_at=_MOMENT).representation()
 FIELDS: Schema = {
     "type": "object",
     "additionalProperties": {"type": "array", "items": {"type": "string"}},

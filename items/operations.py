@@ -8,9 +8,8 @@ from rest_framework.exceptions import ValidationError
 
 from items.bodies import REQUIRED, list_of, unknown_key
 from items.serializers import ItemSerializer
-from items.validation import FieldErrors, at, check_item
 from workers.conf import settings
-from workers.rest import ProblemError
+from workers.rest import FieldErrors, ProblemError, at, check_one
 
 TRANSACTION_MAX_OPERATIONS = 100
 REF_PATTERN = "[A-Za-z0-9_-]{1,64}"
@@ -88,7 +87,7 @@ class _OperationChecker:
         if "data" not in operation:
             self.errors[f"{place}.data"] = [REQUIRED]
             return {}
-        data, errors = check_item(serializer, operation["data"])
+        data, errors = check_one(serializer, operation["data"])
         self.errors |= at(f"{place}.data", errors)
         return data
 

@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from items.models import CONTROL_CHARACTERS, NAME_MAX_CHARACTERS, Item, no_control_characters
-from workers.rest import SharedFieldsMixin
+from workers.rest import SharedFieldsMixin, StrictCharField
 
 # Without surrogates, which no JSON text has and no pattern of other languages may name.
 _WITHIN = CONTROL_CHARACTERS.replace("[", "[^", 1).replace(r"\ud800-\udfff", "")
@@ -19,25 +19,20 @@ NAME_SCHEMA = {
 
 
 @extend_schema_field(NAME_SCHEMA)
-class TextField(serializers.CharField):
-    """A text that must be a JSON string; DRF's own field also takes numbers."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
+class NameField(StrictCharField):
+    """The name, with the schema of what it takes: no schema can be derived from the model's validator."""
 
 
 class ItemSerializer(SharedFieldsMixin, serializers.ModelSerializer):
     """A named thing."""
 
-    # Validates what clients send; what they get is `Item.representation`.
+    # Validates what clients send; what they get is `Item.representation`, which has the same fields.
 
-    name = TextField(max_length=NAME_MAX_CHARACTERS, validators=[no_control_characters])
+    name = NameField(max_length=NAME_MAX_CHARACTERS, validators=[no_control_characters])
 
     class Meta:
         model = Item
-        fields = ["id", "name", "created_at", "updated_at", "version"]
+        fields = "__all__"
         read_only_fields = ["created_at", "updated_at", "version"]
 
     def to_representation(self, instance: Item) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from items import rows
 from items.models import Item
-from workers import Result, Write, WriteRejected, conflict_of, write_function
+from workers import BulkInsert, Result, Write, WriteRejected, conflict_of, write_function
+
+_insert_rows = BulkInsert(Item)
 
 PLACE_OF_ERROR = {"not_found": ".id", "precondition_failed": ".version"}
 """In an operation that is rejected, by code."""
@@ -23,7 +24,7 @@ def create_item(write: Write) -> Result:
 @create_item.bulk
 def create_items(writes: Sequence[Write]) -> list[Result]:
     """Create one item for each write, in one statement."""
-    items = rows.insert([write.arguments["data"] for write in writes])
+    items = _insert([write.arguments["data"] for write in writes])
     return [Result(http_status=201, body=item, etag=entity_tag(item)) for item in items]
 
 
@@ -72,9 +73,15 @@ def transact(write: Write) -> Result:
     return Result(body={"results": results})
 
 
+def _insert(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Insert one item for each validated data, and return each as `Item.representation` does."""
+    now = timezone.now()
+    return _insert_rows(data, created_at=now, updated_at=now)
+
+
 def _insert_all(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a verdict for each item: it is created. Raises IntegrityError when the store refuses one."""
-    return [{"status": 201, "item": item} for item in rows.insert(data)]
+    return [{"status": 201, "item": item} for item in _insert(data)]
 
 
 def _insert_as_many_as_possible(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -137,7 +144,7 @@ def _operate(operation: Mapping[str, Any], ids: dict[str, int]) -> dict[str, Any
     """
     op = operation["op"]
     if op == "create":
-        [created] = rows.insert([operation["data"]])
+        [created] = _insert([operation["data"]])
         if "ref" in operation:
             ids[operation["ref"]] = created["id"]
         return {"op": op, "status": 201, "item": created}

@@ -26,6 +26,7 @@ from workers.off_loop import Busy, Lane
 from workers.operations.absence import why_no_writer
 from workers.operations.status import QueueStatus, queue_status
 from workers.registry import WriteFunction, user_id, write_function
+from workers.store.bulk_insert import BulkInsert
 from workers.store.conflicts import conflict_of
 from workers.store.errors import is_cut_off, is_request_error, is_store_error
 from workers.store.identity import problem as store_problem
@@ -37,6 +38,7 @@ from workers.writes import Outcome, Result, Write, WriteStatus
 
 __all__ = [
     # Writing and applying
+    "BulkInsert",
     "Result",
     "Submission",
     "Write",

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given, settings
 
-from items import rows
+from items import write_functions
 from items.models import Item
 from tests.items.mixes import Mix, mixes
 from workers import registry
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.timeout(400),  # a mix that fails takes minutes to be made small
 ]
 
-TABLES = (rows.TABLE, "jottings_jotting", "jottings_topic", receipts.TABLE)
+TABLES = (Item._meta.db_table, "jottings_jotting", "jottings_topic", receipts.TABLE)
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
 Answer = tuple[Any, Outcome]
@@ -58,7 +58,7 @@ def _one_moment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def insert_by_orm(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Do what `rows.insert` does, plainly."""
+    """Do what `BulkInsert` does, plainly."""
     names = [item["name"] for item in data]  # before any insert: of several errors the same one is met first
     return [Item.objects.create(name=name, created_at=NOW, updated_at=NOW).representation() for name in names]
 
@@ -66,7 +66,7 @@ def insert_by_orm(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 @contextmanager
 def without_fast_paths() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "insert", insert_by_orm)
+        patch.setattr(write_functions, "_insert", insert_by_orm)
         for function in registry._functions.values():
             patch.setattr(function, "apply_many", None)
         yield
@@ -80,11 +80,11 @@ def set_the_scene(mix: Mix) -> None:
         for table in (*TABLES, "sqlite_sequence"):
             cursor.execute(f"DELETE FROM {table}")
         cursor.executemany(
-            f"INSERT INTO {rows.TABLE} (id, name, version, created_at, updated_at) "
+            f"INSERT INTO {Item._meta.db_table} (id, name, version, created_at, updated_at) "
             f"VALUES (%s, %s, %s, '{moment}', '{moment}')",
             items,
         )
-        cursor.execute(f"DELETE FROM {rows.TABLE} WHERE id > %s", [len(items) - mix.gone])
+        cursor.execute(f"DELETE FROM {Item._meta.db_table} WHERE id > %s", [len(items) - mix.gone])
 
 
 def inserted_receipts() -> list[int]:

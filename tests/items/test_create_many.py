@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from rest_framework.exceptions import ValidationError
 
-from items import rows
 from items.bodies import BULK_MAX_ITEMS, bulk_arguments
 from items.models import Item
 from workers import Outcome, Write
@@ -40,7 +39,7 @@ def refused_places(body: Any) -> set[str]:
 @pytest.fixture
 def names_are_unique() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE UNIQUE INDEX only_once ON {rows.TABLE} (name)")
+        cursor.execute(f"CREATE UNIQUE INDEX only_once ON {Item._meta.db_table} (name)")
         yield
         cursor.execute("DROP INDEX only_once")
 

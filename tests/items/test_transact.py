@@ -8,7 +8,6 @@ from django.db import connection
 from django.test import override_settings
 from rest_framework.exceptions import ValidationError
 
-from items import rows
 from items.models import Item
 from items.operations import TRANSACTION_MAX_OPERATIONS, transaction_arguments
 from workers import Outcome, Write
@@ -62,7 +61,7 @@ def item() -> int:
 @pytest.fixture
 def names_are_unique() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE UNIQUE INDEX only_once ON {rows.TABLE} (name)")
+        cursor.execute(f"CREATE UNIQUE INDEX only_once ON {Item._meta.db_table} (name)")
         yield
         cursor.execute("DROP INDEX only_once")
 

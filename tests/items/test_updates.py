@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from items import rows
+from items import write_functions
 from items.bodies import bulk_arguments
 from items.models import Item
 from tests.answering import Answered
@@ -21,7 +21,7 @@ def send(method: str, path: str, body: Any = None, **headers: str) -> Callable[[
 
 @pytest.fixture
 def path(answered: Answered) -> str:
-    [item] = rows.insert([{"name": "a"}])
+    [item] = write_functions._insert([{"name": "a"}])
     return f"/api/items/{item['id']}/"
 
 

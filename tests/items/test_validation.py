@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from items.models import NAME_MAX_CHARACTERS
 from items.serializers import ItemSerializer
-from items.validation import at, check_items
-from workers.rest import unknown_fields
+from workers.rest import at, check_many, unknown_fields
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -42,7 +41,7 @@ def by_serializer(item: Any) -> tuple[Any, Any]:
 @example({"name": "x" * 200 + " "})
 @example({"name": "a\u2028"})
 def test_an_item_gets_the_serializers_verdict(item: Any) -> None:
-    accepted, refused = check_items([item])
+    accepted, refused = check_many(ItemSerializer, [item])
 
     data, errors = by_serializer(item)
     assert (accepted, refused) == (([data], {}) if errors is None else ([], {0: errors}))
@@ -51,7 +50,7 @@ def test_an_item_gets_the_serializers_verdict(item: Any) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(items, max_size=6))
 def test_neighbours_do_not_change_a_verdict(many: list[Any]) -> None:
-    accepted, refused = check_items(many)
+    accepted, refused = check_many(ItemSerializer, many)
 
     verdicts = [by_serializer(item) for item in many]
     assert accepted == [data for data, errors in verdicts if errors is None]

@@ -3,6 +3,7 @@
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.lists.filters import BoundedSearchFilter, KnownParameters, StrictOrderingFilter
 from workers.rest.lists.pagination import KeysetPagination, StableListMixin
+from workers.rest.many import NON_FIELD, at, check_many, check_one
 from workers.rest.mixins import (
     QueuedCreateMixin,
     QueuedDestroyMixin,
@@ -15,8 +16,8 @@ from workers.rest.negotiation import PlainNegotiation
 from workers.rest.parsers import BoundedJSONParser
 from workers.rest.renderers import JSONRenderer
 from workers.rest.responses import principal_of, queued_response, raise_unless_committed
-from workers.rest.serializers import SharedFieldsMixin
-from workers.rest.validation import unknown_fields
+from workers.rest.serializers import SharedFieldsMixin, StrictCharField
+from workers.rest.validation import FieldErrors, unknown_fields
 
 __all__ = [
     # Views
@@ -27,6 +28,7 @@ __all__ = [
     "QueuedWritesMixin",
     "ReadAfterMixin",
     "SharedFieldsMixin",
+    "StrictCharField",
     # Lists
     "BoundedSearchFilter",
     "KeysetPagination",
@@ -34,6 +36,11 @@ __all__ = [
     "StableListMixin",
     "StrictOrderingFilter",
     # Validation
+    "NON_FIELD",
+    "FieldErrors",
+    "at",
+    "check_many",
+    "check_one",
     "unknown_fields",
     # Answers
     "principal_of",

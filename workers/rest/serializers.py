@@ -1,14 +1,23 @@
-"""A serializer for the path of every write: its fields are made once, not for each request as in DRF."""
+"""Serializers for the path of every write."""
 
 from functools import cache
 from typing import Any
 
-from rest_framework.fields import empty
+from rest_framework.fields import CharField, empty
 from rest_framework.serializers import Serializer
 from rest_framework.validators import BaseUniqueForValidator, UniqueTogetherValidator, UniqueValidator
 
 UNIQUENESS = (UniqueValidator, UniqueTogetherValidator, BaseUniqueForValidator)
 """Validators that look into the store."""
+
+
+class StrictCharField(CharField):
+    """A text that must be a JSON string; DRF's own field also takes numbers."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class SharedFieldsMixin:

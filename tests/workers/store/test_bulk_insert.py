@@ -1,34 +1,37 @@
-"""Items are inserted with ids of our own giving, which are those that SQLite would give."""
+"""Rows are inserted with keys of our own giving, which are those that SQLite would give."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from items import rows
+from items import write_functions
 from items.models import Item
+from tests.jottings.models import Measurement
+from workers import BulkInsert
+from workers.models import Receipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def insert(*names: str) -> list[int]:
     with transaction.atomic():
-        return [item["id"] for item in rows.insert([{"name": name} for name in names])]
+        return [item["id"] for item in write_functions._insert([{"name": name} for name in names])]
 
 
 def sequence() -> int | None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [rows.TABLE])
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [Item._meta.db_table])
         row = cursor.fetchone()
     return row[0] if row else None
 
 
 def forget_sequence() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [rows.TABLE])
+        cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [Item._meta.db_table])
 
 
 def test_what_is_returned_is_what_is_stored() -> None:
     with transaction.atomic():
-        inserted = rows.insert([{"name": "a"}, {"name": "b"}])
+        inserted = write_functions._insert([{"name": "a"}, {"name": "b"}])
 
     assert [item["name"] for item in inserted] == ["a", "b"]
     assert inserted == [item.representation() for item in Item.objects.order_by("id")]
@@ -36,7 +39,7 @@ def test_what_is_returned_is_what_is_stored() -> None:
 
 def test_no_items_are_no_change() -> None:
     with transaction.atomic():
-        assert rows.insert([]) == []
+        assert write_functions._insert([]) == []
 
 
 def test_the_first_item_of_all_has_the_id_one() -> None:
@@ -69,9 +72,9 @@ def test_an_undone_savepoint_gives_its_ids_back() -> None:
     [first] = insert("a")
     with transaction.atomic():
         with pytest.raises(ZeroDivisionError), transaction.atomic():
-            rows.insert([{"name": "b"}, {"name": "c"}])
+            write_functions._insert([{"name": "b"}, {"name": "c"}])
             raise ZeroDivisionError
-        again = rows.insert([{"name": "d"}])
+        again = write_functions._insert([{"name": "d"}])
 
     assert [item["id"] for item in again] == [first + 1]
     assert list(Item.objects.order_by("id").values_list("name", flat=True)) == ["a", "d"]
@@ -86,7 +89,7 @@ def test_a_sequence_that_was_lost_costs_no_item() -> None:
 
 def test_an_item_that_the_store_refuses_undoes_its_neighbours_too() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE UNIQUE INDEX only_once ON {rows.TABLE} (name)")
+        cursor.execute(f"CREATE UNIQUE INDEX only_once ON {Item._meta.db_table} (name)")
     try:
         with pytest.raises(IntegrityError):
             insert("a", "b", "a")
@@ -94,3 +97,23 @@ def test_an_item_that_the_store_refuses_undoes_its_neighbours_too() -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP INDEX only_once")
+
+
+def test_rows_may_name_different_fields_and_get_the_defaults_of_the_others() -> None:
+    insert_measurements = BulkInsert(Measurement)
+
+    with transaction.atomic():
+        inserted = insert_measurements([{"label": "a", "low": 1, "high": 2}, {"label": "b"}])
+
+    assert list(Measurement.objects.order_by("pk").values(*inserted[0])) == inserted
+
+
+def test_a_value_that_has_no_default_has_to_be_given() -> None:
+    with transaction.atomic(), pytest.raises(KeyError, match="name"):
+        write_functions._insert([{"name": "a"}, {}])
+    assert not Item.objects.exists()
+
+
+def test_a_model_with_a_key_of_its_own_is_refused() -> None:
+    with pytest.raises(ValueError, match="Receipt has no AutoField"):
+        BulkInsert(Receipt)

@@ -42,7 +42,7 @@ __all__ = [
     "check_many",
     "check_one",
     "unknown_fields",
-    # Answers
+    # Responses
     "principal_of",
     "queued_response",
     "raise_unless_committed",

@@ -138,13 +138,13 @@ def _fields(cls: Any) -> Iterator[CheckMessage]:
     try:
         serializer = cls.serializer_class()
         fields = list(_writable(serializer.fields.items()))
-    except Exception:  # one that cannot be made without a request is not looked at, and none is no fault
+    except Exception:  # one that cannot be made without a request is not looked at, and none is no error
         return
     for name, field in fields:
         where = f"{_name(cls.serializer_class)}.{name}"
         if isinstance(field, serializers.FileField):
             yield checks.Warning(
-                f"{where} takes files, which {_name(cls)} cannot hand over: they are answered with 415.",
+                f"{where} takes files, which {_name(cls)} cannot hand over: they get 415.",
                 hint="Store the file in a view of its own, and hand over its name.",
                 id="workers.W011",
             )

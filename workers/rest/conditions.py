@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110, 13): a tag that GET hands out is checked in the writer; else it is refused.
 
 An object's entity tag is what the view's `get_entity_tag` makes of its representation, else a digest of it.
-To check a tag the writer asks the same view what GET would answer at that moment, just before it applies the
+To check a tag the writer asks the same view what GET would return at that moment, just before it applies the
 write: the write function knows nothing of it.
 """
 
@@ -43,20 +43,20 @@ class ConditionsMixin:
     def get_entity_tag(self, body: Any) -> str | None:
         """Return the entity tag, without quotes, of an object that is shown so; None for a digest of it.
 
-        Override it where something cheap tells versions apart. It is then handed out with the answers to
+        Override it where something cheap tells versions apart. It is then handed out with the responses to
         writes too, whose bodies are what the write function returned.
         """
         return None
 
     def stored_response(self: Any) -> Response:
-        """Return what GET would answer now, in the writer. Raises Http404 when there is nothing.
+        """Return what GET would return now, in the writer. Raises Http404 when there is nothing.
 
         The request has the user, the path and the query of the request that wants to write, and no body.
         Override it where `retrieve` needs more than that.
         """
         if not hasattr(self, "retrieve"):
             return Response(self.get_serializer(self.get_object()).data)
-        # Without decorators: a cache would answer with what was stored once.
+        # Without decorators: a cache would return what was stored once.
         retrieve = inspect.unwrap(type(self).retrieve)
         response: Response = retrieve(self, self.request, *self.args, **self.kwargs)
         return response
@@ -156,7 +156,7 @@ def _circumstances(view: Any) -> dict[str, Any]:
 
 
 def _view(view_class: Any, condition: Mapping[str, Any]) -> Any:
-    """Return the view as it stands before it answers the GET of the object that is to be written."""
+    """Return the view as it stands before it serves the GET of the object that is to be written."""
     view = view_class()
     view.args, view.kwargs, view.format_kwarg = (), dict(condition["kwargs"]), None
     view.basename, view.detail, view.action, view.action_map = condition["basename"], True, "retrieve", {}

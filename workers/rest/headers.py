@@ -28,11 +28,11 @@ class Prefer:
     """What the client prefers (RFC 7240)."""
 
     respond_async: bool = False
-    """Answer 202 as soon as the write is accepted."""
+    """Respond with 202 as soon as the write is accepted."""
     wait_seconds: float | None = None
     """Wait no longer than this."""
     minimal: bool = False
-    """Answer without a body."""
+    """Respond without a body."""
 
     def applied(self) -> str:
         """Return the value of Preference-Applied."""

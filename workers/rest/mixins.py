@@ -1,4 +1,4 @@
-"""Mixins for DRF's generic views and viewsets: validate here, write in the writer, answer with the outcome.
+"""Mixins for DRF's generic views and viewsets: validate here, write in the writer, respond with the outcome.
 
     class NoteViewSet(QueuedWritesMixin, ModelViewSet):
         queryset = Note.objects.all()
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 
 class QueuedWriteMixin(ConditionsMixin):
-    """Hands writes over and turns outcomes into answers. The base of the mixins below."""
+    """Hands writes over and turns outcomes into responses. The base of the mixins below."""
 
     def perform_write(self: Any, function: str, arguments: Mapping[str, Any]) -> Response:
-        """Submit a write for this request, wait as the client prefers, and answer.
+        """Submit a write for this request, wait as the client prefers, and respond.
 
         A condition of the request is checked by the writer, for the object that the request's path names.
         Raises ProblemError for whatever is not a success.
@@ -205,7 +205,7 @@ def _target(view: "GenericAPIView") -> dict[str, Any]:
 
 
 def _refuse_malformed(view: Any, key: Any) -> None:
-    """Raise Http404 for a key that its field cannot hold, as a GET does; the writer would call it a fault."""
+    """Raise Http404 for a key that its field cannot hold, as a GET does; the writer would fail the write."""
     if view.queryset is None:
         return
     options = view.queryset.model._meta

@@ -1,4 +1,4 @@
-"""Pieces of the answers to writes."""
+"""Pieces of the responses to writes."""
 
 from functools import lru_cache
 from typing import Any
@@ -28,7 +28,9 @@ def status_url(write_id: int) -> str | None:
 def queued_response(write_id: int) -> Response:
     """Return 202: the write is accepted, and this is where to ask for its outcome."""
     url = status_url(write_id)
-    where = {"Location": url} if url else {}  # without one it is accepted all the same, and must be answered
+    where = (
+        {"Location": url} if url else {}
+    )  # without one it is accepted all the same, and needs its response
     return Response(
         {"write_id": str(write_id), "status": QUEUED, "url": url},
         status=status.HTTP_202_ACCEPTED,
@@ -52,7 +54,7 @@ def raise_unless_committed(outcome: Outcome) -> None:
 def detail_path(route: str, key: str) -> str | None:
     """Return the path of what has this key, or None where there is no such route.
 
-    `reverse` costs a write's answer 6 % of its time, so a route is asked for its form once.
+    `reverse` costs a write's response 6 % of its time, so a route is asked for its form once.
     """
     if key.isdecimal() and (around := _around(route, get_script_prefix())):
         return f"{around[0]}{key}{around[1]}"

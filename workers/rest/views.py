@@ -28,7 +28,7 @@ WriteStatusBody = inline_serializer(
         "accepted_at": serializers.DateTimeField(),
         "committed_at": serializers.DateTimeField(allow_null=True),
         "http_status": serializers.IntegerField(
-            allow_null=True, help_text="Status of the answer to the write."
+            allow_null=True, help_text="HTTP status of the response to the write."
         ),
         "result": serializers.JSONField(allow_null=True),
         "error": serializers.JSONField(
@@ -66,7 +66,7 @@ class WriteStatusView(APIView):
             return Response(_queued(entry))
         if receipt is None and unreachable is not None:
             raise problem_of(
-                QueueUnavailable("Redis does not answer, so it is not known whether this write waits.")
+                QueueUnavailable("Redis does not respond, so it is not known whether this write waits.")
             )
         raise _not_found(write_id)
 

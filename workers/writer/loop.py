@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 
 import redis
@@ -23,8 +23,8 @@ from workers.store.store_file import Mark, Watch
 from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit, pacing
-from workers.writer.pending import PendingEntries
 from workers.writer.pruning import Pruning
+from workers.writer.reading import Batch, Reader
 from workers.writes import Write, decode
 
 logger = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ class Writer:
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
-        self._pending = PendingEntries(self._client)
-        self._held: Sequence[redis_stream.Entry] = ()  # read, and not committed because the store is unwell
+        self._reader = Reader(self._client)
+        self._held: Batch | None = None  # read, and not committed because the store is unwell
         self._pruning = Pruning()
         self._failures = 0
         self._checkpoint_after = 0.0
@@ -101,8 +101,8 @@ class Writer:
                 return Drained.EMPTY
         return Drained.MORE
 
-    def retire(self) -> None:
-        """Stop, and say so, that nobody waits; but for a command, whose turn is short, requests do."""
+    def stop(self) -> None:
+        """Close the store; drop the heartbeat, except for a command's short pause: requests wait for that."""
         connection.close()
         if not self._pauses_shortly:
             self._heartbeat.stop()
@@ -120,21 +120,22 @@ class Writer:
 
     def _step(self, *, wait_seconds: float) -> bool:
         """Read one batch and see it through; return whether there was one."""
-        entries = self._held or self._read(wait_seconds)
+        batch = self._held or self._read(wait_seconds)
         started = time.monotonic()
-        if not entries:
+        if batch is None:
             self._idle()
             return False
-        self._see_through(entries)
-        if self._held:
+        self._see_through(batch)
+        if self._held is not None:
             return True
-        self._heartbeat.note_rate(writes=len(entries), seconds=time.monotonic() - started)
-        self._heartbeat.renew(committed=len(entries))
+        size = len(batch.entries)
+        self._heartbeat.note_rate(writes=size, seconds=time.monotonic() - started)
+        self._heartbeat.renew(committed=size)
         self._checkpoint()
         self._pruning.prune_a_little()
         time.sleep(
             pacing.pause_seconds(
-                batch_size=len(entries),
+                batch_size=size,
                 batch_limit=settings.WRITE_BATCH_MAX_WRITES,
                 most_seconds=settings.WRITE_PACE_SECONDS,
                 elapsed_seconds=time.monotonic() - started,
@@ -148,55 +149,45 @@ class Writer:
             self._heartbeat.renew(committed=0, error=self._watch.problem() or opening.probe())
         self._pruning.prune_a_little()
 
-    def _read(self, wait_seconds: float) -> Sequence[redis_stream.Entry]:
+    def _read(self, wait_seconds: float) -> Batch | None:
         try:
-            return self._read_in_order(wait_seconds)
+            return self._reader.read(wait_seconds=wait_seconds)
         except redis.ResponseError as exc:
             if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
                 raise
             # Flushed, or another store's by now: then this raises.
             ownership.claim(self._client)
             logger.warning("stream state=created reason=missing")
-            return self._read_in_order(wait_seconds)
+            return self._reader.read(wait_seconds=wait_seconds)
 
-    def _read_in_order(self, wait_seconds: float) -> Sequence[redis_stream.Entry]:
-        count = settings.WRITE_BATCH_MAX_WRITES
-        leftovers = self._pending.read(count=count)
-        if leftovers:
-            return leftovers
-        try:
-            return redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
-        except redis.RedisError:
-            self._pending.suspect()
-            raise
-
-    def _see_through(self, entries: Sequence[redis_stream.Entry]) -> None:
+    def _see_through(self, batch: Batch) -> None:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
-        self._pending.expect()
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
-        writes = [_decode(entry) for entry in entries if entry.payload]
+        writes = [_decode(entry) for entry in batch.entries if entry.payload]
         settled: list[commit.Settled] = []
         try:
             problem = self._watch.problem()
             if not problem:
                 settled = commit.commit_batch(
-                    writes, set_aside=self._pending.is_poison, on_progress=self._heartbeat.tick
+                    writes, set_aside=lambda write: batch.is_poison, on_progress=self._heartbeat.tick
                 )
                 # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
                 problem = self._watch.problem()
         except Error as exc:
-            self._wait_for_store(entries, exc)
+            self._wait_for_store(batch, exc)
             return
         if problem:
-            self._hold(entries, problem)
+            self._hold(batch, problem)
             return
-        self._held, self._failures = (), 0
-        outcomes.announce(self._client, settled, last_write_id=entries[-1].write_id)
-        claimed = [write.token for write in writes if write.fingerprint]
-        redis_stream.acknowledge(self._acknowledge, entries, claimed=claimed)
-        self._pending.acknowledged()
+        self._held, self._failures = None, 0
+        outcomes.announce(self._client, settled, last_write_id=batch.entries[-1].write_id)
+        claimed = [write.token for write in writes if write.fingerprint is not None]
+        # After the commit: a death before this means that the entries are read again, which the receipts make
+        # harmless; acknowledged before the commit they would be lost.
+        redis_stream.acknowledge(self._acknowledge, batch.entries, claimed=claimed)
+        self._reader.acknowledged(batch)
 
-    def _wait_for_store(self, entries: Sequence[redis_stream.Entry], exc: Error) -> None:
+    def _wait_for_store(self, batch: Batch, exc: Error) -> None:
         """Hold the batch back, and let the next attempt open the store anew."""
         try:
             problem = self._watch.problem()
@@ -205,16 +196,16 @@ class Writer:
         if not problem:
             connection.close()
         # Else it stays open: opened anew it would bring a file and a log together that are strangers.
-        self._hold(entries, problem or str(exc))
+        self._hold(batch, problem or str(exc))
 
-    def _hold(self, entries: Sequence[redis_stream.Entry], reason: str) -> None:
-        """Keep the batch for the next attempt; reading it again would count as a death."""
-        self._held = entries
+    def _hold(self, batch: Batch, reason: str) -> None:
+        """Keep the batch for the next attempt; reading it again would count as a delivery."""
+        self._held = batch
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         logger.error(
             "batch state=not-committed writes=%s attempt=%s retry_in=%ss error=%s",
-            len(entries),
+            len(batch.entries),
             self._failures,
             pause,
             reason,

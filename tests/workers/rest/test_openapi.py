@@ -59,6 +59,6 @@ def test_a_docstring_of_an_operation_describes_it() -> None:
     assert described["create"]["description"] == "Jot something down.\n\nIn no more than 200 characters."
     assert (
         described["destroy"]["description"]
-        == "The answer comes once the jotting is gone; after the wait limit it is 202."
+        == "The response comes once the jotting is gone; after the wait limit it is 202."
     )
     assert "Programmers" not in str(described)

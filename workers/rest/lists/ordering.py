@@ -120,7 +120,7 @@ class TotalOrder:
         """Match the rows behind a place, in steps, the nearest first.
 
         One condition for all of them would be shorter, and SQLite would read every row that is equal in the
-        first field to answer it. Each step is a range of an index on that field.
+        first field to decide it. Each step is a range of an index on that field.
         """
         for depth in reversed(range(len(self.keys))):
             equal = Q()

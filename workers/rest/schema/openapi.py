@@ -15,11 +15,11 @@ SUMMARIES = {
 }
 DESCRIPTIONS = {
     "list": "A page of {names}. What the list does not know (a parameter, an ordering, a cursor) is refused.",
-    "create": "The answer comes once the {name} is committed; after the wait limit it is 202.",
+    "create": "The response comes once the {name} is committed; after the wait limit it is 202.",
     "retrieve": "The {name} as it is committed; `Read-After` waits for a write first.",
-    "update": "All fields anew. The answer comes once they are committed; after the wait limit it is 202.",
-    "partial_update": "The fields that are sent. The answer comes as for a replacement.",
-    "destroy": "The answer comes once the {name} is gone; after the wait limit it is 202.",
+    "update": "All fields anew. The response comes once they are committed; after the wait limit it is 202.",
+    "partial_update": "The fields that are sent. The response comes as for a replacement.",
+    "destroy": "The response comes once the {name} is gone; after the wait limit it is 202.",
 }
 
 

@@ -170,5 +170,5 @@ def _refuse_wrong_flags(sender: Any) -> None:
 
 
 @signals.worker_shutdown.connect
-def _retire(**_: object) -> None:
+def _stop(**_: object) -> None:
     leadership.end(reason="shutdown")

@@ -101,7 +101,7 @@ class Leadership:
             return
         writer, self.writer = self.writer, None
         try:
-            writer.retire()
+            writer.stop()
         except redis.RedisError as exc:
             logger.warning("writer state=ended heartbeat=not-removed error=%s", exc)
         self._give_back()

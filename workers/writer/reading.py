@@ -1,0 +1,81 @@
+"""Read the stream in order: pending entries first, then what is new.
+
+Pending entries were read and never acknowledged: by a writer that died, or before Redis went away. Redis
+counts how often each entry was delivered. Normal entries are delivered once. After a death of the writer the
+batch is taken again as it was; after a second one its entries are taken one by one, so that the count of the
+one that kills the writer grows and its neighbours are committed. One that was delivered WRITE_MAX_DELIVERIES
+times is poison: it gets the outcome `failed` without being tried again.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+
+from workers.conf import settings
+from workers.stream import redis_stream
+from workers.stream.redis_stream import Entry
+
+logger = logging.getLogger(__name__)
+
+BATCH_DELIVERIES = 1
+"""Deliveries up to which a batch is tried again as a whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Entries that are committed together."""
+
+    entries: Sequence[Entry]
+    deliveries: int = 0
+    """How often the first one was delivered before; 0 for new entries."""
+
+    @property
+    def is_poison(self) -> bool:
+        """Whether it has killed the writer too often to be tried again. It then holds one entry."""
+        return self.deliveries >= settings.WRITE_MAX_DELIVERIES
+
+
+class Reader:
+    """Reads batches for the one writer, who acknowledges each before it reads the next."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._looks_for_pending = True  # a predecessor may have died
+
+    def read(self, *, wait_seconds: float) -> Batch | None:
+        """Return the next batch, or None when nothing came in time. Raises redis.RedisError."""
+        if self._looks_for_pending and (batch := self._read_pending()):
+            return batch
+        # True until the acknowledgement: should a reply be lost, what it held counts as read.
+        self._looks_for_pending = True
+        count = settings.WRITE_BATCH_MAX_WRITES
+        entries = redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
+        if not entries:
+            self._looks_for_pending = False
+            return None
+        return Batch(entries=entries)
+
+    def acknowledged(self, batch: Batch) -> None:
+        """Note that the batch is out of the stream."""
+        # After pending entries there may be more of them; before new ones there was none.
+        self._looks_for_pending = batch.deliveries > 0
+
+    def _read_pending(self) -> Batch | None:
+        """Return what is pending, alone where a death is suspected of its first entry."""
+        oldest = redis_stream.oldest_unacknowledged(self._client)
+        if oldest is None:
+            return None
+        alone = oldest.deliveries > BATCH_DELIVERIES
+        count = 1 if alone else settings.WRITE_BATCH_MAX_WRITES
+        entries = redis_stream.read_unacknowledged(self._client, count=count)
+        if not entries:
+            return None
+        logger.warning(
+            "batch state=taken-again writes=%s first=%s deliveries=%s",
+            len(entries),
+            oldest.write_id,
+            oldest.deliveries,
+        )
+        return Batch(entries=entries, deliveries=oldest.deliveries)

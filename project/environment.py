@@ -9,9 +9,12 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from workers.conf import Setting
 from workers.up import InvalidRedisAddress, RedisAddress, parse_redis_url, without_password
+
+T = TypeVar("T", int, float, bool, str)
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 
@@ -160,8 +163,24 @@ def redis(name: str) -> RedisAddress | None:
         raise InvalidEnvironment(f"{name}={shown!r} {exc}") from None
 
 
-def read(setting: Setting) -> object:
-    """Read one setting of the write path, by the type of its default."""
+RETIRED = {"WRITE_MAX_DEATHS": "WRITE_MAX_DELIVERIES"}
+"""Former names of variables. One that is still set must not be ignored silently."""
+
+
+def refuse_retired() -> None:
+    """Raise InvalidEnvironment for a variable that has another name now."""
+    for former, name in RETIRED.items():
+        if os.environ.get(former):
+            raise InvalidEnvironment(f"{former} is called {name} now: set that instead.")
+
+
+def read(setting: Setting[T]) -> T:
+    """Read one setting of the write path, by the type of its default. Raises InvalidEnvironment."""
+    value: Any = _read(setting)
+    return value  # type: ignore[no-any-return]  # each branch returns the type of the default
+
+
+def _read(setting: Setting[Any]) -> Any:
     match setting.default:
         case bool():
             return boolean(setting.name, default=setting.default)

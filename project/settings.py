@@ -6,8 +6,10 @@ from pathlib import Path
 from kombu import Queue
 
 from project import data_dir, environment, secret_key
-from workers.conf import WriteSettings, all_settings
+from workers.conf import WriteSettings
 from workers.up import RedisAddress, socket_path
+
+environment.refuse_retired()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = data_dir.prepare(environment.path("DATA_DIR", BASE_DIR / "var"))
@@ -108,7 +110,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Without REDIS_URL everything meets at the socket of the Redis that `manage.py up` starts.
 _redis = environment.redis("REDIS_URL") or RedisAddress.of_socket(socket_path(DATA_DIR))
 REDIS_URL = _redis.url
-WRITE_KEY_PREFIX = environment.read(WriteSettings.__dict__["WRITE_KEY_PREFIX"])
+WRITE_KEY_PREFIX = environment.read(WriteSettings.WRITE_KEY_PREFIX)
 CACHES = {
     "default": {
         # Not Django's own, whose clear() would empty the stream.
@@ -208,5 +210,25 @@ LOGGING = {
     "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
 }
 
-# The settings of the write path, under their own names: see workers/conf.py.
-globals().update({setting.name: environment.read(setting) for setting in all_settings()})
+# The write path, see workers/SETTINGS.md.
+WRITE_WAIT_SECONDS = environment.read(WriteSettings.WRITE_WAIT_SECONDS)
+WRITE_SUBMIT_TIMEOUT_SECONDS = environment.read(WriteSettings.WRITE_SUBMIT_TIMEOUT_SECONDS)
+WRITE_STREAM_MAX_LENGTH = environment.read(WriteSettings.WRITE_STREAM_MAX_LENGTH)
+WRITE_STREAM_MAX_BYTES = environment.read(WriteSettings.WRITE_STREAM_MAX_BYTES)
+WRITE_MAX_ESTIMATED_WAIT_SECONDS = environment.read(WriteSettings.WRITE_MAX_ESTIMATED_WAIT_SECONDS)
+WRITE_MAX_WAITING = environment.read(WriteSettings.WRITE_MAX_WAITING)
+WRITE_MAX_BODY_BYTES = environment.read(WriteSettings.WRITE_MAX_BODY_BYTES)
+WRITE_READ_TIME_LIMIT_SECONDS = environment.read(WriteSettings.WRITE_READ_TIME_LIMIT_SECONDS)
+WRITE_BATCH_MAX_WRITES = environment.read(WriteSettings.WRITE_BATCH_MAX_WRITES)
+WRITE_PACE_SECONDS = environment.read(WriteSettings.WRITE_PACE_SECONDS)
+WRITE_LINGER_SECONDS = environment.read(WriteSettings.WRITE_LINGER_SECONDS)
+WRITE_TASK_SECONDS = environment.read(WriteSettings.WRITE_TASK_SECONDS)
+WRITE_TIME_LIMIT_SECONDS = environment.read(WriteSettings.WRITE_TIME_LIMIT_SECONDS)
+WRITE_MAX_DELIVERIES = environment.read(WriteSettings.WRITE_MAX_DELIVERIES)
+WRITE_PAUSE_TIMEOUT_SECONDS = environment.read(WriteSettings.WRITE_PAUSE_TIMEOUT_SECONDS)
+WRITE_SYNCHRONOUS = environment.read(WriteSettings.WRITE_SYNCHRONOUS)
+WRITE_CHECKPOINT_BYTES = environment.read(WriteSettings.WRITE_CHECKPOINT_BYTES)
+WRITE_READY_OLDEST_SECONDS = environment.read(WriteSettings.WRITE_READY_OLDEST_SECONDS)
+WRITE_REQUIRE_IF_MATCH = environment.read(WriteSettings.WRITE_REQUIRE_IF_MATCH)
+WRITE_RECEIPT_DAYS = environment.read(WriteSettings.WRITE_RECEIPT_DAYS)
+WRITE_MAX_RECEIPTS = environment.read(WriteSettings.WRITE_MAX_RECEIPTS)

@@ -4,7 +4,7 @@ Values are read from Django's settings when they are used, so `override_settings
 """
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from django.conf import settings as django_settings
 
@@ -36,7 +36,13 @@ class Setting(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, instance: object, owner: type | None = None) -> T:
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object, owner: type) -> "T | Setting[T]":
+        if instance is None:
+            return self  # its name, range and meaning, asked of the class
         value: T = getattr(django_settings, self.name, self.default)
         return value
 

@@ -51,7 +51,7 @@ def test_each_part_gets_the_time_to_stop_that_up_gives_it(
     services: dict[str, Any], settings: Settings, tmp_path: Path
 ) -> None:
     settings.DATA_DIR = tmp_path
-    settings.WRITE_WAIT_SECONDS = vars(WriteSettings)["WRITE_WAIT_SECONDS"].at_most
+    settings.WRITE_WAIT_SECONDS = WriteSettings.WRITE_WAIT_SECONDS.at_most
 
     up = {process.name: process.grace_seconds for process in service.processes(tmp_path / "redis-server")}
     for name, compose_service in services.items():
@@ -78,7 +78,7 @@ def test_the_writer_s_health_is_its_heartbeat(services: dict[str, Any]) -> None:
     key = keys.heartbeat().rpartition(":")[2]
     check = services["writer"]["healthcheck"]["test"][-1]
 
-    assert f'or "{vars(WriteSettings)["WRITE_KEY_PREFIX"].default}") + ":{key}"' in check
+    assert f'or "{WriteSettings.WRITE_KEY_PREFIX.default}") + ":{key}"' in check
 
 
 def test_only_the_web_server_is_reached_and_only_from_this_machine(services: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ def test_a_key_prefix_that_would_be_a_pattern_is_refused_by_name(
     monkeypatch.setenv("WRITE_KEY_PREFIX", prefix)
 
     with pytest.raises(environment.InvalidEnvironment, match="WRITE_KEY_PREFIX=") as refused:
-        environment.read(vars(WriteSettings)["WRITE_KEY_PREFIX"])
+        environment.read(WriteSettings.WRITE_KEY_PREFIX)
     assert "\n" not in str(refused.value)
 
 
@@ -163,3 +163,17 @@ def test_the_host_that_is_listened_at_is_answered(host: str, own: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1", "localhost"])
 def test_all_addresses_name_no_host_of_their_own(host: str) -> None:
     assert environment.own_names(host) == ["localhost", "127.0.0.1", "[::1]"]
+
+
+def test_every_setting_of_the_write_path_is_read_from_the_environment() -> None:
+    source = (BASE_DIR / "project" / "settings.py").read_text()
+
+    for setting in all_settings():
+        assert f"\n{setting.name} = environment.read(WriteSettings.{setting.name})\n" in source
+
+
+def test_a_variable_under_its_former_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WRITE_MAX_DEATHS", "5")
+
+    with pytest.raises(InvalidEnvironment, match="WRITE_MAX_DEATHS is called WRITE_MAX_DELIVERIES now"):
+        environment.refuse_retired()

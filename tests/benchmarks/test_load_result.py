@@ -41,7 +41,7 @@ def test_what_wrk_prints_is_read_into_seconds_and_numbers() -> None:
     assert result.examples == {500: "oops"}
 
 
-def test_answers_with_another_status_and_broken_connections_are_errors() -> None:
+def test_responses_with_another_status_and_broken_connections_are_errors() -> None:
     result = parse(printed())
 
     assert result.successes(201) == 8
@@ -49,11 +49,11 @@ def test_answers_with_another_status_and_broken_connections_are_errors() -> None
     assert result.errors(202) == 10 + 6
 
 
-def test_slow_answers_and_those_that_did_not_come_are_time_outs() -> None:
+def test_slow_responses_and_those_that_did_not_come_are_time_outs() -> None:
     assert parse(printed()).timeouts == 2 + 1
 
 
-def test_without_any_answer_there_is_a_result_all_the_same() -> None:
+def test_without_any_response_there_is_a_result_all_the_same() -> None:
     nothing = printed(requests=0, measured=0, unanswered=0, statuses={}, histogram={})
 
     assert parse(nothing).requests == 0

@@ -39,7 +39,7 @@ def test_without_a_valid_round_there_is_no_rate() -> None:
     assert summarize([sample(100, fault="rows are missing")]) is None
 
 
-def test_errors_and_time_outs_add_up_and_the_longest_answer_of_all_counts() -> None:
+def test_errors_and_time_outs_add_up_and_the_longest_response_of_all_counts() -> None:
     summary = summarize(
         [sample(1, errors=1, result={"max": 3.0}), sample(1, errors=2, timeouts=4, fault="x"), sample(1)]
     )

@@ -51,7 +51,7 @@ def test_without_atomic_each_item_has_its_verdict_in_the_order_of_the_request(se
     assert [name for name in service.names() if name.startswith("each")] == ["each 1", "each 3"]
 
 
-def test_without_atomic_a_request_without_a_valid_item_is_answered_with_200_and_has_a_receipt(
+def test_without_atomic_a_request_without_a_valid_item_is_responded_to_with_200_and_has_a_receipt(
     service: Service,
 ) -> None:
     answer = bulk(service, ["", 5], atomic=False)
@@ -73,7 +73,7 @@ def test_a_thousand_items_are_taken_and_one_more_is_refused(service: Service) ->
 
 
 @pytest.mark.parametrize("atomic", [True, False])
-def test_a_repeat_with_the_same_key_gets_the_first_answer_and_has_no_effect(
+def test_a_repeat_with_the_same_key_gets_the_first_response_and_has_no_effect(
     service: Service, atomic: bool
 ) -> None:
     name, headers = f"once {atomic}", {"Idempotency-Key": f"bulk-{atomic}"}
@@ -88,7 +88,7 @@ def test_a_repeat_with_the_same_key_gets_the_first_answer_and_has_no_effect(
     assert service.names().count(name) == 2
 
 
-def test_a_202_leads_to_the_complete_answer(service: Service) -> None:
+def test_a_202_leads_to_the_complete_response(service: Service) -> None:
     answer = bulk(service, ["later 0", "", "later 2"], atomic=False, headers={"Prefer": "respond-async"})
 
     assert (answer.status, answer.headers["Preference-Applied"]) == (202, "respond-async")

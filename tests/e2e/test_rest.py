@@ -36,7 +36,7 @@ def settled(service: Service, write_id: str) -> dict[str, Any]:
     return until(ask) or {}
 
 
-def test_a_created_item_is_answered_with_201_and_stored(service: Service) -> None:
+def test_a_created_item_is_responded_to_with_201_and_stored(service: Service) -> None:
     answer = service.create("first item")
 
     item = answer.json()
@@ -72,7 +72,7 @@ def test_put_and_patch_change_the_item_and_count_its_version(service: Service) -
     assert service.get(path).headers["ETag"] == patched.headers["ETag"]
 
 
-def test_delete_twice_answers_204_then_404(service: Service) -> None:
+def test_delete_twice_gets_204_then_404(service: Service) -> None:
     path = service.create("a").headers["Location"]
 
     first, second = service.request("DELETE", path), service.request("DELETE", path)
@@ -97,7 +97,7 @@ def test_of_two_changes_under_the_same_if_match_one_wins(service: Service) -> No
     assert loser.json()["code"] == "precondition_failed"
 
 
-def test_an_item_that_has_not_changed_is_answered_with_304(service: Service) -> None:
+def test_an_item_that_has_not_changed_is_responded_to_with_304(service: Service) -> None:
     created = service.create("a")
 
     answer = service.get(created.headers["Location"], headers={"If-None-Match": created.headers["ETag"]})
@@ -105,7 +105,7 @@ def test_an_item_that_has_not_changed_is_answered_with_304(service: Service) -> 
     assert (answer.status, answer.body) == (304, b"")
 
 
-def test_the_same_key_sent_twenty_times_at_once_has_one_effect_and_equal_answers(service: Service) -> None:
+def test_the_same_key_sent_twenty_times_at_once_has_one_effect_and_equal_responses(service: Service) -> None:
     headers = {"Idempotency-Key": "twenty-times"}
 
     answers = together([lambda: service.create("twenty", headers=headers)] * 20)
@@ -149,7 +149,7 @@ def test_an_error_is_replayed_for_its_key_too(service: Service) -> None:
     assert again.headers["Write-Id"] == first.headers["Write-Id"]
 
 
-def test_respond_async_answers_202_and_the_write_is_committed_later(service: Service) -> None:
+def test_respond_async_gets_202_and_the_write_is_committed_later(service: Service) -> None:
     answer = service.create("later", headers={"Prefer": "respond-async"})
 
     assert (answer.status, answer.headers["Preference-Applied"]) == (202, "respond-async")

@@ -91,7 +91,7 @@ def test_a_hundred_operations_are_taken_and_one_more_is_refused(service: Service
     assert list(too_many.json()["fields"]) == ["operations"]
 
 
-def test_a_repeat_with_the_same_key_gets_the_first_answer_errors_too(service: Service) -> None:
+def test_a_repeat_with_the_same_key_gets_the_first_response_errors_too(service: Service) -> None:
     good = [transact(service, create("once"), headers={"Idempotency-Key": "good"}) for _ in range(2)]
     bad = [
         transact(service, create("x"), {"op": "delete", "id": 10**9}, headers={"Idempotency-Key": "bad"})
@@ -133,7 +133,7 @@ def test_if_match_is_refused_and_names_what_to_use_instead(service: Service) -> 
     assert "`version`" in answer.json()["detail"]
 
 
-def test_where_conditions_are_required_a_change_without_a_version_answers_428(
+def test_where_conditions_are_required_a_change_without_a_version_gets_428(
     make_service: Callable[..., Service],
 ) -> None:
     service = make_service(WRITE_REQUIRE_IF_MATCH="true")

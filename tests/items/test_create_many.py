@@ -136,7 +136,7 @@ def test_all_or_none_is_the_default() -> None:
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_a_body_of_another_form_is_refused_by_the_name_of_its_fault(body: Any, place: str) -> None:
+def test_a_body_of_another_form_is_refused_by_the_name_of_its_error(body: Any, place: str) -> None:
     assert refused_places(body) == {place}
 
 

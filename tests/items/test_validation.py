@@ -57,7 +57,7 @@ def test_neighbours_do_not_change_a_verdict(many: list[Any]) -> None:
     assert refused == {position: errors for position, (_, errors) in enumerate(verdicts) if errors}
 
 
-def test_faults_are_named_by_their_place_in_the_body() -> None:
+def test_failures_are_named_by_their_place_in_the_body() -> None:
     assert at("items.3", {"name": ["a"], "non_field_errors": ["b"]}) == {
         "items.3.name": ["a"],
         "items.3": ["b"],

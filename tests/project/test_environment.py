@@ -156,7 +156,7 @@ def test_a_key_prefix_that_would_be_a_pattern_is_refused_by_name(
     ("host", "own"),
     [("192.0.2.7", "192.0.2.7"), ("fe80::1", "[fe80::1]"), ("Box.example", "box.example")],
 )
-def test_the_host_that_is_listened_at_is_answered(host: str, own: str) -> None:
+def test_the_host_that_is_listened_at_is_served(host: str, own: str) -> None:
     assert environment.own_names(host) == ["localhost", "127.0.0.1", "[::1]", own]
 
 

@@ -233,7 +233,7 @@ def test_an_unknown_deletion_may_have_happened_or_not() -> None:
     assert kinds(from_events(events), Snapshot(receipts=[made], rows=[])) == ["without receipt"]
 
 
-def test_an_answer_that_differs_from_its_receipt_is_false() -> None:
+def test_a_response_that_differs_from_its_receipt_is_false() -> None:
     events, made, row = created(CREATE, 1, 10)
     told = replace(made, body=made.body | {"name": item_name(CREATE, "0.0.000009")})
 
@@ -266,7 +266,7 @@ def test_an_update_that_is_told_404_or_412_without_a_reason_is_found() -> None:
         assert kinds(from_events(events), snapshot) == ["false answer"]
 
 
-def test_an_error_that_no_fault_explains_is_found() -> None:
+def test_an_error_that_nothing_explains_is_found() -> None:
     events = [send(CREATE, "create", CREATE), answer(CREATE, 500, code="internal_error")]
 
     assert kinds(from_events(events), Snapshot(receipts=[], rows=[])) == ["unexpected answer"]

@@ -92,7 +92,7 @@ urlpatterns = [path("rest/<case>", RestView.as_view()), path("plain/<case>", pla
 @pytest.mark.parametrize("view", ["rest", "plain"])
 @pytest.mark.parametrize("case", CASES)
 @override_settings(ROOT_URLCONF=__name__)
-def test_an_error_of_a_read_says_whose_fault_it_is(view: str, case: str) -> None:
+def test_an_error_of_a_read_says_who_caused_it(view: str, case: str) -> None:
     status, code, _ = CASES[case]
 
     answer = Client(raise_request_exception=False).get(f"/{view}/{case}")
@@ -130,7 +130,7 @@ LISTS = {
     "ignore:DateTimeField .* received a naive datetime"
 )  # as the admin's own links do
 @pytest.mark.parametrize("path", LISTS)
-def test_no_value_in_the_address_of_an_admin_list_is_the_servers_fault(path: str, admin: Client) -> None:
+def test_no_value_in_the_address_of_an_admin_list_is_the_servers_error(path: str, admin: Client) -> None:
     Item.objects.create(name="x", created_at="2026-01-01T00:00Z", updated_at="2026-01-01T00:00Z")
 
     for name in LISTS[path]:
@@ -140,7 +140,7 @@ def test_no_value_in_the_address_of_an_admin_list_is_the_servers_fault(path: str
 
 
 @pytest.mark.parametrize("place", ["{}/change/", "{}/history/", "{}/delete/", "{}/"])
-def test_no_address_of_an_admin_page_is_the_servers_fault(place: str, admin: Client) -> None:
+def test_no_address_of_an_admin_page_is_the_servers_error(place: str, admin: Client) -> None:
     for edge in [
         "9" * 20,
         "-" + "9" * 20,

@@ -230,7 +230,7 @@ def test_options_still_says_that_the_store_cannot_be_read(
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/api/docs/", "/api/schema/", "/api/items/"])
-def test_head_answers_what_get_answers(api: APIClient, path: str) -> None:
+def test_head_gets_what_get_gets(api: APIClient, path: str) -> None:
     get, head = api.get(path), api.head(path)
 
     assert (head.status_code, head["Content-Type"], head.content) == (200, get["Content-Type"], b"")

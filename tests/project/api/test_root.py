@@ -62,7 +62,7 @@ def test_what_stands_in_the_way_is_on_the_page_and_in_json(client: Client) -> No
 
 @pytest.mark.usefixtures("writer")
 @pytest.mark.parametrize("accept", ["*/*", BROWSER, "text/html"])
-def test_head_is_answered_and_other_methods_are_refused_in_the_one_shape(client: Client, accept: str) -> None:
+def test_head_is_served_and_other_methods_are_refused_in_the_one_shape(client: Client, accept: str) -> None:
     headers = {"Accept": accept}
     head = client.head("/", headers=headers)
 

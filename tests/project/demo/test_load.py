@@ -139,7 +139,7 @@ class TestLoad:
 
         assert report.count(Fate.QUEUED) == report.events["202 not settled in time"] == 1
 
-    def test_a_request_that_is_never_answered_ends_the_run(self) -> None:
+    def test_a_request_that_is_never_responded_to_ends_the_run(self) -> None:
         with running({0: ["cut"] * 100}) as service:
             report = run(service, 10_000, retries=3)
 

@@ -57,7 +57,7 @@ def target_of(service: FakeService) -> Server:
     return Server(host="127.0.0.1", port=service.server_address[1])
 
 
-def test_each_session_gets_the_services_answer() -> None:
+def test_each_session_gets_the_services_response() -> None:
     with running() as service:
         service.sessions["/session_b"] = 503
         answers = through_the_queue(target_of(service), gap_seconds=0)
@@ -93,14 +93,14 @@ class TestCommand:
         assert shown.count("B committed") == 2
         assert shown.count("200 committed") == 2
 
-    def test_it_counts_the_answers_of_many_pairs(self) -> None:
+    def test_it_counts_the_responses_of_many_pairs(self) -> None:
         output = StringIO()
         with running() as service:
             call_command("two_sessions", f"--url={service.url}", "--times=3", stdout=output)
 
         assert "3 pairs through the one writer: 6 times '200 committed'." in output.getvalue()
 
-    def test_an_answer_other_than_200_fails_it(self) -> None:
+    def test_a_response_other_than_200_fails_it(self) -> None:
         with running() as service, pytest.raises(CommandError, match=r"1 of 2 sessions .*: 503 no writer"):
             service.sessions["/session_a"] = 503
             call_command("two_sessions", f"--url={service.url}", stdout=StringIO())

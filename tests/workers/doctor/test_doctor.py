@@ -545,7 +545,7 @@ def test_a_holder_without_progress_is_a_warning(clean_redis: redis.Redis) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_command_at_its_turn_excuses_the_writer_and_is_a_warning_when_it_takes_long(
+def test_a_command_with_the_lease_excuses_the_writer_and_is_a_warning_when_it_takes_long(
     clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lease_held("manage.py shell") as shell:

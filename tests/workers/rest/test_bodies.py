@@ -50,7 +50,7 @@ VALUES = {
 }
 
 
-def test_values_of_every_field_are_stored_as_they_were_sent_and_answered_as_they_are_read(
+def test_values_of_every_field_are_stored_as_they_were_sent_and_shown_as_they_are_read(
     answered: Answered,
 ) -> None:
     answer = answered(lambda: APIClient().post(PATH, VALUES, format="json"))
@@ -327,7 +327,7 @@ class RenderedViewSet(MeasurementViewSet):
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
-def test_under_another_renderer_an_answer_is_encoded_once(answered: Answered, accept: str) -> None:
+def test_under_another_renderer_a_response_is_encoded_once(answered: Answered, accept: str) -> None:
     answer = answered(lambda: ask(RenderedViewSet, {"label": "a"}, format="json", HTTP_ACCEPT=accept))
 
     assert answer.status_code == 201
@@ -341,7 +341,7 @@ class Nowhere:
     urlpatterns = [path("measurements/", MeasurementViewSet.as_view({"post": "create"}))]
 
 
-def test_without_the_route_of_the_status_an_accepted_write_is_answered(
+def test_without_the_route_of_the_status_an_accepted_write_gets_its_response(
     clean_redis: redis.Redis, db: None
 ) -> None:
     from workers.rest import responses

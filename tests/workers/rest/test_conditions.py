@@ -172,7 +172,7 @@ def test_of_two_writes_of_one_batch_under_one_tag_the_first_wins(writer: Writer,
     assert Measurement.objects.get().low == 5
 
 
-def test_what_has_not_changed_is_answered_with_304(path: str) -> None:
+def test_what_has_not_changed_is_responded_to_with_304(path: str) -> None:
     tag = tag_of(path)
 
     assert send("get", path, If_None_Match=tag)().status_code == 304
@@ -311,7 +311,7 @@ class Cached(MeasurementViewSet):
         return super().retrieve(request, *args, **kwargs)
 
 
-def test_a_cache_of_answers_does_not_stand_between_the_writer_and_the_store(answered: Answered) -> None:
+def test_a_cache_of_responses_does_not_stand_between_the_writer_and_the_store(answered: Answered) -> None:
     measurement = Measurement.objects.create(label="a")
     how: dict[str, Any] = {"pk": measurement.pk, "actions": DETAIL}
     tag = call(Cached, "get", **how)()["ETag"]
@@ -436,7 +436,7 @@ class WithoutGet(QueuedUpdateMixin, GenericViewSet):
         return f"{body['id']},{body['low']}" if body else None
 
 
-def test_a_view_without_get_checks_the_tags_that_its_answers_to_writes_have(answered: Answered) -> None:
+def test_a_view_without_get_checks_the_tags_that_its_responses_to_writes_have(answered: Answered) -> None:
     pk = Measurement.objects.create(label="a").pk
 
     def patch(low: int, value: str) -> Any:
@@ -504,7 +504,7 @@ class Streaming(MeasurementViewSet):
         return HttpResponse("text")
 
 
-def test_an_answer_that_is_no_representation_gets_no_tag(db: None) -> None:
+def test_a_response_that_is_no_representation_gets_no_tag(db: None) -> None:
     request = APIRequestFactory().get("/")
 
     assert not Streaming.as_view({"get": "retrieve"})(request, pk=1).has_header("ETag")

@@ -124,7 +124,7 @@ def test_a_search_past_its_limits_is_refused_without_a_look_into_the_store(searc
 @pytest.mark.parametrize(
     "search", ["a", "a b c d e f g h", '"a b" c', "'", '"', '""', "'a", "\\", "%", "_", "é ß", "x" * 200]
 )
-def test_a_search_within_its_limits_is_answered(search: str) -> None:
+def test_a_search_within_its_limits_is_served(search: str) -> None:
     assert ask(ItemViewSet, f"search={quote(search)}").status_code == 200
 
 
@@ -141,7 +141,7 @@ def test_a_search_within_its_limits_is_answered(search: str) -> None:
         "page_size",
     ],
 )
-def test_no_value_of_any_parameter_is_the_servers_fault(name: str) -> None:
+def test_no_value_of_any_parameter_is_the_servers_error(name: str) -> None:
     Item.objects.create(name="x", created_at="2026-01-01T00:00Z", updated_at="2026-01-01T00:00Z")
 
     for edge in EDGE_VALUES:
@@ -163,7 +163,7 @@ def test_a_name_longer_than_any_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", MeasurementFilter.base_filters)
-def test_no_value_of_any_filter_of_an_own_viewset_is_the_servers_fault(name: str) -> None:
+def test_no_value_of_any_filter_of_an_own_viewset_is_the_servers_error(name: str) -> None:
     Measurement.objects.create(label="x", at="2026-01-01T00:00Z", payload={"a": 1})
 
     for edge in EDGE_VALUES:

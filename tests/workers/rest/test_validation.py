@@ -97,7 +97,7 @@ def test_what_is_not_known_is_named_beside_what_is_not_valid() -> None:
     assert set(answer.json()["fields"]) == {"lable", "label", "low"}
 
 
-def test_a_body_of_unknown_names_is_answered_in_short() -> None:
+def test_a_body_of_unknown_names_is_told_in_short() -> None:
     answer = send("POST", PATH, {f"name {number}": 1 for number in range(5_000)} | {"label": "a"})()
 
     assert answer.status_code == 400

@@ -107,7 +107,7 @@ def test_a_migration_keeps_the_lease_between_its_steps(monkeypatch: pytest.Monke
     until(lambda: not lease_is_held(), what="the lease to be given back after the migration")
 
 
-def test_no_connection_of_any_thread_stays_writable_after_the_turn() -> None:
+def test_no_connection_of_any_thread_stays_writable_without_the_lease() -> None:
     writes, ended = threading.Event(), threading.Event()
     seen: list[object] = []
 
@@ -135,7 +135,7 @@ def test_no_connection_of_any_thread_stays_writable_after_the_turn() -> None:
     assert seen == [1, "OperationalError"]
 
 
-def test_a_write_after_the_turn_asks_for_the_lease_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_after_that_asks_for_the_lease_again(monkeypatch: pytest.MonkeyPatch) -> None:
     Topic.objects.create(name="first")
     release_command_lease()
     other = Lease()

@@ -155,7 +155,7 @@ print(client.get("/api/items/?search=zz").status_code)
 """
 
 
-def test_a_read_that_is_cut_off_answers_503_with_its_code_and_a_page_in_the_admin(run: Run) -> None:
+def test_a_read_that_is_cut_off_gets_503_with_its_code_and_a_page_in_the_admin(run: Run) -> None:
     printed = run(ANSWERS)
 
     assert printed.splitlines() == [

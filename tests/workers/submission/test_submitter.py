@@ -54,7 +54,7 @@ def test_the_first_write_rings_and_others_do_not_until_the_writer_has_been_there
     assert len(rings) == 2
 
 
-def test_an_append_whose_reply_was_cut_off_rings_for_the_lost_answer(
+def test_an_append_whose_reply_was_cut_off_rings_for_the_lost_reply(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rings: list[int] = []

@@ -73,11 +73,11 @@ def test_what_was_acknowledged_is_there_after_a_kill(
         successor.kill()
 
 
-def test_a_redis_that_is_not_there_does_not_answer(tmp_path: Path) -> None:
+def test_a_redis_that_is_not_there_does_not_respond(tmp_path: Path) -> None:
     assert not embedded_redis.wait_until_responds(tmp_path / "redis.sock", within_seconds=0.1)
 
 
-def test_a_redis_that_is_stopped_does_not_answer(server: "subprocess.Popen[bytes]", data_dir: Path) -> None:
+def test_a_redis_that_is_stopped_does_not_respond(server: "subprocess.Popen[bytes]", data_dir: Path) -> None:
     server.send_signal(signal.SIGSTOP)
 
     assert not embedded_redis.responds(embedded_redis.socket_path(data_dir))

@@ -112,7 +112,7 @@ def test_a_redis_that_is_not_there_is_named_without_its_password(
     assert "\n" not in str(caught.value)
 
 
-def test_a_redis_that_answers_is_well(clean_redis: redis.Redis) -> None:
+def test_a_redis_that_responds_is_well(clean_redis: redis.Redis) -> None:
     service.check_redis()
 
 

@@ -38,7 +38,7 @@ def test_what_was_read_and_not_acknowledged_is_taken_first_and_in_order(
     assert texts() == ["a", "b", "c"]
 
 
-def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_right_answer(
+def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_right_outcome(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
@@ -202,7 +202,7 @@ def deadly(writer: Writer, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(commit, "commit_batch", die)
 
 
-def test_a_write_that_kills_the_writer_is_set_aside_after_three_deaths_and_its_neighbours_go_on(
+def test_a_write_that_kills_the_writer_is_set_aside_after_three_deliveries_and_its_neighbours_go_on(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for text in ("a", "killer", "b"):

@@ -157,7 +157,7 @@ def test_what_is_looked_up_and_missing_is_404(act: Callable[[], Any]) -> None:
         AssertionError(),
     ],
 )
-def test_everything_else_is_a_fault_of_the_function(exc: Exception) -> None:
+def test_everything_else_is_an_error_of_the_function(exc: Exception) -> None:
     outcome = outcome_of(raising(exc))
 
     assert (outcome.status, outcome.http_status, outcome.json()["code"]) == (
@@ -196,7 +196,7 @@ class UntellableError(drf_exceptions.APIException):
         raise ZeroDivisionError
 
 
-def test_an_exception_that_cannot_be_told_is_a_fault_like_others() -> None:
+def test_an_exception_that_cannot_be_told_is_an_error_like_others() -> None:
     outcome = outcome_of(raising(UntellableError()))
 
     assert (outcome.status, outcome.json()["code"]) == (WriteStatus.FAILED, "write_failed")
@@ -222,7 +222,7 @@ def test_one_message_for_a_field_may_be_a_text() -> None:
     assert outcome_of(raising(rejection)).json()["fields"] == {"text": ["Not this."]}
 
 
-def test_an_overflow_of_the_functions_own_is_its_fault() -> None:
+def test_an_overflow_of_the_functions_own_is_its_own_error() -> None:
     assert outcome_of(lambda: math.exp(1_000)).status is WriteStatus.FAILED
 
 

@@ -22,7 +22,7 @@ from workers.writer.loop import Drained, Writer
 from workers.writes import Write
 
 
-def test_an_accepted_write_is_committed_acknowledged_and_answered(
+def test_an_accepted_write_is_committed_acknowledged_and_announced(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
     heartbeat.Heartbeat(clean_redis).renew(committed=0)

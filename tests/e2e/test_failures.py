@@ -44,7 +44,7 @@ def test_without_redis_writes_are_refused_soon_and_reads_go_on(service: Service)
     until(service.is_ready)
 
 
-def test_a_frozen_redis_makes_writes_answer_unknown_within_two_seconds(service: Service) -> None:
+def test_a_frozen_redis_makes_writes_end_unknown_within_two_seconds(service: Service) -> None:
     service.create("before")
     service.signal("redis", SIGSTOP)
     headers = {"Idempotency-Key": "frozen"}
@@ -122,7 +122,7 @@ def test_a_frozen_writer_turns_waiting_requests_into_202(make_service: MakeServi
     until(lambda: service.names() == ["slow"], what="the commit")
 
 
-def test_while_a_write_waits_its_key_answers_409_and_then_the_outcome(service: Service) -> None:
+def test_while_a_write_waits_its_key_gets_409_and_then_the_outcome(service: Service) -> None:
     service.stop("writer")
     headers = {"Idempotency-Key": "waiting"}
     first = service.create("once", headers=headers)

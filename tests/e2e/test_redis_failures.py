@@ -10,7 +10,7 @@ from signal import SIGHUP
 import pytest
 
 from tests.e2e.service import Service
-from tests.e2e.test_turns import Load
+from tests.e2e.test_command_lease import Load
 from tests.waiting import until
 from workers.up import embedded_redis
 
@@ -118,7 +118,7 @@ def test_a_write_without_a_key_whose_reply_is_cut_off_has_one_effect_or_is_calle
     assert service.names() == ["warm up", "cut once", "cut, async"]
 
 
-def test_a_stall_of_two_seconds_is_answered_honestly(service: Service) -> None:
+def test_a_stall_of_two_seconds_is_told_honestly(service: Service) -> None:
     service.create("before")
     headers = {"Idempotency-Key": "stalled"}
     service.redis().execute_command("CLIENT", "PAUSE", "2000", "ALL")
@@ -179,7 +179,7 @@ def test_with_everysec_a_kill_of_redis_leaves_no_write_queued_for_ever(service: 
     assert len(service.names()) == committed + 1
 
 
-def test_a_rolling_restart_under_load_answers_no_error_and_loses_nothing(service: Service) -> None:
+def test_a_rolling_restart_under_load_shows_no_error_and_loses_nothing(service: Service) -> None:
     load = Load(service)
     until(lambda: len(load.answers) > 20, what="some load")
     for _ in range(2):
@@ -197,7 +197,7 @@ def test_a_rolling_restart_under_load_answers_no_error_and_loses_nothing(service
     until(lambda: len(service.names()) == len(load.answers), what="every write")
 
 
-def test_many_clients_at_once_all_get_their_answers(service: Service) -> None:
+def test_many_clients_at_once_all_get_their_responses(service: Service) -> None:
     with ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(lambda number: service.create(f"{number}"), range(300)))
 

@@ -123,7 +123,7 @@ CACHES = {
 # In Redis, because a web process may not write the store.
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
-# CELERY.md gives the reason for each of these.
+# The broker: it only carries doorbells and the project's own tasks. None of these is worth a long wait.
 CELERY_BROKER_URL = _redis.broker_url
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{WRITE_KEY_PREFIX}:celery:",

@@ -43,10 +43,55 @@ def test_every_test_that_the_design_names_exists() -> None:
     "document",
     [
         *("README.md", "workers/DESIGN.md", "workers/SETTINGS.md", "workers/WRITE_FUNCTIONS.md"),
-        *("benchmarks/README.md", "CHANGELOG.md"),
+        *("benchmarks/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/glossary.md"),
     ],
 )
 def test_every_link_leads_somewhere(document: str) -> None:
     path = BASE_DIR / document
     for target in re.findall(r"\]\((?!https:)([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists() or (Path(BASE_DIR) / target).exists(), target
+
+
+SOURCES = [
+    path
+    for package in ("workers", "project", "items", "tests", "benchmarks")
+    for path in (BASE_DIR / package).rglob("*")
+    if path.suffix in {".py", ".lua", ".md", ".html"}
+]
+CODE = "\n".join(path.read_text() for path in SOURCES if path.suffix in {".py", ".lua"})
+
+
+def test_every_line_of_code_that_the_design_quotes_is_in_the_source() -> None:
+    quoted = re.findall(r"^ {4}\s*(\S.*?)(?:\s{2,}# .*)?$", DESIGN, re.MULTILINE)
+    assert len(quoted) > 10
+    assert [line for line in quoted if line not in CODE] == []
+
+
+def test_every_file_that_the_design_names_exists() -> None:
+    named = set(re.findall(r"`([\w./-]+\.(?:py|lua|md|toml|yml))`", DESIGN))
+    places = (BASE_DIR, BASE_DIR / "workers")
+
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
+
+
+def test_no_document_refers_to_a_document_that_is_not_there() -> None:
+    there = {path.name for path in BASE_DIR.rglob("*.md") if ".venv" not in path.parts}
+    own = [path for path in SOURCES if path.name != "test_docs.py"]
+
+    missing = {
+        f"{path.relative_to(BASE_DIR)}: {name}"
+        for path in [*own, *BASE_DIR.glob("*.md")]
+        for name in re.findall(r"[\w./-]*?(\w+\.md)\b", path.read_text())
+        if name not in there
+    }
+    assert missing == set()
+
+
+def test_before_a_commit_runs_what_make_lint_runs() -> None:
+    makefile = (BASE_DIR / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    hooks = (BASE_DIR / ".pre-commit-config.yaml").read_text()
+
+    commands = re.findall(r"^\t\$\(BIN\)/(.+)$", makefile, re.MULTILINE)
+    assert commands
+    assert re.findall(r"entry: \.venv/bin/(.+?), language", hooks) == commands

@@ -23,6 +23,9 @@ RETIRED = {
 """Each a regular expression of whole words, with what is said instead."""
 
 PLACES = ("workers", "project", "items", "README.md", "CONTRIBUTING.md", "docs")
+FORMER_NAMES = ("WRITE_MAX_DEATHS",)
+"""Told to whoever still uses them."""
+
 SUFFIXES = {".py", ".lua", ".md", ".html", ".css"}
 
 
@@ -40,7 +43,7 @@ def test_a_retired_word_is_gone(word: str) -> None:
         f"{file.relative_to(BASE_DIR)}:{number}: {line.strip()}"
         for file in sources()
         for number, line in enumerate(file.read_text().splitlines(), 1)
-        if pattern.search(line)
+        if pattern.search(line) and not any(name in line for name in FORMER_NAMES)
     ]
 
     assert used == [], f"say: {RETIRED[word]}"

@@ -1,4 +1,4 @@
-"""The two sessions of "The problem" (DESIGN.md), as a living demonstration.
+"""Two sessions that overlap, as a living demonstration of what the writer is for.
 
 With plain transactions A fails: it wants to commit while B holds the lock. Here neither holds anything while
 it works, because only the writer writes.

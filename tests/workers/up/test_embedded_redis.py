@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from workers.up import embedded_redis
+from workers.up import embedded_redis, service
 from workers.up.embedded_redis import EmbeddedRedisUnavailable
 
 
@@ -137,3 +137,17 @@ def test_without_any_redis_the_message_says_in_one_line_what_to_install(
     assert "apt install redis-server" in message
     assert "REDIS_URL" in message
     assert "\n" not in message
+
+
+def test_what_every_start_says_is_known_to_up(tmp_path: Path) -> None:
+    command = [str(embedded_redis.find_binary()), *embedded_redis.prepare(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert embedded_redis.wait_until_responds(embedded_redis.socket_path(tmp_path), within_seconds=10)
+        finally:
+            process.terminate()
+        assert process.stdout is not None
+        lines = [line for line in process.stdout.read().splitlines() if line.strip()]
+
+    assert lines
+    assert [line for line in lines if not service._REDIS_CHATTER.search(line)] == []

@@ -10,6 +10,7 @@ from django.db import connection
 
 from tests.waiting import until
 from workers import release_command_lease
+from workers.store.lease.holder import Holder
 from workers.store.lease.lease import Lease, is_held
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -74,7 +75,7 @@ def lease_held(purpose: str) -> Iterator[subprocess.Popen[str]]:
     with running(HOLDER, purpose) as process:
         lease = Lease(Path(f"{store_path()}.lease"))
         until(
-            lambda: is_held(lease.path) and (lease.holder() or {}).get("pid") == process.pid,
+            lambda: is_held(lease.path) and (lease.holder() or Holder.unknown()).pid == process.pid,
             what="the lease to be held",
         )
         yield process

@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
 
 import redis
 from django.db import connections
 
 from workers.conf import settings
 from workers.doctor.finding import Finding, Level, error, ok, warning
+from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady
-from workers.operations import absence
-from workers.operations.absence import Holder
+from workers.store.lease.holder import Holder
 from workers.store.lease.lease import Lease, is_held
 from workers.stream import heartbeat, keys, ownership, pauses, redis_stream
 from workers.stream.heartbeat import WriterState
@@ -25,7 +23,7 @@ HANDOVER_SECONDS = heartbeat.LIFE_SECONDS + 0.5
 
 LOOK_SECONDS = 0.1
 
-LONG_TURN_SECONDS = 10.0
+LONG_SECONDS = 10.0
 """How long a command may hold the lease before it is named as what keeps the writes waiting."""
 
 NO_WRITER = "Start one: `manage.py up`, or the Celery worker of this project."
@@ -68,8 +66,8 @@ def _writer_and_lease(client: redis.Redis, pause: Pause | None, waiting: int) ->
         if not disagree(held, holder, writer) or time.monotonic() >= deadline:
             break
         time.sleep(LOOK_SECONDS)
-    turn = absence.holder_of(holder) if held else None
-    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting, holder=turn)
+    other = (holder or Holder.unknown()) if held else None
+    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting, holder=other)
     yield lease
 
 
@@ -78,12 +76,12 @@ def lease_without_redis() -> Finding:
     held, holder = _look_at_lease()
     if held is None:
         return judge_lease(held, holder, None)
-    if held and not absence.holder_of(holder).is_writer:
-        return _judge_command_lease(absence.holder_of(holder))
+    if held and not (holder or Holder.unknown()).is_writer:
+        return _judge_command_lease(holder or Holder.unknown())
     return ok("lease", f"Held by {_who(holder)}." if held else "Free: nobody writes.")
 
 
-def _look_at_lease() -> tuple[bool | None, dict[str, Any] | None]:
+def _look_at_lease() -> tuple[bool | None, Holder | None]:
     """Return whether the lease is held, None when it cannot be looked at, and who took it."""
     lease = Lease()
     try:
@@ -92,20 +90,19 @@ def _look_at_lease() -> tuple[bool | None, dict[str, Any] | None]:
         return None, None
 
 
-def disagree(held: bool | None, holder: dict[str, Any] | None, writer: WriterState | None) -> bool:
+def disagree(held: bool | None, holder: Holder | None, writer: WriterState | None) -> bool:
     """Return whether the heartbeat is of another process than the lease's holder."""
     if writer is None or held is None:
         return False
-    return not held or (holder or {}).get("pid") != writer.pid
+    return not held or holder is None or holder.pid != writer.pid
 
 
 def judge_pause(pause: Pause | None, *, now: float) -> Iterator[Finding]:
     """Say who keeps the writer from its work."""
     if pause is not None:
-        until = datetime.fromtimestamp(pause.until, tz=UTC)
         yield warning(
             "writer.pause",
-            f"{pause.by} asks for a pause, until {until:%Y-%m-%d %H:%M:%S} UTC at the latest "
+            f"{pause.by} asks for a pause, until {utc_text(pause.until)} at the latest "
             f"(in {max(0.0, pause.until - now):.0f} s). Writes are accepted and wait.",
             "`manage.py resume` ends an operator's pause; a command's ends by itself.",
         )
@@ -132,7 +129,7 @@ def judge_writer(
     return ok(name, found)
 
 
-def judge_lease(held: bool | None, holder: dict[str, Any] | None, writer: WriterState | None) -> Finding:
+def judge_lease(held: bool | None, holder: Holder | None, writer: WriterState | None) -> Finding:
     """Say who may write the store, and whether that is who says it writes."""
     name, who = "lease", _who(holder)
     if held is None:
@@ -146,29 +143,29 @@ def judge_lease(held: bool | None, holder: dict[str, Any] | None, writer: Writer
         )
     if not held:
         return ok(name, f"Free. {who} died with it." if holder else "Free.")
-    if writer is None and (holder or {}).get("purpose") == "writer":
+    if writer is None and holder is not None and holder.is_writer:
         return warning(
             name,
             f"Held by {who}, which shows no progress: it is starting, busy with one long write, or frozen.",
             "If it stays so, kill that process: a standby takes over within a second.",
         )
-    if (holder or {}).get("purpose") != absence.WRITER:
-        return _judge_command_lease(absence.holder_of(holder))
+    if holder is None or not holder.is_writer:
+        return _judge_command_lease(holder or Holder.unknown())
     return ok(name, f"Held by {who}.")
 
 
 def _judge_command_lease(holder: Holder) -> Finding:
     """Say whether a command keeps the writer waiting for too long."""
     found = f"Held by {holder}"
-    if holder.is_stopped or holder.held_seconds > LONG_TURN_SECONDS:
+    if holder.is_stopped or holder.held_seconds > LONG_SECONDS:
         return warning(
             "lease", f"{found}, for {holder.held_seconds:.0f} s: no write is committed.", holder.hint
         )
     return ok("lease", f"{found}.")
 
 
-def _who(holder: dict[str, Any] | None) -> str:
-    return str(absence.holder_of(holder))
+def _who(holder: Holder | None) -> str:
+    return str(holder or Holder.unknown())
 
 
 def judge_stream(length: int, oldest_age_seconds: float | None) -> Finding:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import redis
 
 from workers.conf import settings
+from workers.encoding.times import utc_text
 from workers.exceptions import WritePathError
 from workers.operations import absence
-from workers.operations.absence import moment
 from workers.stream import heartbeat, ownership, pauses
 from workers.stream.doorbell import ring
 from workers.stream.heartbeat import WriterState
@@ -57,7 +57,7 @@ def pause(client: redis.Redis, *, seconds: float) -> Paused:
     if not _within(limit, lambda: not writer_holds_lease()):
         raise StillWriting(
             f"{absence.holder() or 'The writer'} did not give the lease back within {limit:g} s: it may be "
-            f"busy with a long write or frozen. The pause holds until {moment(until)}, so it stops as soon "
+            f"busy with a long write or frozen. The pause holds until {utc_text(until)}, so it stops as soon "
             "as it can. See `manage.py writer_status`; to end it at once, kill that process."
         )
     return Paused(until=datetime.fromtimestamp(until, tz=UTC), was_at_work=was_at_work)

@@ -198,8 +198,8 @@ def _is_healthy_writer(pid: int) -> bool:
 
     Without Redis nobody can be, and nobody is to blame.
     """
-    holder = Lease().holder() or {}
-    if holder.get("pid") != pid:
+    holder = Lease().holder()
+    if holder is None or holder.pid != pid:
         return True
     try:
         return queue_status().writer is not None

@@ -550,7 +550,7 @@ def test_a_command_with_the_lease_excuses_the_writer_and_is_a_warning_when_it_ta
 ) -> None:
     with lease_held("manage.py shell") as shell:
         shortly = examined()
-        monkeypatch.setattr(write_path, "LONG_TURN_SECONDS", 0.0)
+        monkeypatch.setattr(write_path, "LONG_SECONDS", 0.0)
         long = examined()["lease"]
         without_redis = write_path.lease_without_redis()
 

@@ -15,6 +15,7 @@ from tests.workers.writer_process import WRITER, lease_held, running, store_path
 from workers import release_command_lease, submit
 from workers.operations import pause
 from workers.store import identity
+from workers.store.lease.holder import Holder
 from workers.store.lease.lease import Lease, is_held
 from workers.stream import heartbeat, keys, pauses
 from workers.stream.pauses import PauseKind
@@ -209,4 +210,4 @@ def test_looking_at_the_lease_neither_makes_its_file_nor_forgets_its_last_holder
 
     path.write_text('{"pid": 1, "purpose": "writer"}')
     assert not is_held(path)
-    assert Lease(path).holder() == {"pid": 1, "purpose": "writer"}
+    assert Lease(path).holder() == Holder(pid=1, purpose="writer", since=None)

@@ -164,7 +164,7 @@ def test_the_lease_says_who_holds_it_and_keeps_only_its_mark_afterwards(named: P
     assert lease.try_acquire(purpose="writer")
     holder = lease.holder()
     assert holder is not None
-    assert (holder["pid"], holder["purpose"]) == (os.getpid(), "writer")
+    assert (holder.pid, holder.purpose) == (os.getpid(), "writer")
 
     lease.release()
 

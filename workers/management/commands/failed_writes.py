@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.conf import settings
+from workers.encoding.times import utc_text
 from workers.exceptions import AcceptanceUnknown, NotAccepted
-from workers.management.console import console
+from workers.management.console import console, whole_number
 from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families
@@ -29,12 +30,6 @@ LIST_FIELDS = ("write_id", "function", "principal", "status", "committed_at")
 def _write_id(value: str) -> int:
     if not value.isdecimal() or not 0 < int(value) < 2**63:
         raise ArgumentTypeError(f"{value!r} is not a write's id; `failed_writes` lists them")
-    return int(value)
-
-
-def _limit(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= 10_000:
-        raise ArgumentTypeError("use a whole number from 1 to 10000")
     return int(value)
 
 
@@ -61,7 +56,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--limit",
-            type=_limit,
+            type=whole_number(1, 10_000),
             default=20,
             metavar="N",
             help="how many to list, newest first (default: 20)",
@@ -221,7 +216,7 @@ def _table(receipts: Sequence[Receipt], known: Families) -> Table:
             escape(receipt.function) or "(undecodable)",
             escape(one["code"]),
             escape(receipt.principal) or "-",
-            f"{receipt.committed_at:%Y-%m-%d %H:%M:%S}",
+            utc_text(receipt.committed_at).removesuffix(" UTC"),
             settled or (f"{len(one['retried_as'])} times" if one["retried_as"] else "-"),
         )
     return table

@@ -1,10 +1,12 @@
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from typing import Any
 
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
+from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore
+from workers.management.console import whole_number
 from workers.operations import absence, pause
 from workers.stream.redis_client import connect
 
@@ -12,12 +14,6 @@ LONGEST_SECONDS = 3_600
 """A pause that somebody forgot ends by itself before the stream is full."""
 
 REPLY_SECONDS = 2.0
-
-
-def _seconds(value: str) -> int:
-    if not (value.isdecimal() and 1 <= int(value) <= LONGEST_SECONDS):
-        raise ArgumentTypeError(f"use a whole number of seconds from 1 to {LONGEST_SECONDS}")
-    return int(value)
 
 
 class Command(BaseCommand):
@@ -30,7 +26,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--seconds",
-            type=_seconds,
+            type=whole_number(1, LONGEST_SECONDS, of="seconds"),
             default=300,
             metavar="N",
             help=f"end by itself after so many seconds, {LONGEST_SECONDS} at most (default: 300)",
@@ -56,6 +52,6 @@ class Command(BaseCommand):
         if holder is not None and not holder.is_writer:
             what += f" The store is not at rest: {holder} holds the lease and may write."
         self.stdout.write(
-            f"{what} Paused until {paused.until:%Y-%m-%d %H:%M:%S} UTC ({seconds} s). "
+            f"{what} Paused until {utc_text(paused.until)} ({seconds} s). "
             "End it earlier with `manage.py resume`."
         )

@@ -1,20 +1,21 @@
 import json
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import IO, Any, cast
+from typing import Any
 
 import redis
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 from django.utils import timezone
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from workers.encoding.times import utc_text
 from workers.exceptions import QueueUnavailable
+from workers.management.console import console, whole_number
 from workers.models import Receipt
 from workers.operations import absence
 from workers.operations.status import QueueStatus, queue_status
@@ -24,12 +25,6 @@ from workers.stream.redis_client import shared_client
 from workers.writes import WriteStatus
 
 STYLES = {WriteStatus.COMMITTED: "green", WriteStatus.REJECTED: "yellow", WriteStatus.FAILED: "red"}
-
-
-def _receipts(value: str) -> int:
-    if not value.isdecimal() or int(value) > 1_000:
-        raise ArgumentTypeError("use a whole number from 0 to 1000")
-    return int(value)
 
 
 class Command(BaseCommand):
@@ -43,7 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--receipts",
-            type=_receipts,
+            type=whole_number(0, 1_000),
             default=10,
             metavar="N",
             help="how many of the most recent receipts to show (default: 10)",
@@ -60,13 +55,10 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(state, cls=DjangoJSONEncoder))
         else:
-            self.stdout.ending = ""  # rich ends its lines itself
-            console = Console(
-                file=cast(IO[str], self.stdout), no_color=options["no_color"] or None, highlight=False
-            )
-            console.print(_overview(state))
+            output = console(self, no_color=options["no_color"])
+            output.print(_overview(state))
             if state["receipts"]:
-                console.print(_receipts_table(state["receipts"]))
+                output.print(_receipts_table(state["receipts"]))
         if state["problems"]:
             raise CommandError(" ".join(state["problems"]))
 
@@ -82,7 +74,8 @@ def _state(receipts: int) -> dict[str, Any]:
     else:
         state |= asdict(status)
         state["problems"] += _problems(status)
-    state["lease"] = Lease().holder()
+    holder = Lease().holder()
+    state["lease"] = holder and asdict(holder)
     with suppress(OSError):
         state["lease_is_held"] = absence.holder() is not None
     fields = ("write_id", "function", "status", "http_status", "principal", "committed_at")
@@ -121,9 +114,14 @@ def _overview(state: dict[str, Any]) -> Table:
     lease = state["lease"]
     table.add_row(
         "Lease held by" if state["lease_is_held"] else "Lease last taken by",
-        "nobody" if not lease else f"{lease['purpose']}, pid {lease['pid']}, {_moment(lease['since'])}",
+        "nobody" if not lease else _lease(lease),
     )
     return table
+
+
+def _lease(lease: dict[str, Any]) -> str:
+    since = lease["since"]
+    return f"{lease['purpose']}, pid {lease['pid']}" + ("" if since is None else f", {_moment(since)}")
 
 
 def _writer_rows(writer: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -156,8 +154,7 @@ def _receipts_table(receipts: list[dict[str, Any]]) -> Table:
 
 
 def _moment(seconds_since_1970: float) -> str:
-    moment = datetime.fromtimestamp(seconds_since_1970, tz=UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({_age(moment)} ago)"
+    return f"{utc_text(seconds_since_1970)} ({_age(datetime.fromtimestamp(seconds_since_1970, tz=UTC))} ago)"
 
 
 def _age(moment: datetime) -> str:

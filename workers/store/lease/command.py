@@ -25,6 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from workers.conf import settings
 from workers.exceptions import LeaseUnavailable
 from workers.store import errors, pragmas
+from workers.store.lease.holder import Holder
 from workers.store.lease.lease import Lease
 
 POLL_SECONDS = 0.02
@@ -103,8 +104,7 @@ class CommandLease:
 
     def _ask(self, lease: Lease) -> None:
         """Take the lease from the writer, which gives it back when it is asked."""
-        holder = lease.holder() or {}
-        who = f"{holder.get('purpose', 'another process')} (pid {holder.get('pid', 'unknown')})"
+        who = lease.holder() or Holder.unknown()
         if not self.may_ask:
             raise LeaseUnavailable(
                 f"{who} is writing the store and --no-pause forbids to ask it to pause. Nothing was written."

@@ -18,6 +18,7 @@ from typing import Any
 
 from workers.exceptions import WrongStore
 from workers.store import store_file
+from workers.store.lease.holder import Holder
 from workers.store.store_file import Mark
 
 SUFFIX = ".lease"
@@ -77,10 +78,10 @@ class Lease:
             os.close(self._file)
             self._file = None
 
-    def holder(self) -> dict[str, Any] | None:
-        """Return who took the lease: `pid`, `purpose`, `since` (seconds since 1970). For people to read."""
+    def holder(self) -> Holder | None:
+        """Return who took the lease last; None when nobody has said so."""
         content = _content(self.path)
-        return {name: content[name] for name in ("pid", "purpose", "since") if name in content} or None
+        return Holder.of(content) if content.keys() & {"pid", "purpose"} else None
 
     def _write(self, content: dict[str, Any]) -> None:
         if self._file is None:

@@ -16,6 +16,7 @@ from celery import Celery, bootsteps, signals
 from celery.concurrency import get_implementation
 
 from workers.celery import BOOTSTEP
+from workers.store.lease.holder import Holder
 from workers.stream import doorbell
 from workers.writer.loop import REPLY_SECONDS
 from workers.writer.worker import tasks  # noqa: F401 - registers the task
@@ -86,8 +87,8 @@ class WriterStep(bootsteps.StartStopStep):
             consumer.add_task_queue(doorbell.QUEUE)
             return
         consumer.cancel_task_queue(doorbell.QUEUE)
-        holder = leadership.lease.holder() or {}
-        logger.info("writer state=standby holder=%s purpose=%s", holder.get("pid"), holder.get("purpose"))
+        holder = leadership.lease.holder() or Holder.unknown()
+        logger.info("writer state=standby holder=%s purpose=%s", holder.pid, holder.purpose)
 
 
 def _leave_to_others(consumer: Any) -> None:

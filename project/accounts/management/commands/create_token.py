@@ -1,15 +1,11 @@
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from knox.models import get_token_model
 
-
-def _days(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= 3_650:
-        raise ArgumentTypeError("use a whole number of days from 1 to 3650")
-    return int(value)
+from workers.management.console import whole_number
 
 
 class Command(BaseCommand):
@@ -21,7 +17,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", help="whose requests the token authenticates")
         parser.add_argument(
-            "--days", type=_days, default=365, help="how long it is valid (default: %(default)s)"
+            "--days",
+            type=whole_number(1, 3_650, of="days"),
+            default=365,
+            help="how long it is valid (default: %(default)s)",
         )
 
     def handle(self, *, username: str, days: int, **options: object) -> None:

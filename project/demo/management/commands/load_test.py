@@ -1,7 +1,7 @@
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
+from argparse import ArgumentParser, BooleanOptionalAction
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
@@ -13,6 +13,7 @@ from rich.table import Table
 from items.models import Item
 from project.demo import server
 from project.demo.load import Fate, Load, Report, Verdict, compare, name_prefix
+from workers.management.console import console, whole_number
 
 
 class Command(BaseCommand):
@@ -28,14 +29,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--requests",
-            type=_up_to(10_000_000),
+            type=whole_number(1, 10_000_000),
             default=50_000,
             metavar="N",
             help="items to create (default: 50000)",
         )
         parser.add_argument(
             "--connections",
-            type=_up_to(10_000),
+            type=whole_number(1, 10_000),
             default=64,
             metavar="N",
             help="requests under way at once (default: 64)",
@@ -61,18 +62,15 @@ class Command(BaseCommand):
     ) -> None:
         service = server.from_options(url, token)
         _check_access(service)
-        self.stdout.ending = ""  # rich ends its lines itself
-        console = Console(
-            file=cast(IO[str], self.stdout), no_color=options["no_color"] or None, highlight=False
-        )
+        output = console(self, no_color=options["no_color"])
         load = Load(service, requests=requests, connections=connections, idempotency_keys=idempotency_keys)
-        report = _run(load, console, requests)
+        report = _run(load, output, requests)
         verdict = compare(report, stored_names(report.run))
-        console.print(_table(report, verdict, service.url))
+        output.print(_table(report, verdict, service.url))
         problems = _problems(report, verdict)
         if problems:
             raise CommandError(f"Not as it must be: {', '.join(problems)}.{_hint(report, verdict)}")
-        console.print(f"All {verdict.rows} accepted requests are in the store, each exactly once.")
+        output.print(f"All {verdict.rows} accepted requests are in the store, each exactly once.")
 
 
 def stored_names(run: str) -> Iterator[str]:
@@ -81,15 +79,6 @@ def stored_names(run: str) -> Iterator[str]:
     prefix = name_prefix(run)
     names = Item.objects.filter(name__gte=prefix, name__lt=f"{prefix[:-1]}!").order_by()
     return names.values_list("name", flat=True).iterator(chunk_size=2_000)
-
-
-def _up_to(limit: int) -> Any:
-    def whole_number(value: str) -> int:
-        if not value.isdecimal() or not 1 <= int(value) <= limit:
-            raise ArgumentTypeError(f"use a whole number from 1 to {limit}")
-        return int(value)
-
-    return whole_number
 
 
 def _check_access(service: server.Server) -> None:

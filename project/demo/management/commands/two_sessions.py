@@ -1,9 +1,8 @@
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections import Counter
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -11,17 +10,12 @@ from rich.text import Text
 
 from project.demo import server
 from project.demo.two_sessions import Response, plain_transactions, through_the_queue
+from workers.management.console import console, whole_number
 
 # Shorter than the 0.6 s for which A finds the lock taken.
 SHORT_TIMEOUT_SECONDS = 0.3
 # What Python's sqlite3, and with it Django, waits when nothing is said.
 DEFAULT_TIMEOUT_SECONDS = 5.0
-
-
-def _times(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= 10_000:
-        raise ArgumentTypeError("use a whole number from 1 to 10000")
-    return int(value)
 
 
 class Command(BaseCommand):
@@ -38,7 +32,7 @@ class Command(BaseCommand):
         server.add_arguments(parser)
         parser.add_argument(
             "--times",
-            type=_times,
+            type=whole_number(1, 10_000),
             default=1,
             metavar="N",
             help="send the two sessions to the service N times, one pair after the other (default: 1)",
@@ -47,10 +41,7 @@ class Command(BaseCommand):
     def handle(self, *, url: tuple[str, int] | None, token: str | None, times: int, **options: Any) -> None:
         service = server.from_options(url, token)
         service.check_responds()
-        self.stdout.ending = ""  # rich ends its lines itself
-        self._console = Console(
-            file=cast(IO[str], self.stdout), no_color=options["no_color"] or None, highlight=False
-        )
+        self._console = console(self, no_color=options["no_color"])
         table = Table(
             *("Way", "Session", "Response", "After"),
             title="Two sessions, 0.1 s apart",

@@ -1,0 +1,72 @@
+"""Who holds the lease, for people to read and to act on."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workers.encoding.times import utc_text
+
+WRITER = "writer"
+"""The purpose for which a writer takes the lease; a command's is its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process that holds the lease."""
+
+    purpose: str
+    pid: int | None
+    since: float | None
+    """When it took the lease, in seconds since 1970."""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Holder":
+        """Return the holder that the lease's file names, as far as it does."""
+        pid, since = content.get("pid"), content.get("since")
+        return cls(
+            purpose=str(content.get("purpose") or "an unknown process"),
+            pid=pid if isinstance(pid, int) else None,
+            since=since if isinstance(since, int | float) else None,
+        )
+
+    @classmethod
+    def unknown(cls) -> "Holder":
+        """Return one that has just taken the lease, and has not said yet who it is."""
+        return cls.of({})
+
+    @property
+    def is_writer(self) -> bool:
+        return self.purpose == WRITER
+
+    @property
+    def held_seconds(self) -> float:
+        # Clocks are set back.
+        return 0.0 if self.since is None else max(0.0, time.time() - self.since)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is known to be stopped, as by Ctrl-Z."""
+        return self.pid is not None and _state(self.pid) in {"T", "t"}
+
+    @property
+    def hint(self) -> str:
+        if self.is_stopped:
+            return f"It is stopped (Ctrl-Z): let it go on with `fg` in its terminal, or kill {self.pid}."
+        if self.is_writer:
+            return "If it stays so, kill that process: a standby takes over within a second."
+        return "Wait until it ends; a shell or a command that waits for input: leave it, or kill it."
+
+    def __str__(self) -> str:
+        since = "" if self.since is None else f", since {utc_text(self.since)}"
+        return f"{self.purpose} (pid {'unknown' if self.pid is None else self.pid}{since})"
+
+
+def _state(pid: int) -> str:
+    """Return the state of a process as /proc tells it, or nothing where that cannot be read."""
+    with suppress(OSError, IndexError):
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        return stat.rpartition(")")[2].split()[0]  # the name before it may hold blanks and brackets
+    return ""

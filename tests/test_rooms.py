@@ -1,6 +1,7 @@
 """The house: no import that hides in a function, and no writer's code in a web process."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,13 @@ def imports_in_functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(BASE_DIR)))
 def test_no_import_hides_in_a_function(path: Path) -> None:
     assert list(imports_in_functions(ast.parse(path.read_text()))) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(BASE_DIR)))
+def test_what_the_type_checker_is_told_to_ignore_has_a_reason(path: Path) -> None:
+    told = [line.strip() for line in path.read_text().splitlines() if "# type: ignore" in line]
+
+    assert [line for line in told if not re.search(r"# type: ignore\[[\w, -]+\]  # \w", line)] == []
 
 
 def test_a_web_process_does_not_import_the_writer() -> None:

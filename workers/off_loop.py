@@ -59,7 +59,7 @@ class Lane:
             self._free.release()
         if error is not None:
             raise error
-        return value  # type: ignore[no-any-return]
+        return value  # type: ignore[no-any-return]  # what the function returned
 
     def is_full(self) -> bool:
         """Return whether one more call would be Busy at once."""

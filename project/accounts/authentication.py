@@ -66,7 +66,7 @@ def _remember(header: str, found: tuple[Any, Any], now: float) -> None:
     _remembered[header] = (now + life, found)
 
 
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in the library
     """How the OpenAPI schema shows the token."""
 
     target_class = BearerAuthentication

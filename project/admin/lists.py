@@ -1,8 +1,9 @@
 """What the admin's lists are asked through their address, taken as strictly as the API takes it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,13 +14,19 @@ from workers.rest import BoundedSearchFilter
 MAX_WORDS, MAX_CHARACTERS = BoundedSearchFilter.max_words, BoundedSearchFilter.max_characters
 
 
-class StrictLists:
+if TYPE_CHECKING:
+    Base = ModelAdmin
+else:
+    Base = object  # it stands before ModelAdmin, or a subclass, in the bases
+
+
+class StrictLists(Base):
     """Refuses what no list can be made of. Stands before ModelAdmin in the bases."""
 
-    def get_changelist_instance(self: Any, request: HttpRequest) -> Any:
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Return the list, read already. Raises IncorrectLookupParameters, which leads to the whole list."""
         try:
-            changes = super().get_changelist_instance(request)  # type: ignore[misc]
+            changes = super().get_changelist_instance(request)
             # Here and not in the template: what a value from the address does, it does now.
             len(changes.result_list)
         except Exception as exc:
@@ -29,24 +36,24 @@ class StrictLists:
         return changes
 
     def get_search_results(
-        self: Any, request: HttpRequest, queryset: QuerySet, search_term: str
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         """Search for so many words at most: each is looked for in every row."""
         if len(search_term) <= MAX_CHARACTERS and len(search_term.split()) <= MAX_WORDS:
-            return super().get_search_results(request, queryset, search_term)  # type: ignore[misc,no-any-return]
+            return super().get_search_results(request, queryset, search_term)
         limit = f"Search for at most {MAX_WORDS} words of {MAX_CHARACTERS} characters together."
         self.message_user(request, limit, messages.ERROR)
-        request.is_search_refused = True  # type: ignore[attr-defined]
+        request.is_search_refused = True  # type: ignore[attr-defined]  # a note of our own on the request
         return queryset.none(), False
 
-    def changelist_view(self: Any, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        response: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response: HttpResponse = super().changelist_view(request, extra_context)
         if getattr(request, "is_search_refused", False):
             response.status_code = 400
         return response
 
-    def lookup_allowed(self: Any, lookup: str, value: str, request: HttpRequest) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Return whether the address may ask for this. Not for patterns: a short one takes hours."""
         if lookup.endswith(("__regex", "__iregex")):
             return False
-        return super().lookup_allowed(lookup, value, request)  # type: ignore[misc,no-any-return]
+        return super().lookup_allowed(lookup, value, request)

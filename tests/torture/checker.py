@@ -38,7 +38,7 @@ def receipts_are_in_order(facts: Facts) -> Iterator[Violation]:
     receipts = facts.snapshot.receipts
     for token, count in Counter(receipt.token for receipt in receipts).items():
         if count > 1:
-            yield Violation(kind="doubled", evidence=f"token {token} has {count} receipts")
+            yield Violation(kind="duplicate", evidence=f"token {token} has {count} receipts")
     for one, next_one in pairwise(receipts):
         if next_one.write_id <= one.write_id or next_one.committed_at < one.committed_at:
             moments = f"{one.committed_at} and {next_one.committed_at}"
@@ -57,20 +57,20 @@ def answers_have_their_receipt(facts: Facts) -> Iterator[Violation]:
             if receipt is None:
                 yield Violation(kind="lost", evidence=f"{told}, which has no receipt")
             elif receipt.function != FUNCTIONS[sent.operation]:
-                yield Violation(kind="false answer", evidence=f"{told}, but that is {receipt.function}")
+                yield Violation(kind="false response", evidence=f"{told}, but that is {receipt.function}")
             elif attempt.verdict is not Verdict.ACCEPTED and (
                 receipt.http_status != attempt.status
                 or (attempt.verdict is Verdict.COMMITTED and receipt.body != attempt.body)
             ):
                 evidence = f"{told} {attempt.body}, but its receipt says {receipt.http_status} {receipt.body}"
-                yield Violation(kind="false answer", evidence=evidence)
+                yield Violation(kind="false response", evidence=evidence)
 
 
 def ids_are_told_once(facts: Facts) -> Iterator[Violation]:
     told = Counter(write_id for sent in facts.history.writes for write_id in sent.write_ids)
     for write_id, count in told.items():
         if count > 1:
-            yield Violation(kind="false answer", evidence=f"{count} writes were told the id {write_id}")
+            yield Violation(kind="false response", evidence=f"{count} writes were told the id {write_id}")
 
 
 def statuses_are_true(facts: Facts) -> Iterator[Violation]:
@@ -81,7 +81,7 @@ def statuses_are_true(facts: Facts) -> Iterator[Violation]:
             yield Violation(kind="lost", evidence=evidence)
         elif status.status != "queued" and (receipt is None or receipt.status != status.status):
             evidence = f"write {status.write_id} was said to be {status.status}, its receipt is {receipt}"
-            yield Violation(kind="false answer", evidence=evidence)
+            yield Violation(kind="false response", evidence=evidence)
 
 
 def effects_are_single(facts: Facts) -> Iterator[Violation]:
@@ -91,7 +91,7 @@ def effects_are_single(facts: Facts) -> Iterator[Violation]:
             receipt.write_id for receipt in facts.receipts_of[sent.label] if receipt.status == COMMITTED
         ]
         if len(committed) > 1:
-            yield Violation(kind="doubled", evidence=f"{sent} was committed as {committed}")
+            yield Violation(kind="duplicate", evidence=f"{sent} was committed as {committed}")
         if committed and sent.verdict in NOT_APPLIED:
             evidence = f"{sent} was {sent.verdict}, and committed as {committed}"
             yield Violation(kind="applied though refused", evidence=evidence)
@@ -101,7 +101,7 @@ def effects_are_single(facts: Facts) -> Iterator[Violation]:
             yield Violation(kind="applied though refused", evidence=f"{row}")
     for item, count in Counter(parse_name(row.name)[0] for row in facts.snapshot.rows).items():
         if item and count > 1:
-            yield Violation(kind="doubled", evidence=f"item {item} has {count} rows")
+            yield Violation(kind="duplicate", evidence=f"item {item} has {count} rows")
 
 
 def lanes_are_in_order(facts: Facts) -> Iterator[Violation]:

@@ -58,7 +58,7 @@ def _judge_combined(facts: Facts, model: Model, receipt: Receipt, sent: Sent) ->
             yield Violation(kind="applied in part", evidence=f"{sent} sent {whole}, its receipt says {got}")
     due = 201 if sent.operation == "bulk" else _status_due(facts, model, sent)
     if due and receipt.http_status != due and receipt.status != "failed":
-        kind = "stale write applied" if is_committed else "false answer"
+        kind = "stale write applied" if is_committed else "false response"
         yield Violation(
             kind=kind, evidence=f"{sent} as {receipt.write_id} got {receipt.http_status}, not {due}"
         )
@@ -85,9 +85,9 @@ def _judge_change(facts: Facts, model: Model, receipt: Receipt, sent: Sent) -> I
     if receipt.status == COMMITTED and is_there and not matches:
         yield Violation(kind="stale write applied", evidence=f"{met} with If-Match {sent.if_match}")
     elif receipt.http_status == 404 and is_there and sent.item_id not in facts.maybe_deleted:
-        yield Violation(kind="false answer", evidence=met)
+        yield Violation(kind="false response", evidence=met)
     elif receipt.http_status == 412 and is_there and matches:
-        yield Violation(kind="false answer", evidence=f"{met} with If-Match {sent.if_match}")
+        yield Violation(kind="false response", evidence=f"{met} with If-Match {sent.if_match}")
 
 
 def _replay(facts: Facts, model: Model, receipt: Receipt) -> Iterator[Violation]:
@@ -137,7 +137,7 @@ def _update(model: Model, receipt: Receipt, item: dict[str, Any]) -> Iterator[Vi
 def _delete(model: Model, receipt: Receipt, item_id: int) -> Iterator[Violation]:
     if item_id in model.deleted or item_id not in model.items:
         evidence = f"write {receipt.write_id} deleted item {item_id}, a second time"
-        yield Violation(kind="doubled", evidence=evidence)
+        yield Violation(kind="duplicate", evidence=evidence)
     else:
         model.deleted.add(item_id)
 
@@ -148,7 +148,7 @@ def _compare(facts: Facts, model: Model) -> Iterator[Violation]:
     for item_id, row in rows.items():
         expected = model.items.get(item_id)
         if expected is None:
-            yield Violation(kind="doubled", evidence=f"{row} is there, and no receipt created it")
+            yield Violation(kind="duplicate", evidence=f"{row} is there, and no receipt created it")
         elif item_id in model.deleted:
             yield Violation(kind="lost", evidence=f"{row} is there, and its deletion has a receipt")
         elif row != expected:

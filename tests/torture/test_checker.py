@@ -119,7 +119,7 @@ def test_two_rows_of_one_create_are_doubled() -> None:
 
     snapshot = Snapshot(receipts=[made], rows=[row, replace(row, item_id=2)])
 
-    assert kinds(from_events(events), snapshot) == ["doubled"]
+    assert kinds(from_events(events), snapshot) == ["duplicate"]
 
 
 def test_two_receipts_of_one_write_of_unknown_outcome_are_doubled() -> None:
@@ -129,14 +129,14 @@ def test_two_receipts_of_one_write_of_unknown_outcome_are_doubled() -> None:
 
     snapshot = Snapshot(receipts=[made, again], rows=[row, replace(row, item_id=2)])
 
-    assert kinds(from_events(events), snapshot) == ["doubled"]
+    assert kinds(from_events(events), snapshot) == ["duplicate"]
 
 
 def test_one_token_with_two_receipts_is_doubled() -> None:
     events, snapshot = a_good_run()
     receipts = [*snapshot.receipts[:-1], replace(snapshot.receipts[-1], token=snapshot.receipts[0].token)]
 
-    assert kinds(from_events(events), replace(snapshot, receipts=receipts)) == ["doubled"]
+    assert kinds(from_events(events), replace(snapshot, receipts=receipts)) == ["duplicate"]
 
 
 def test_writes_of_one_connection_with_ids_that_descend_are_reordered() -> None:
@@ -239,14 +239,14 @@ def test_a_response_that_differs_from_its_receipt_is_false() -> None:
 
     snapshot = Snapshot(receipts=[told], rows=[replace(row, name=told.body["name"])])
 
-    assert kinds(from_events(events), snapshot) == ["false answer"]
+    assert kinds(from_events(events), snapshot) == ["false response"]
 
 
 def test_an_id_that_two_writes_were_told_is_found() -> None:
     events, made, row = created(CREATE, 1, 10)
     events += [send(UPDATE, "create", UPDATE), answer(UPDATE, 202, write_id=10)]
 
-    assert "false answer" in kinds(from_events(events), Snapshot(receipts=[made], rows=[row]))
+    assert "false response" in kinds(from_events(events), Snapshot(receipts=[made], rows=[row]))
 
 
 def test_an_update_that_ignores_its_if_match_is_found() -> None:
@@ -263,7 +263,7 @@ def test_an_update_that_is_told_404_or_412_without_a_reason_is_found() -> None:
 
         snapshot = Snapshot(receipts=[made, receipt(11, "update", status, None)], rows=[row])
 
-        assert kinds(from_events(events), snapshot) == ["false answer"]
+        assert kinds(from_events(events), snapshot) == ["false response"]
 
 
 def test_an_error_that_nothing_explains_is_found() -> None:

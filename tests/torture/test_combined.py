@@ -108,7 +108,7 @@ def test_an_item_of_a_rejected_or_unheard_of_write_is_found() -> None:
     assert "applied though refused" in kinds(history, Snapshot(receipts=[made, rejected], rows=[old, *rows]))
     unheard_of = from_events([*events[:-1], cut(TRANSACTION)])
     assert kinds(unheard_of, Snapshot(receipts=[made], rows=[old])) == []
-    assert kinds(unheard_of, Snapshot(receipts=[made], rows=[old, *rows])) == ["doubled"]
+    assert kinds(unheard_of, Snapshot(receipts=[made], rows=[old, *rows])) == ["duplicate"]
 
 
 def test_a_transaction_that_ignores_a_version_is_found_and_one_rejected_for_nothing() -> None:
@@ -119,7 +119,7 @@ def test_a_transaction_that_ignores_a_version_is_found_and_one_rejected_for_noth
     events[-1] = answer(TRANSACTION, 404, write_id=12)
     rejected = receipt(12, "transact", 404, {"code": "not_found"})
     old = Row(item_id=1, name=item_name(OLD, OLD), version=1)
-    assert kinds(from_events(events), Snapshot(receipts=[made, rejected], rows=[old])) == ["false answer"]
+    assert kinds(from_events(events), Snapshot(receipts=[made, rejected], rows=[old])) == ["false response"]
 
 
 def test_a_bulk_that_was_committed_twice_is_doubled() -> None:
@@ -132,7 +132,7 @@ def test_a_bulk_that_was_committed_twice_is_doubled() -> None:
     again = receipt(20, "create_many", 201, {"results": results})
     more = [replace(row, item_id=row.item_id + 2) for row in rows]
 
-    assert kinds(from_events(events), Snapshot(receipts=[made, again], rows=rows + more)) == ["doubled"]
+    assert kinds(from_events(events), Snapshot(receipts=[made, again], rows=rows + more)) == ["duplicate"]
 
 
 def test_items_of_one_write_in_another_order_are_reordered() -> None:

@@ -26,6 +26,7 @@ from workers.conf import settings
 from workers.encoding.exact_json import to_json
 from workers.exceptions import WriteRejected
 from workers.rest import headers
+from workers.rest.bases import ViewBase
 from workers.rest.errors import ProblemError
 from workers.rest.responses import principal_of
 from workers.stream.conditions import BY, CONDITION, name_of
@@ -34,7 +35,7 @@ ENVIRON = ("SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRI
 """What the writer is told of the request, for representations that depend on it."""
 
 
-class ConditionsMixin:
+class ConditionsMixin(ViewBase):
     """A view whose objects have entity tags, and whose writes may have conditions."""
 
     instead_of_conditions = "this request names no stored object that has an entity tag."
@@ -48,7 +49,7 @@ class ConditionsMixin:
         """
         return None
 
-    def stored_response(self: Any) -> Response:
+    def stored_response(self) -> Response:
         """Return what GET would return now, in the writer. Raises Http404 when there is nothing.
 
         The request has the user, the path and the query of the request that wants to write, and no body.
@@ -61,10 +62,8 @@ class ConditionsMixin:
         response: Response = retrieve(self, self.request, *self.args, **self.kwargs)
         return response
 
-    def finalize_response(
-        self: Any, request: Request, response: Response, *args: Any, **kwargs: Any
-    ) -> Response:
-        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
         is_shown = (
             request.method in {"GET", "HEAD"} and response.status_code == 200 and _names_an_object(self)
         )

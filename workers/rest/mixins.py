@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class QueuedWriteMixin(ConditionsMixin):
     """Hands writes over and turns outcomes into responses. The base of the mixins below."""
 
-    def perform_write(self: Any, function: str, arguments: Mapping[str, Any]) -> Response:
+    def perform_write(self, function: str, arguments: Mapping[str, Any]) -> Response:
         """Submit a write for this request, wait as the client prefers, and respond.
 
         A condition of the request is checked by the writer, for the object that the request's path names.
@@ -60,7 +60,7 @@ class QueuedWriteMixin(ConditionsMixin):
                 outcome, write_id = self._hand_over(function, arguments, once, preferences)
         except KeyInProgress as exc:
             # Committed since this request looked for its receipt?
-            outcome, write_id = (once and idempotency.earlier_outcome(once)), exc.write_id
+            outcome, write_id = (idempotency.earlier_outcome(once) if once else None), exc.write_id
             if outcome is None:
                 problem = problem_of(exc)
                 if url := status_url(exc.write_id):
@@ -76,7 +76,7 @@ class QueuedWriteMixin(ConditionsMixin):
         return response
 
     def _hand_over(
-        self: Any,
+        self,
         function: str,
         arguments: Mapping[str, Any],
         once: idempotency.Idempotency | None,
@@ -102,7 +102,7 @@ class QueuedWriteMixin(ConditionsMixin):
         """Return the headers that follow from what a committed write did; override where there are any."""
         return {}
 
-    def _idempotency(self: Any, principal: str) -> idempotency.Idempotency | None:
+    def _idempotency(self, principal: str) -> idempotency.Idempotency | None:
         key = headers.idempotency_key(self.request)
         if key is None:
             return None
@@ -115,7 +115,7 @@ class QueuedWriteMixin(ConditionsMixin):
         ]
         return idempotency.from_key(key, principal=principal, request=what)
 
-    def _settled(self: Any, outcome: Outcome, preferences: headers.Prefer) -> Response:
+    def _settled(self, outcome: Outcome, preferences: headers.Prefer) -> Response:
         raise_unless_committed(outcome)
         extra = self.get_result_headers(outcome)
         if outcome.http_status == status.HTTP_204_NO_CONTENT:
@@ -137,7 +137,7 @@ class _ObjectWriteMixin(QueuedWriteMixin):
     refuses_unknown_fields = True
     """Whether a name in the body that is no field of the serializer is 400, or ignored."""
 
-    def get_result_location(self: Any, outcome: Outcome) -> str | None:
+    def get_result_location(self, outcome: Outcome) -> str | None:
         """Return the path of what a write created: the detail route of this viewset, for its key."""
         basename = getattr(self, "basename", None)
         key = outcome.key if outcome.key is not None else _id_in(outcome)
@@ -170,8 +170,8 @@ class QueuedCreateMixin(_ObjectWriteMixin):
 
     create_function: str
 
-    def create(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.perform_write(self.create_function, {"data": validated_data(self)})  # type: ignore[no-any-return]
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.perform_write(self.create_function, {"data": validated_data(self)})
 
 
 class QueuedUpdateMixin(_ObjectWriteMixin):
@@ -179,13 +179,13 @@ class QueuedUpdateMixin(_ObjectWriteMixin):
 
     update_function: str
 
-    def update(self: Any, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+    def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
         target = _target(self)
         arguments = target | {"data": validated_data(self, is_update=True, partial=partial)}
-        return self.perform_write(self.update_function, arguments)  # type: ignore[no-any-return]
+        return self.perform_write(self.update_function, arguments)
 
-    def partial_update(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.update(request, *args, partial=True, **kwargs)  # type: ignore[no-any-return]
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, partial=True, **kwargs)
 
 
 class QueuedDestroyMixin(_ObjectWriteMixin):
@@ -193,8 +193,8 @@ class QueuedDestroyMixin(_ObjectWriteMixin):
 
     destroy_function: str
 
-    def destroy(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.perform_write(self.destroy_function, _target(self))  # type: ignore[no-any-return]
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.perform_write(self.destroy_function, _target(self))
 
 
 def _target(view: "GenericAPIView") -> dict[str, Any]:
@@ -223,8 +223,8 @@ def _refuse_malformed(view: Any, key: Any) -> None:
 class ReadAfterMixin(StableListMixin):
     """GET that waits for a write first: `Read-After: <write id>`."""
 
-    def initial(self: Any, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
         write_id = headers.read_after(request) if request.method in {"GET", "HEAD"} else None
         if write_id is None:
             return

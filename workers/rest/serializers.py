@@ -33,7 +33,7 @@ class SharedFieldsMixin:
     def run_validation(self, data: Any = empty) -> Any:
         """Return the validated data. Raises ValidationError, with the same messages as without this mixin."""
         one = shared(type(self), self.partial)  # type: ignore[arg-type]  # classes are hashable
-        return super(SharedFieldsMixin, one).run_validation(data)  # type: ignore[misc]
+        return super(SharedFieldsMixin, one).run_validation(data)  # type: ignore[misc]  # a serializer stands behind it in the bases
 
 
 @cache

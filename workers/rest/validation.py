@@ -165,7 +165,7 @@ def _is_unique(model: type[Model], names: set[str]) -> bool:
         if any(isinstance(c, UniqueConstraint) and set(c.fields) == names for c in one._meta.constraints):
             return True
     try:
-        return len(names) == 1 and bool(model._meta.get_field(next(iter(names))).unique)  # type: ignore[union-attr]
+        return len(names) == 1 and bool(model._meta.get_field(next(iter(names))).unique)  # type: ignore[union-attr]  # relations without it are no names of constraints
     except FieldDoesNotExist:
         return False
 

@@ -114,10 +114,10 @@ def _has_message(constraint: BaseConstraint) -> bool:
 def _fields_of(constraint: BaseConstraint) -> list[str]:
     """Return the fields that a constraint looks at."""
     if isinstance(constraint, CheckConstraint):
-        return sorted(constraint.condition.referenced_base_fields)  # type: ignore[union-attr]
+        return sorted(constraint.condition.referenced_base_fields)  # type: ignore[union-attr]  # the stubs lack it
     if isinstance(constraint, UniqueConstraint) and not constraint.fields:
         parts = (part for one in constraint.expressions for part in _parts_of(one))
-        return sorted({str(part.name) for part in parts if isinstance(part, F)})  # type: ignore[attr-defined]
+        return sorted({str(part.name) for part in parts if isinstance(part, F)})  # type: ignore[attr-defined]  # the stubs lack it
     return list(getattr(constraint, "fields", ()))
 
 

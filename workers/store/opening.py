@@ -43,7 +43,7 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
         connection.close()  # Django would use it, as it is, the next time
         raise
     # IMMEDIATE takes the write lock at BEGIN: right for who writes, a stall for who reads.
-    connection.transaction_mode = None if role is Role.WEB else "IMMEDIATE"  # type: ignore[attr-defined]
+    connection.transaction_mode = None if role is Role.WEB else "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper alone
     # A connection outlives a change of role when it is closed and opened again.
     wrappers = [wrapper for wrapper in connection.execute_wrappers if wrapper not in WRAPPERS.values()]
     if role in WRAPPERS:

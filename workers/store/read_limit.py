@@ -175,7 +175,7 @@ def limit(connection: BaseDatabaseWrapper) -> None:
     def create_cursor(name: Any = None) -> Any:
         return connection.connection.cursor(factory=factory)
 
-    connection.create_cursor = create_cursor  # type: ignore[method-assign]
+    connection.create_cursor = create_cursor  # type: ignore[method-assign]  # on purpose, see `lift`
     connection.connection.set_progress_handler(reading.is_over, AT_ONCE_INSTRUCTIONS)
 
 

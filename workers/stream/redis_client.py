@@ -27,11 +27,11 @@ class _TrustsRecentUse:
     def can_read(self: Any, timeout: float = 0) -> bool:
         if timeout == 0 and time.monotonic() - self._used_at < RECENT_SECONDS:
             return False
-        readable: bool = super().can_read(timeout)  # type: ignore[misc]
+        readable: bool = super().can_read(timeout)  # type: ignore[misc]  # a connection of redis-py stands behind it in the bases
         return readable
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        response = super().read_response(*args, **kwargs)  # type: ignore[misc]
+        response = super().read_response(*args, **kwargs)  # type: ignore[misc]  # a connection of redis-py stands behind it in the bases
         self._used_at = time.monotonic()
         return response
 

@@ -85,7 +85,7 @@ class Listener:
 
     def _listen(self) -> None:
         client = connect(timeout_seconds=QUIET_SECONDS)
-        with client, client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+        with client, client.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # untyped in redis-py
             pubsub.subscribe(keys.outcomes(self.process))
             while True:
                 message = pubsub.get_message(timeout=QUIET_SECONDS)

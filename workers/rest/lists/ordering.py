@@ -165,7 +165,7 @@ def _key(queryset: QuerySet, path: str, descending: bool) -> Key:
 def without_ties(queryset: QuerySet) -> QuerySet:
     """Return the queryset with its ordering completed by the primary key, where that can be told."""
     query = queryset.query
-    if query.is_sliced or query.combinator or query.extra_order_by or queryset._fields is not None:  # type: ignore[attr-defined]
+    if query.is_sliced or query.combinator or query.extra_order_by or queryset._fields is not None:  # type: ignore[attr-defined]  # Django's private names, of which the stubs know a part
         return queryset
     default: Any = queryset.model._meta.ordering if query.default_ordering else ()
     ordering: Any = query.order_by or default

@@ -13,12 +13,13 @@ from rest_framework.pagination import BasePagination, CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from workers.rest.bases import PaginatorBase, ViewBase
 from workers.rest.lists.ordering import Place, TotalOrder, without_ties
 
 Schema = dict[str, Any]
 
 
-class ByPlace:
+class ByPlace(PaginatorBase):
     """Makes a CursorPagination page by place in an order without ties. Stands before it in the bases.
 
     DRF's own knows a row by the first field of the ordering alone, and counts the rows that are alike, up to
@@ -28,7 +29,7 @@ class ByPlace:
     never becomes part of a statement.
     """
 
-    def paginate_queryset(self: Any, queryset: QuerySet, request: Request, view: Any = None) -> Any:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         self.request = request
         self.page_size = self.get_page_size(request)
         if not self.page_size:
@@ -46,43 +47,43 @@ class ByPlace:
             self.display_page_controls = True
         return self.page
 
-    def get_ordering(self: Any, request: Request, queryset: QuerySet, view: Any) -> tuple[str, ...]:
+    def get_ordering(self, request: Request, queryset: QuerySet, view: Any) -> tuple[str, ...]:
         """Return the ordering asked for, else this class's own, else the queryset's."""
         if self.ordering is None:
             self.ordering = queryset.query.order_by or queryset.model._meta.ordering or ("pk",)
-        ordering: tuple[str, ...] = super().get_ordering(request, queryset, view)  # type: ignore[misc]
+        ordering: tuple[str, ...] = super().get_ordering(request, queryset, view)
         return ordering
 
-    def get_page_size(self: Any, request: Request) -> int | None:
+    def get_page_size(self, request: Request) -> int | None:
         """Return the rows of a page. Raises ValidationError for a size that is no number or too large."""
         name = self.page_size_query_param
         asked = request.query_params.get(name) if name else None
         if asked is None:
-            return self.page_size  # type: ignore[no-any-return]
+            return self.page_size
         size = int(asked) if re.fullmatch("[0-9]{1,9}", asked) else 0
         if size < 1 or (self.max_page_size and size > self.max_page_size):
             up_to = f"from 1 to {self.max_page_size:,}" if self.max_page_size else "of at least 1"
-            raise ValidationError({name: [f"Must be a whole number {up_to}."]})
+            raise ValidationError({str(name): [f"Must be a whole number {up_to}."]})
         return size
 
-    def get_next_link(self: Any) -> str | None:
+    def get_next_link(self) -> str | None:
         if not self.has_next:
             return None
         # Behind an empty page lies all there is.
-        return self._link(False, self._order.place_of(self.page[-1]) if self.page else None)  # type: ignore[no-any-return]
+        return self._link(False, self._order.place_of(self.page[-1]) if self.page else None)
 
-    def get_previous_link(self: Any) -> str | None:
+    def get_previous_link(self) -> str | None:
         if not self.has_previous:
             return None
-        return self._link(True, self._order.place_of(self.page[0]) if self.page else None)  # type: ignore[no-any-return]
+        return self._link(True, self._order.place_of(self.page[0]) if self.page else None)
 
-    def _link(self: Any, is_backward: bool, place: Place | None) -> str:
+    def _link(self, is_backward: bool, place: Place | None) -> str:
         # Not by orjson, which has no word for infinity.
         text = urlsafe_b64encode(json.dumps([is_backward, place], ensure_ascii=False).encode())
         cursor = signing.Signer(salt=self._salt).sign(text.decode().rstrip("="))
-        return replace_query_param(self.base_url, self.cursor_query_param, cursor)
+        return replace_query_param(str(self.base_url), self.cursor_query_param, cursor)
 
-    def _read_cursor(self: Any, request: Request) -> tuple[bool, Place | None]:
+    def _read_cursor(self, request: Request) -> tuple[bool, Place | None]:
         """Return the direction and the place behind which the page begins. Raises NotFound."""
         cursor = request.query_params.get(self.cursor_query_param)
         if cursor is None:
@@ -98,7 +99,7 @@ class ByPlace:
         return is_backward, place
 
 
-class KeysetPagination(ByPlace, CursorPagination):  # type: ignore[misc]  # the stubs differ in what is set
+class KeysetPagination(ByPlace, CursorPagination):  # the stubs differ in what is set
     """Pages of `page_size` rows, as many as the client asks for up to `max_page_size`.
 
     The primary key is added to whatever ordering is asked for. A page costs the same however deep it lies,
@@ -172,7 +173,7 @@ def stable(pagination_class: type[BasePagination]) -> type[BasePagination]:
     return type(pagination_class.__name__, (ByPlace, pagination_class), {})
 
 
-class StableListMixin:
+class StableListMixin(ViewBase):
     """Lists in an order without ties: the primary key decides between rows that are alike.
 
     However the view pages and orders, each row is on one page, and a walk through the pages ends.
@@ -181,12 +182,12 @@ class StableListMixin:
     _paginator: Any
 
     @property
-    def paginator(self: Any) -> Any:
+    def paginator(self) -> Any:
         if not hasattr(self, "_paginator"):
-            self._paginator = self.pagination_class and stable(self.pagination_class)()
+            self._paginator = self.pagination_class and stable(self.pagination_class)()  # type: ignore[arg-type]  # classes are hashable
         return self._paginator
 
-    def filter_queryset(self: Any, queryset: Any) -> Any:
-        filtered = super().filter_queryset(queryset)  # type: ignore[misc]
+    def filter_queryset(self, queryset: Any) -> Any:
+        filtered = super().filter_queryset(queryset)
         is_list = (self.lookup_url_kwarg or self.lookup_field) not in self.kwargs
         return without_ties(filtered) if is_list and isinstance(filtered, QuerySet) else filtered

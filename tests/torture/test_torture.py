@@ -36,7 +36,7 @@ def test_a_writer_that_forgets_its_receipts_is_caught(tmp_path: Path) -> None:
         TORTURE_BREAK_RECEIPTS="1",
     )
 
-    # A second create is "duplicate", a second update a "version gap"; one under a condition that no longer holds
+    # A second create is "duplicate", a second update a "version gap"; one whose condition no longer holds
     # is refused, though the first was committed. Which of them it was is chance.
     found = {violation.kind for violation in run.violations}
     assert found & {"duplicate", "version gap", "applied though refused"}, report.describe(run)

@@ -56,7 +56,7 @@ for i = 9, #ARGV, 4 do
     elseif string.sub(claimed, 1, #fingerprint + 1) ~= fingerprint .. ' ' then
       reply = 'reused'
     elseif waits == '1' then
-      -- A second entry with the same token: the writer replies it with the first one's outcome.
+      -- A second entry with the same token: the writer gives it the first one's outcome.
       reply = append(payload)
       if reply ~= 'full' then reply = 'joined ' .. string.sub(claimed, #fingerprint + 2) end
     else

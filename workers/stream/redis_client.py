@@ -22,16 +22,20 @@ class _TrustsRecentUse:
     lets the loop go round once, which under load is 10 ms in which the command is not sent.
     """
 
+    # Overrides what redis-py does not document as public. Tested with redis-py 8.1.0; the test in
+    # tests/workers/stream/test_redis_client.py fails when a new version calls them no more.
+    # Their `super()` is the connection of redis-py that stands behind this class in the bases.
+
     _used_at = float("-inf")
 
     def can_read(self: Any, timeout: float = 0) -> bool:
         if timeout == 0 and time.monotonic() - self._used_at < RECENT_SECONDS:
             return False
-        readable: bool = super().can_read(timeout)  # type: ignore[misc]  # a connection of redis-py stands behind it in the bases
+        readable: bool = super().can_read(timeout)  # type: ignore[misc]  # see above
         return readable
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        response = super().read_response(*args, **kwargs)  # type: ignore[misc]  # a connection of redis-py stands behind it in the bases
+        response = super().read_response(*args, **kwargs)  # type: ignore[misc]  # see above
         self._used_at = time.monotonic()
         return response
 

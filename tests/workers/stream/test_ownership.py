@@ -186,10 +186,10 @@ def test_another_stores_stream_is_a_503_with_a_code_and_shows_in_ready_and_docto
     be(STRANGER, own)
     api = APIClient()
 
-    answer = api.post("/api/deadly/", {})
+    response = api.post("/api/deadly/", {})
     ready = api.get("/health/ready")
 
-    assert (answer.status_code, answer.data["code"]) == (503, "stream_of_another_store")
+    assert (response.status_code, response.data["code"]) == (503, "stream_of_another_store")
     assert ready.status_code == 503
     assert "belongs to another store" in str(ready.data["fields"])
     [finding] = write_path.examine(clean_redis)

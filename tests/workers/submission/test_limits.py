@@ -145,11 +145,11 @@ def test_an_idle_writer_notices_a_foreign_process_that_holds_the_lock(
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 50")
-    with closing(sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)) as foreign:
-        foreign.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
         writer.drain()
         state = queue_status().writer
-        foreign.execute("ROLLBACK")
+        other.execute("ROLLBACK")
 
     assert state is not None
     assert "locked" in state.error

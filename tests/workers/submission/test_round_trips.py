@@ -99,7 +99,7 @@ def test_a_write_is_read_as_it_was_sent(write: Write) -> None:
 def test_outcomes_arrive_byte_for_byte_each_at_its_caller(found: list[Any]) -> None:
     listeners = {True: Listener(), False: Listener()}
     callers = [Caller() for _ in found]
-    answers = []
+    settled = []
     for number, (is_first, write_id, status, http_status, key, result) in enumerate(found):
         listener = listeners[is_first]
         listener.expect(number, callers[number])
@@ -112,15 +112,15 @@ def test_outcomes_arrive_byte_for_byte_each_at_its_caller(found: list[Any]) -> N
             key=key,
             body=encode_result(result),
         )
-        answers.append((write, outcome))
+        settled.append((write, outcome))
     channels = Channels()
 
-    outcomes.announce(cast(redis.Redis, channels), answers, last_write_id=7)
+    outcomes.announce(cast(redis.Redis, channels), settled, last_write_id=7)
 
     *messages, progress = channels.messages
     assert progress == (keys.progress(), "7")
     by_channel = {keys.outcomes(listener.process): listener for listener in listeners.values()}
     for channel, message in messages:
         by_channel[channel]._receive(message)
-    assert [caller.outcome for caller in callers] == [outcome for _, outcome in answers]
+    assert [caller.outcome for caller in callers] == [outcome for _, outcome in settled]
     assert not any(listener.waiting for listener in listeners.values())

@@ -112,15 +112,15 @@ def test_requests_that_submit_at_the_same_moment_share_round_trips(
     sizes, go_on = held_append
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
     few = combining.SHARED_AT - 1
-    answers = [in_thread(lambda: add("x").wait(20))]
+    results = [in_thread(lambda: add("x").wait(20))]
     until(lambda: sizes, what="the first append")
-    answers += [in_thread(lambda: add("x").wait(20)) for _ in range(few)]
+    results += [in_thread(lambda: add("x").wait(20)) for _ in range(few)]
     until(lambda: len(client.submitter()._lead._combiner._unsent) == few, what="requests lined up")
     go_on.set()
 
     until(lambda: writer.drain() and Jotting.objects.count() == 1 + few, what="all commits")
 
-    assert all(answer() is not None for answer in answers)
+    assert all(result() is not None for result in results)
     assert sizes == [1, few]
 
 
@@ -135,7 +135,7 @@ def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_
 
     until(lambda: writer.drain() and Jotting.objects.count() == len(others), what="the commits of the others")
 
-    assert all(answer() is not None for answer in others)
+    assert all(result() is not None for result in others)
     assert sizes == [1, combining.SHARED_AT]
     go_on.set()
     until(
@@ -196,11 +196,11 @@ def test_the_same_key_joins_the_write_that_is_under_way(writer: Writer, clean_re
     submissions = [add("a", once=once) for _ in range(3)]
     for submission in submissions:
         submission.accepted()
-    answers = [in_thread(lambda s=submission: s.wait(20)) for submission in submissions]  # type: ignore[misc]
+    results = [in_thread(lambda s=submission: s.wait(20)) for submission in submissions]  # type: ignore[misc]
 
     writer.drain()
 
-    got = [answer() for answer in answers]
+    got = [result() for result in results]
     assert texts() == ["a"]
     assert got[0] is not None
     assert got == [got[0]] * 3
@@ -245,10 +245,10 @@ def test_an_announcement_that_is_lost_is_made_up_for_by_the_receipt(
     monkeypatch.setattr(outcomes, "announce", lambda *args, **kwargs: None)
     submission = add("a")
     submission.accepted()
-    answer = in_thread(lambda: submission.wait(20))
+    result = in_thread(lambda: submission.wait(20))
 
     writer.drain()
 
-    outcome = answer()
+    outcome = result()
     assert outcome is not None
     assert outcome.status is WriteStatus.COMMITTED

@@ -26,6 +26,9 @@ PYTHON = sys.executable
 WRITER = [PYTHON, "manage.py", "writer", "--loglevel", "INFO"]
 WEB = [PYTHON, "-m", "gunicorn", "project.wsgi:application", "--config", "workers/web/gunicorn_conf.py"]
 
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "project.settings"}
+"""Where nothing else is said, as in a torture run."""
+
 PREPARE = """
 import django; django.setup()
 from django.conf import settings
@@ -58,7 +61,7 @@ def free_port() -> int:
 
 def prepare_data(directory: Path) -> None:
     """Make a migrated store with the demo user in `directory`."""
-    environment = os.environ | {"DATA_DIR": str(directory), "DEMO": "1"}
+    environment = SETTINGS | os.environ | {"DATA_DIR": str(directory), "DEMO": "1"}
     subprocess.run([PYTHON, "-c", PREPARE], env=environment, cwd=BASE_DIR, check=True)
 
 
@@ -86,7 +89,7 @@ class Service:
 
     @property
     def environment(self) -> dict[str, str]:
-        environment = {"DJANGO_SETTINGS_MODULE": "project.settings"} | os.environ
+        environment = SETTINGS | os.environ
         environment |= {"DATA_DIR": str(self.directory), "PORT": str(self.port), "DEMO": "1"}
         return environment | {"WEB_PROCESSES": "2", "PYTHONWARNINGS": "default"} | dict(self.settings)
 

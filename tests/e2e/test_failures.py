@@ -194,3 +194,17 @@ def test_a_worker_with_wrong_flags_does_not_start(service: Service, monkeypatch:
 
     assert service.processes.pop("writer").wait(30) != 0
     assert "start it with --pool solo --concurrency 1" in service.log("writer")
+
+
+def test_a_writer_that_is_told_to_stop_gives_the_lease_back_and_ends_with_0(service: Service) -> None:
+    assert service.stop("writer") == 0
+    assert "writer state=gave-lease-back reason=shutdown" in service.log("writer")
+
+    assert service.create("waits").status == 202
+
+
+def test_a_writer_takes_no_name_that_celery_would_not_know(service: Service) -> None:
+    refused = service.manage("writer", "--name", "a@b", check=False)
+
+    assert refused.returncode == 2
+    assert "argument --name: use up to 64 letters, digits, _ . and -" in refused.stderr

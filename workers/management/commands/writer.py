@@ -1,5 +1,6 @@
+import re
 import socket
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from celery import current_app
@@ -8,6 +9,12 @@ from django.db import connections
 
 from workers.store.roles import Role, set_role
 from workers.stream import doorbell
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
+        raise ArgumentTypeError("use up to 64 letters, digits, _ . and -")
+    return value
 
 
 class Command(BaseCommand):
@@ -19,7 +26,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--name", default="writer", help="its name in Celery, before @ and the host (default: writer)"
+            "--name",
+            type=_name,
+            default="writer",
+            help="its name in Celery, before @ and the host (default: writer)",
         )
         parser.add_argument(
             "--loglevel",

@@ -1,4 +1,4 @@
-"""What is settled before a view: bodies, final slashes, redirects of unsafe requests."""
+"""What is settled around a view: bodies, final slashes, redirects of unsafe requests, errors."""
 
 from collections.abc import Callable
 from typing import cast
@@ -10,7 +10,9 @@ from django.shortcuts import resolve_url
 from django.urls import is_valid_path
 
 from project.api import exception_handler
+from workers import is_cut_off
 from workers.conf import settings as write_settings
+from workers.rest import ProblemError
 
 ADMIN_PATH = "/admin/"
 
@@ -126,3 +128,21 @@ class AdminMessages(MessageMiddleware):
         if not request.path_info.startswith(ADMIN_PATH):
             return cast(HttpResponse, self.get_response(request))
         return cast(HttpResponse, super().__call__(request))
+
+
+class Refusals:
+    """Responds to errors that end a view of Django's, or its template, and are not the program's own."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not (is_cut_off(exception) or isinstance(exception, ProblemError)):
+            return None
+        response = exception_handler.exception_handler(exception, {"request": request})
+        if request.path_info.startswith(ADMIN_PATH):
+            return exception_handler.for_people(response)
+        return exception_handler.plain(response)

@@ -169,6 +169,8 @@ class Watch:
         self._names = (self._path, log_path(self._path), Path(f"{self._path}-shm"))
         self._store = file_id(self._name)
         self._opened: _Opened | None = None
+        # A command's connection, as in tests, checkpoints by itself.
+        self._is_alone = current_role() is Role.WRITER
 
     def note(self) -> None:
         """Take what the connection has open, opening it if need be, for what the names are to mean.
@@ -210,8 +212,7 @@ class Watch:
         for name, file in zip(self._names[1:], opened.files[1:], strict=True):
             if file_id(name) != file:
                 return f"{name} was deleted or replaced while the store was open. {REPLACED}"
-        # A command's connection, as in tests, checkpoints by itself.
-        if current_role() is Role.WRITER and (found.st_size, found.st_mtime_ns) != opened.content:
+        if self._is_alone and (found.st_size, found.st_mtime_ns) != opened.content:
             self._mark(is_changed=True)
             return f"{self._path} was changed by another program while it was the store. {CHANGED}"
         return ""

@@ -152,9 +152,8 @@ class Supervisor:
         deadline = time.monotonic() + child.process.ready_seconds
         while not child.is_ready and not self._stop_signals:
             if time.monotonic() >= deadline:
-                self._say(
-                    f"{child.process.name} is not ready after {child.process.ready_seconds:g} s; going on"
-                )
+                name, seconds = child.process.name, child.process.ready_seconds
+                self._say(f"{name} is not ready after {seconds:g} s; going on")
                 return
             self._turn(until=deadline)
 
@@ -195,9 +194,8 @@ class Supervisor:
             child.is_ready = process.is_ready(pid)
             child.healthy_at = now
             if child.is_ready and child.starts > 1:
-                self._say(
-                    f"{name} is ready again, {time.monotonic() - child.started_at:.1f} s after its restart"
-                )
+                seconds = time.monotonic() - child.started_at
+                self._say(f"{name} is ready again, {seconds:.1f} s after its restart")
         elif process.is_healthy is not None:
             child.probe_at = now + HEALTH_INTERVAL_SECONDS
             if process.is_healthy(pid):
@@ -208,7 +206,7 @@ class Supervisor:
                 child.kill_group(signal.SIGKILL)
 
     def _bury(self, child: _Child) -> None:
-        """Take note of a process's end; start its process again unless everything is being stopped."""
+        """Take note of a process's end; start it again unless everything is being stopped."""
         assert child.popen is not None  # noqa: S101  # the callers' condition
         status = child.popen.returncode
         self._handle_events(0)  # its last words, before the line that says it is gone
@@ -217,9 +215,8 @@ class Supervisor:
         child.popen = None
         child.is_ready = False
         if self._stop_signals:
-            self._say(
-                f"{child.process.name} stopped" + ("" if status == 0 else f" ({describe_exit(status)})")
-            )
+            how = "" if status == 0 else f" ({describe_exit(status)})"
+            self._say(f"{child.process.name} stopped{how}")
         else:
             self._schedule_restart(child, f"died ({describe_exit(status)})")
 
@@ -251,11 +248,10 @@ class Supervisor:
         deadline = time.monotonic() + child.process.grace_seconds
         while child.popen is not None and self._stop_signals == 1:
             if time.monotonic() >= deadline:
-                self._say(
-                    f"{child.process.name} did not stop within {child.process.grace_seconds:g} s; killing it"
-                )
+                grace = child.process.grace_seconds
+                self._say(f"{child.process.name} did not stop within {grace:g} s; killing it")
                 child.kill_group(signal.SIGKILL)
-                deadline += child.process.grace_seconds
+                deadline += grace
             self._turn(until=deadline)
 
     def _close(self, pipe: IO[bytes]) -> None:

@@ -69,14 +69,20 @@ def _apply_each(
         outcome = _apply_one(function, write, fenced)
         if fenced.is_spoilt():
             raise TransactionLost(write, outcome)
-        put_off += hooks.collect(fenced.connection, [write])
+        if fenced.connection.run_on_commit:
+            put_off += hooks.collect(fenced.connection, [write])
         yield write, outcome
+
+
+def _checked(write: Write) -> Write:
+    """Return the write as its function knows it. Raises what rejects it when its condition does not hold."""
+    return conditions.checked(write) if conditions.CONDITION in write.arguments else write
 
 
 def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -> Outcome:
     try:
         with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
-            return verdicts.committed(write, function(conditions.checked(write)))
+            return verdicts.committed(write, function(_checked(write)))
     except KeyboardInterrupt:
         raise
     except time_limit.WriteTimedOut as exc:
@@ -110,5 +116,6 @@ def _apply_together(
         # Expected when one write of the run is bad: each then gets its own verdict.
         logger.info("batch state=one-by-one function=%s writes=%s error=%r", run[0].function, len(run), exc)
         return None
-    put_off += hooks.collect(fenced.connection, run)
+    if fenced.connection.run_on_commit:
+        put_off += hooks.collect(fenced.connection, run)
     return settled

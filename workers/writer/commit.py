@@ -62,7 +62,8 @@ def _commit_batch(
         if len(writes) > 1:
             return _one_by_one(writes, verdict, on_progress)
         return _settle_alone(writes[0], exc, verdict)
-    hooks.run(put_off, on_progress)
+    if put_off:
+        hooks.run(put_off, on_progress)
     return settled
 
 

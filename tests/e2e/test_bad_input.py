@@ -1,4 +1,4 @@
-"""Whatever a client sends, the answer is a clear 4xx in the one error shape, never a 5xx."""
+"""Whatever a client sends, the response is a clear 4xx in the one error shape, never a 5xx."""
 
 import socket
 
@@ -10,10 +10,10 @@ from tests.e2e.service import Answer, Service
 pytestmark = pytest.mark.xdist_group("bad-input")
 
 
-def assert_problem(answer: Answer, status: int, code: str) -> None:
-    assert answer.status == status, answer.body
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json()
+def assert_problem(response: Answer, status: int, code: str) -> None:
+    assert response.status == status, response.body
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = response.json()
     assert {"type", "title", "status", "code", "detail"} <= set(problem) <= {
         "type", "title", "status", "code", "detail", "fields",
     }  # fmt: skip
@@ -93,20 +93,20 @@ def test_a_bad_body_is_refused(service: Service, body: bytes, status: int, code:
 def test_a_bad_body_of_many_items_is_refused(service: Service, body: bytes, status: int, code: str) -> None:
     before = service.rows("SELECT count(*) FROM items_item")
 
-    answer = service.post("/api/items/bulk/", body)
+    response = service.post("/api/items/bulk/", body)
 
-    assert_problem(answer, status, code)
-    assert len(answer.body) < 10_000
+    assert_problem(response, status, code)
+    assert len(response.body) < 10_000
     assert service.rows("SELECT count(*) FROM items_item") == before
 
 
 def test_whatever_an_item_is_without_atomic_it_gets_a_verdict_and_no_error(service: Service) -> None:
     junk = b'[null, 5, true, "x", [[]], {"name": {}}, {"name": "a\\u0000b"}, {"name": 99999999999999999999}]'
 
-    answer = service.post("/api/items/bulk/", b'{"atomic": false, "items": ' + junk + b"}")
+    response = service.post("/api/items/bulk/", b'{"atomic": false, "items": ' + junk + b"}")
 
-    assert answer.status == 200
-    assert [result["status"] for result in answer.json()["results"]] == [400] * 8
+    assert response.status == 200
+    assert [result["status"] for result in response.json()["results"]] == [400] * 8
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_whatever_an_item_is_without_atomic_it_gets_a_verdict_and_no_error(servi
     ids=lambda value: repr(value)[:70],
 )
 def test_a_bad_operation_is_refused_by_its_place(service: Service, operation: bytes, place: str) -> None:
-    answer = service.post("/api/transactions/", b'{"operations": [' + operation + b"]}")
+    response = service.post("/api/transactions/", b'{"operations": [' + operation + b"]}")
 
-    assert_problem(answer, 400, "invalid")
-    assert list(answer.json()["fields"]) == [place]
-    assert len(answer.body) < 10_000
+    assert_problem(response, 400, "invalid")
+    assert list(response.json()["fields"]) == [place]
+    assert len(response.body) < 10_000
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_invalid_fields_are_named(service: Service) -> None:
     ids=str,
 )
 def test_a_bad_header_is_refused_by_name(service: Service, headers: dict[str, str]) -> None:
-    answer = service.create("x", headers=headers)
+    response = service.create("x", headers=headers)
 
-    assert_problem(answer, 400, "invalid_header")
-    assert answer.json()["detail"].startswith(next(iter(headers)))
+    assert_problem(response, 400, "invalid_header")
+    assert response.json()["detail"].startswith(next(iter(headers)))
 
 
 def test_a_bad_if_match_is_refused_by_name(service: Service) -> None:
@@ -240,24 +240,24 @@ def test_a_bad_read_after_is_refused(service: Service, value: str) -> None:
     ],
 )
 def test_a_bad_address_is_refused(service: Service, method: str, path: str, status: int, code: str) -> None:
-    answer = service.request(method, path, {"name": "x"} if method in {"PATCH", "PUT", "POST"} else None)
+    response = service.request(method, path, {"name": "x"} if method in {"PATCH", "PUT", "POST"} else None)
 
-    assert_problem(answer, status, code)
+    assert_problem(response, status, code)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_a_body_of_another_type_is_refused(service: Service, kind: str) -> None:
-    answer = service.post("/api/items/", b"name=x", headers={"Content-Type": kind})
+    response = service.post("/api/items/", b"name=x", headers={"Content-Type": kind})
 
-    assert_problem(answer, 415, "unsupported_media_type")
+    assert_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("value", ["Bearer", "Bearer a b", "Bearer nonsense", "Bearer \xe4", "Basic eDp5"])
 def test_a_bad_token_is_refused(service: Service, value: str) -> None:
-    answer = service.create("x", headers={"Authorization": value})
+    response = service.create("x", headers={"Authorization": value})
 
-    assert answer.status == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert response.status == 401
+    assert response.headers["Content-Type"] == "application/problem+json"
 
 
 def test_an_unknown_host_is_refused(service: Service) -> None:
@@ -265,10 +265,10 @@ def test_an_unknown_host_is_refused(service: Service) -> None:
 
 
 def test_an_unexpected_error_has_the_same_shape_and_says_nothing_of_the_inside(service: Service) -> None:
-    answer = service.get("/api/broken/")
+    response = service.get("/api/broken/")
 
-    assert_problem(answer, 500, "internal_error")
-    assert b"Zero" not in answer.body
+    assert_problem(response, 500, "internal_error")
+    assert b"Zero" not in response.body
 
 
 def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(service: Service) -> None:
@@ -299,10 +299,10 @@ def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(service: Ser
 def test_no_header_moves_the_routes_or_the_scheme(service: Service, header: str) -> None:
     name, value = header.split(": ")
 
-    answer = service.post("/api/items/", b'{"name": "x"}', headers={name: value})
+    response = service.post("/api/items/", b'{"name": "x"}', headers={name: value})
 
-    assert answer.status == 201
-    assert answer.headers["Location"].startswith("/api/items/")
+    assert response.status == 201
+    assert response.headers["Location"].startswith("/api/items/")
     service.post("/api/items/", b'{"name": "y"}')
     page = service.get("/api/items/?page_size=1", headers={name: value})
     assert page.json()["next"].startswith("http://")
@@ -317,5 +317,5 @@ def test_after_the_refusal_of_a_body_the_connection_goes_on_with_the_next_reques
         client.sendall(head + body + after)
         said = b"".join(iter(lambda: client.recv(65_536), b""))
 
-    answers = [line for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
-    assert [answer.split()[1] for answer in answers] == [b"413", b"404"]
+    responses = [line for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert [response.split()[1] for response in responses] == [b"413", b"404"]

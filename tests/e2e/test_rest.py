@@ -1,4 +1,4 @@
-"""The REST surface over HTTP, answered by the real writer."""
+"""The REST surface over HTTP, with the real writer behind it."""
 
 import json
 import threading
@@ -37,26 +37,26 @@ def settled(service: Service, write_id: str) -> dict[str, Any]:
 
 
 def test_a_created_item_is_responded_to_with_201_and_stored(service: Service) -> None:
-    answer = service.create("first item")
+    response = service.create("first item")
 
-    item = answer.json()
-    assert answer.status == 201
-    assert answer.headers["Location"] == f"/api/items/{item['id']}/"
-    assert answer.headers["ETag"] == f'"{item["id"]}-1"'
+    item = response.json()
+    assert response.status == 201
+    assert response.headers["Location"] == f"/api/items/{item['id']}/"
+    assert response.headers["ETag"] == f'"{item["id"]}-1"'
     assert (item["name"], item["version"]) == ("first item", 1)
     assert datetime.fromisoformat(item["created_at"]).tzinfo is not None
     assert service.rows("SELECT name FROM items_item WHERE id = ?", item["id"]) == [("first item",)]
-    assert service.get(answer.headers["Location"]).json() == item
+    assert service.get(response.headers["Location"]).json() == item
 
 
 def test_the_write_has_a_status_of_its_own(service: Service) -> None:
-    answer = service.create("x")
+    response = service.create("x")
 
-    status = service.get(f"/api/writes/{answer.headers['Write-Id']}/").json()
+    status = service.get(f"/api/writes/{response.headers['Write-Id']}/").json()
 
     assert status["status"] == "committed"
     assert status["http_status"] == 201
-    assert status["result"] == answer.json()
+    assert status["result"] == response.json()
     assert status["error"] is None
     assert datetime.fromisoformat(status["accepted_at"]) <= datetime.fromisoformat(status["committed_at"])
 
@@ -90,41 +90,41 @@ def test_of_two_changes_under_the_same_if_match_one_wins(service: Service) -> No
     def change(name: str) -> Answer:
         return service.request("PATCH", path, {"name": name}, headers={"If-Match": tag})
 
-    answers = together([partial(change, name) for name in ("b", "c")])
+    responses = together([partial(change, name) for name in ("b", "c")])
 
-    assert sorted(answer.status for answer in answers) == [200, 412]
-    loser = next(answer for answer in answers if answer.status == 412)
+    assert sorted(response.status for response in responses) == [200, 412]
+    loser = next(response for response in responses if response.status == 412)
     assert loser.json()["code"] == "precondition_failed"
 
 
 def test_an_item_that_has_not_changed_is_responded_to_with_304(service: Service) -> None:
     created = service.create("a")
 
-    answer = service.get(created.headers["Location"], headers={"If-None-Match": created.headers["ETag"]})
+    response = service.get(created.headers["Location"], headers={"If-None-Match": created.headers["ETag"]})
 
-    assert (answer.status, answer.body) == (304, b"")
+    assert (response.status, response.body) == (304, b"")
 
 
 def test_the_same_key_sent_twenty_times_at_once_has_one_effect_and_equal_responses(service: Service) -> None:
     headers = {"Idempotency-Key": "twenty-times"}
 
-    answers = together([lambda: service.create("twenty", headers=headers)] * 20)
+    responses = together([lambda: service.create("twenty", headers=headers)] * 20)
 
-    assert {answer.status for answer in answers} == {201}
-    assert len({answer.body for answer in answers}) == 1
-    assert len({answer.headers["Write-Id"] for answer in answers}) == 1
+    assert {response.status for response in responses} == {201}
+    assert len({response.body for response in responses}) == 1
+    assert len({response.headers["Write-Id"] for response in responses}) == 1
     assert service.names().count("twenty") == 1
     later = service.create("twenty", headers=headers)
-    assert (later.status, later.body) == (201, answers[0].body)
+    assert (later.status, later.body) == (201, responses[0].body)
 
 
 def test_the_same_key_for_another_request_is_refused(service: Service) -> None:
     headers = {"Idempotency-Key": "one-key"}
     service.create("a", headers=headers)
 
-    answer = service.create("b", headers=headers)
+    response = service.create("b", headers=headers)
 
-    assert (answer.status, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert (response.status, response.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_the_same_key_of_another_user_is_unrelated(service: Service) -> None:
@@ -150,20 +150,24 @@ def test_an_error_is_replayed_for_its_key_too(service: Service) -> None:
 
 
 def test_respond_async_gets_202_and_the_write_is_committed_later(service: Service) -> None:
-    answer = service.create("later", headers={"Prefer": "respond-async"})
+    response = service.create("later", headers={"Prefer": "respond-async"})
 
-    assert (answer.status, answer.headers["Preference-Applied"]) == (202, "respond-async")
-    assert answer.headers["Location"] == answer.json()["url"] == f"/api/writes/{answer.headers['Write-Id']}/"
-    status = settled(service, answer.headers["Write-Id"])
+    assert (response.status, response.headers["Preference-Applied"]) == (202, "respond-async")
+    assert (
+        response.headers["Location"]
+        == response.json()["url"]
+        == f"/api/writes/{response.headers['Write-Id']}/"
+    )
+    status = settled(service, response.headers["Write-Id"])
     assert (status["status"], status["result"]["name"]) == ("committed", "later")
 
 
 def test_a_read_after_a_202_sees_the_write(service: Service) -> None:
     write_id = service.create("read me", headers={"Prefer": "respond-async"}).headers["Write-Id"]
 
-    answer = service.get("/api/items/?name=read+me", headers={"Read-After": write_id})
+    response = service.get("/api/items/?name=read+me", headers={"Read-After": write_id})
 
-    assert [item["name"] for item in answer.json()["results"]] == ["read me"]
+    assert [item["name"] for item in response.json()["results"]] == ["read me"]
 
 
 def test_return_minimal_leaves_the_body_out(service: Service) -> None:
@@ -193,17 +197,17 @@ def test_the_list_is_paged_filtered_searched_and_ordered(service: Service) -> No
 
 
 def test_another_app_joins_with_its_own_write_functions(service: Service) -> None:
-    answer = service.post("/api/jottings/", {"text": "from another app"})
+    response = service.post("/api/jottings/", {"text": "from another app"})
 
-    assert (answer.status, answer.json()["text"]) == (201, "from another app")
-    assert answer.headers["Location"] == f"/api/jottings/{answer.json()['id']}/"
-    assert service.get(answer.headers["Location"]).json()["text"] == "from another app"
+    assert (response.status, response.json()["text"]) == (201, "from another app")
+    assert response.headers["Location"] == f"/api/jottings/{response.json()['id']}/"
+    assert service.get(response.headers["Location"]).json()["text"] == "from another app"
 
 
 def test_an_orm_write_in_a_web_process_is_refused_by_name_and_changes_nothing(service: Service) -> None:
-    answer = service.post("/api/stray/", {})
+    response = service.post("/api/stray/", {})
 
-    assert (answer.status, answer.json()["code"]) == (500, "write_outside_writer")
+    assert (response.status, response.json()["code"]) == (500, "write_outside_writer")
     assert "WriteOutsideWriter" in service.log("web")
     assert service.rows("SELECT * FROM jottings_topic") == []
 
@@ -226,9 +230,9 @@ def test_health_needs_no_token_and_everything_else_does(service: Service) -> Non
     assert service.get("/health/ready", anonymous=True).status == 200
     posts = [("POST", path) for path in ("/api/items/", "/api/items/bulk/", "/api/transactions/")]
     for method, path in [*posts, ("GET", "/api/items/"), ("GET", "/api/writes/1/")]:
-        answer = service.request(method, path, {"name": "x"} if method == "POST" else None, anonymous=True)
-        assert (answer.status, answer.json()["code"]) == (401, "not_authenticated")
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        response = service.request(method, path, {"name": "x"} if method == "POST" else None, anonymous=True)
+        assert (response.status, response.json()["code"]) == (401, "not_authenticated")
+        assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_a_token_can_expire_and_be_revoked(service: Service) -> None:

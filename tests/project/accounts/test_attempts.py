@@ -168,9 +168,9 @@ def test_guesses_at_the_old_password_of_a_session_are_limited_too(ada: User) -> 
     client.force_login(ada)
     fields = {"old_password": "wrong", "new_password1": "after-5678-x", "new_password2": "after-5678-x"}
 
-    answers = [client.post("/admin/password_change/", fields).status_code for _ in range(4)]
+    responses = [client.post("/admin/password_change/", fields).status_code for _ in range(4)]
 
-    assert answers == [200, 200, 200, 429]
+    assert responses == [200, 200, 200, 429]
 
 
 def test_who_logs_in_with_an_outdated_hash_stays_logged_in(
@@ -208,9 +208,9 @@ def test_a_password_with_an_outdated_hash_can_be_changed(
         with connection.execute_wrapper(refuse_updates):
             return client.post("/admin/password_change/", fields)
 
-    answer = answering(writer, clean_redis)(change)
+    response = answering(writer, clean_redis)(change)
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert User.objects.get(username="old").check_password("after-5678-x")
 
 

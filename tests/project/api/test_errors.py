@@ -1,4 +1,4 @@
-"""An error of a read says whose fault it is: the request's (400), the store's (503) or the server's (500)."""
+"""An error of a read says whose error it is: the request's (400), the store's (503) or the server's (500)."""
 
 import json
 import sqlite3
@@ -95,12 +95,12 @@ urlpatterns = [path("rest/<case>", RestView.as_view()), path("plain/<case>", pla
 def test_an_error_of_a_read_says_who_caused_it(view: str, case: str) -> None:
     status, code, _ = CASES[case]
 
-    answer = Client(raise_request_exception=False).get(f"/{view}/{case}")
+    response = Client(raise_request_exception=False).get(f"/{view}/{case}")
 
-    problem = json.loads(answer.content)
-    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers.get("Retry-After") == ("1" if status == 503 else None)
+    problem = json.loads(response.content)
+    assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers.get("Retry-After") == ("1" if status == 503 else None)
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def test_no_value_in_the_address_of_an_admin_list_is_the_servers_error(path: str
 
     for name in LISTS[path]:
         for edge in EDGE_VALUES:
-            answer = admin.get(path, {name: edge})
-            assert answer.status_code in {200, 302, 400}, (name, edge, answer.content[:300])
+            response = admin.get(path, {name: edge})
+            assert response.status_code in {200, 302, 400}, (name, edge, response.content[:300])
 
 
 @pytest.mark.parametrize("place", ["{}/change/", "{}/history/", "{}/delete/", "{}/"])
@@ -155,8 +155,8 @@ def test_no_address_of_an_admin_page_is_the_servers_error(place: str, admin: Cli
         "%C2%B2",
     ]:
         for model in ("items/item", "auth/user", "workers/receipt"):
-            answer = admin.get(f"/admin/{model}/{place.format(edge)}")
-            assert answer.status_code in {301, 302, 403, 404}, (edge, answer.content[:300])
+            response = admin.get(f"/admin/{model}/{place.format(edge)}")
+            assert response.status_code in {301, 302, 403, 404}, (edge, response.content[:300])
 
 
 def test_the_admin_searches_for_eight_words_at_most_and_says_so(admin: Client) -> None:
@@ -168,5 +168,5 @@ def test_the_admin_searches_for_eight_words_at_most_and_says_so(admin: Client) -
     refused = [admin.get("/admin/items/item/", {"q": q}) for q in ("a " * 9, "a " * 1_500, "x" * 201)]
 
     assert b"a b c d e f g h</a>" in found.content
-    assert [answer.status_code for answer in refused] == [400] * 3
-    assert all(b"at most 8 words of 200 characters" in answer.content for answer in refused)
+    assert [response.status_code for response in refused] == [400] * 3
+    assert all(b"at most 8 words of 200 characters" in response.content for response in refused)

@@ -34,10 +34,10 @@ def api() -> APIClient:
     return client
 
 
-def assert_problem(answer: Any, status: int, code: str) -> None:
-    assert answer.status_code == status, answer.content
-    assert answer["Content-Type"] == "application/problem+json"
-    assert json.loads(answer.content)["code"] == code
+def assert_problem(response: Any, status: int, code: str) -> None:
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    assert json.loads(response.content)["code"] == code
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,17 @@ def assert_problem(answer: Any, status: int, code: str) -> None:
 def test_a_write_without_the_final_slash_is_done(
     api: APIClient, writer: Writer, method: str, path: str, body: object
 ) -> None:
-    answer = api.generic(method, path, json.dumps(body) if body else "", "application/json", **ASYNC)
+    response = api.generic(method, path, json.dumps(body) if body else "", "application/json", **ASYNC)
 
-    assert answer.status_code == 202, answer.content
-    assert answer["Location"].startswith("/api/writes/")
-    assert answer["Location"].endswith("/")
+    assert response.status_code == 202, response.content
+    assert response["Location"].startswith("/api/writes/")
+    assert response["Location"].endswith("/")
 
 
 def test_a_read_without_the_final_slash_is_still_redirected(api: APIClient) -> None:
-    answer = api.get("/api/items?name=x")
+    response = api.get("/api/items?name=x")
 
-    assert (answer.status_code, answer["Location"]) == (301, "/api/items/?name=x")
+    assert (response.status_code, response["Location"]) == (301, "/api/items/?name=x")
 
 
 @pytest.mark.parametrize("path", ["//api/items/", "/api/items//", "/api/item", "/api/items/1/x"])
@@ -77,10 +77,10 @@ def test_a_write_to_no_route_is_not_found(api: APIClient, path: str) -> None:
 @pytest.mark.parametrize("setting", ["PREPEND_WWW", "SECURE_SSL_REDIRECT"])
 def test_a_permanent_redirect_of_a_write_has_it_repeated(api: APIClient, setting: str) -> None:
     with override_settings(**{setting: True}, ALLOWED_HOSTS=["testserver", "www.testserver"]):
-        answer = api.post("/api/items/", {"name": "x"})
+        response = api.post("/api/items/", {"name": "x"})
 
-    assert answer.status_code == 308
-    assert answer["Location"] in answer.content.decode()
+    assert response.status_code == 308
+    assert response["Location"] in response.content.decode()
 
 
 def test_a_form_of_the_admin_without_a_session_is_refused_and_not_turned_into_a_read() -> None:
@@ -106,12 +106,12 @@ def test_a_form_of_the_admin_without_a_session_is_refused_and_not_turned_into_a_
     ],
 )
 def test_a_person_whose_session_is_over_gets_a_page_that_says_what_to_do(accept: str, is_page: bool) -> None:
-    answer = Client().post("/admin/auth/user/add/", {"a": "b"}, HTTP_ACCEPT=accept)
+    response = Client().post("/admin/auth/user/add/", {"a": "b"}, HTTP_ACCEPT=accept)
 
     if not is_page:
-        return assert_problem(answer, 403, "permission_denied")
-    assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
-    assert "Log in at /admin/login/, open the form again" in answer.content.decode()
+        return assert_problem(response, 403, "permission_denied")
+    assert (response.status_code, response["Content-Type"]) == (403, "text/html; charset=utf-8")
+    assert "Log in at /admin/login/, open the form again" in response.content.decode()
 
 
 class Untouched(io.BytesIO):
@@ -152,15 +152,15 @@ def test_a_body_is_refused_by_its_length_before_it_is_read(
 def test_an_encoded_body_is_refused(path: str, coding: str) -> None:
     body = gzip.compress(b'{"name": "x"}')
 
-    answer = Client().generic("POST", path, body, "application/json", HTTP_CONTENT_ENCODING=coding)
+    response = Client().generic("POST", path, body, "application/json", HTTP_CONTENT_ENCODING=coding)
 
-    assert_problem(answer, 415, "unsupported_media_type")
+    assert_problem(response, 415, "unsupported_media_type")
 
 
 def test_an_identity_coded_body_is_taken(api: APIClient, writer: Writer) -> None:
-    answer = api.post("/api/items/", {"name": "x"}, HTTP_CONTENT_ENCODING="identity", **ASYNC)
+    response = api.post("/api/items/", {"name": "x"}, HTTP_CONTENT_ENCODING="identity", **ASYNC)
 
-    assert answer.status_code == 202
+    assert response.status_code == 202
 
 
 def test_a_form_with_too_many_fields_is_a_bad_request() -> None:
@@ -169,8 +169,8 @@ def test_a_form_with_too_many_fields_is_a_bad_request() -> None:
 
     assert_problem(client.post("/admin/login/", fields), 400, "bad_request")
     form = "&".join(f"{name}=x" for name in fields)
-    answer = client.post("/admin/login/", form, content_type="application/x-www-form-urlencoded")
-    assert_problem(answer, 400, "bad_request")
+    response = client.post("/admin/login/", form, content_type="application/x-www-form-urlencoded")
+    assert_problem(response, 400, "bad_request")
 
 
 def routes(patterns: Any = None, prefix: str = "/") -> Iterator[str]:
@@ -198,17 +198,17 @@ def test_no_method_of_any_route_is_a_server_error(
             for client in (anonymous, somebody):
                 if (method, path) in MADE_TO_FAIL:
                     continue
-                answer = client.generic(method, path, HTTP_ACCEPT=accept, **ASYNC)
+                response = client.generic(method, path, HTTP_ACCEPT=accept, **ASYNC)
 
-                is_unready = path == "/health/ready" and answer.status_code == 503
-                assert answer.status_code < 500 or is_unready, (method, path, answer.content)
-                if answer.status_code >= 400 and not path.startswith("/admin/"):
-                    assert answer["Content-Type"] == "application/problem+json", (method, path)
+                is_unready = path == "/health/ready" and response.status_code == 503
+                assert response.status_code < 500 or is_unready, (method, path, response.content)
+                if response.status_code >= 400 and not path.startswith("/admin/"):
+                    assert response["Content-Type"] == "application/problem+json", (method, path)
                     if method != "HEAD":
-                        assert {"code", "detail"} <= json.loads(answer.content).keys(), (method, path)
+                        assert {"code", "detail"} <= json.loads(response.content).keys(), (method, path)
 
 
-def test_options_describes_a_view_without_a_serializer_and_the_fields_of_one_that_has_it(
+def test_options_describes_views_with_and_without_a_serializer(
     api: APIClient,
 ) -> None:
     plain, whole = api.options("/api/deadly/"), api.options("/api/jottings/")
@@ -241,9 +241,9 @@ def test_a_proxy_that_is_trusted_says_the_scheme(said: str) -> None:
     trusted = {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"), "SECURE_SSL_REDIRECT": True}
 
     with override_settings(**trusted):
-        answer = Client().get("/health/live", HTTP_X_FORWARDED_PROTO=said)
+        response = Client().get("/health/live", HTTP_X_FORWARDED_PROTO=said)
 
-    assert answer.status_code == {"https": 200, "http": 301}[said]
+    assert response.status_code == {"https": 200, "http": 301}[said]
 
 
 @pytest.fixture

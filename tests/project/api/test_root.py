@@ -21,11 +21,11 @@ def client() -> Client:
 @pytest.mark.usefixtures("answered")
 @pytest.mark.parametrize("accept", [BROWSER, "text/html", "text/*", "application/json;q=0.1, text/html"])
 def test_a_browser_gets_a_page_whose_every_link_leads_somewhere(client: Client, accept: str) -> None:
-    answer = client.get("/", headers={"Accept": accept})
-    page = answer.content.decode()
+    response = client.get("/", headers={"Accept": accept})
+    page = response.content.decode()
     links = re.findall(r'<a href="([^"]+)"', page)
 
-    assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert (response.status_code, response["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "One Writer" in page
     assert {"/api/docs/", "/api/schema/", "/admin/", "/health/ready"} <= set(links)
     assert [client.get(link, follow=True).status_code for link in links] == [200] * len(links)
@@ -35,10 +35,10 @@ def test_a_browser_gets_a_page_whose_every_link_leads_somewhere(client: Client, 
 @pytest.mark.usefixtures("answered")
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/json, text/html;q=0.5"])
 def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str | None) -> None:
-    answer = client.get("/", headers={"Accept": accept} if accept else {})
+    response = client.get("/", headers={"Accept": accept} if accept else {})
 
-    assert answer.status_code == 200
-    assert answer.json() == {
+    assert response.status_code == 200
+    assert response.json() == {
         "name": "One Writer",
         "description": "A REST API whose every write is committed to SQLite by one writer, in order, once.",
         "ready": True,
@@ -49,7 +49,7 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
             "health": "/health/ready",
         },
     }
-    assert "Accept" in answer["Vary"]
+    assert "Accept" in response["Vary"]
 
 
 @pytest.mark.usefixtures("writer")

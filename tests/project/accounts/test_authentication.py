@@ -94,6 +94,17 @@ def test_a_token_is_not_remembered_beyond_its_expiry(ada: User, clock: Clock) ->
         who(token)
 
 
+def test_an_expired_token_is_refused_and_its_row_is_left_to_the_writer(ada: User) -> None:
+    ago = timedelta(seconds=-1)
+    valid, expired, _ = new_token(ada), new_token(ada, expiry=ago), new_token(ada, expiry=ago)
+
+    assert who(valid) == ada
+    with pytest.raises(AuthenticationFailed):
+        who(expired)
+
+    assert get_token_model().objects.count() == 3
+
+
 def test_a_token_that_is_refused_is_not_remembered(ada: User) -> None:
     for token in (b"unknown", "ünbekannt".encode()):
         with pytest.raises(AuthenticationFailed):

@@ -58,7 +58,11 @@ SOURCES = [
     for path in (BASE_DIR / package).rglob("*")
     if path.suffix in {".py", ".lua", ".md", ".html"}
 ]
-CODE = "\n".join(path.read_text() for path in SOURCES if path.suffix in {".py", ".lua"})
+CODE = "\n".join(
+    path.read_text()
+    for path in SOURCES
+    if path.suffix in {".py", ".lua"} and path.is_relative_to(BASE_DIR / "workers")
+)
 
 
 def test_every_line_of_code_that_the_design_quotes_is_in_the_source() -> None:
@@ -68,7 +72,10 @@ def test_every_line_of_code_that_the_design_quotes_is_in_the_source() -> None:
 
 
 def test_every_file_that_the_design_names_exists() -> None:
-    named = set(re.findall(r"`([\w./-]+\.(?:py|lua|md|toml|yml))`", DESIGN))
+    functions = (BASE_DIR / "workers" / "WRITE_FUNCTIONS.md").read_text()
+    named = set(re.findall(r"`([\w./-]+\.(?:py|lua|md|toml|yml))`", DESIGN + functions)) - {
+        "write_functions.py"
+    }
     places = (BASE_DIR, BASE_DIR / "workers")
 
     assert len(named) > 30

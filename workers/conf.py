@@ -115,7 +115,7 @@ class WriteSettings:
     )
     WRITE_TASK_SECONDS = Setting(
         1.0,
-        "Longest run of one drain task before other Celery tasks get their turn, in seconds.",
+        "Longest run of one drain task before the worker looks after itself, in seconds.",
         at_least=0.05,
         at_most=60,
     )

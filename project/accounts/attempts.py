@@ -105,7 +105,7 @@ def counted(name: str, address: str | None) -> Iterator[Any]:
     """Count an attempt, in the block; without an address it is not counted. Raises ProblemError.
 
     Refused first of all is who has tried too often, and then, before anything is kept in Redis, who would
-    find no turn: so guesses fill it no faster than they can be hashed.
+    have to wait in vain for a hash: so guesses fill it no faster than they can be hashed.
     """
     if address is None:
         yield _Uncounted()

@@ -1,6 +1,6 @@
 """What an exception of a write function makes of its write: a rejection (4xx), or nothing (failed, 500).
 
-| raised | status | code |
+| raised | HTTP status | code |
 |---|---|---|
 | `WriteRejected` | its own | its own |
 | Django's `ValidationError` | 400 | `invalid`, messages in `fields` |
@@ -9,7 +9,7 @@
 | `Http404`, `ObjectDoesNotExist` (`get_object_or_404`, `Model.objects.get`) | 404 | `not_found` |
 | `OverflowError` of a number that SQLite cannot hold | 400 | `invalid` |
 | `IntegrityError`, `ProtectedError`, `RestrictedError` | 409 | `conflict`, see workers/store/conflicts.py |
-| an `APIException` of DRF with a status of 4xx | its own | its own; `invalid` for a `ValidationError` |
+| an `APIException` of DRF with an HTTP status of 4xx | its own | its own; `invalid` for a `ValidationError` |
 
 Everything else is an error of the function.
 """
@@ -73,19 +73,19 @@ def _detail(exc: BaseException, otherwise: str) -> str:
 
 def _of_api_exception(exc: BaseException) -> WriteRejected | None:
     """Return the rejection for what has the form of DRF's exceptions: the write path does not import DRF."""
-    status, detail = getattr(exc, "status_code", None), getattr(exc, "detail", None)
-    if not isinstance(status, int) or not 400 <= status <= 499 or not hasattr(exc, "get_codes"):
+    http_status, detail = getattr(exc, "status_code", None), getattr(exc, "detail", None)
+    if not isinstance(http_status, int) or not 400 <= http_status <= 499 or not hasattr(exc, "get_codes"):
         return None
     if isinstance(detail, dict | list):
         fields = detail if isinstance(detail, dict) else {NO_FIELD: detail}
         return WriteRejected(
-            status,
+            http_status,
             "invalid",
             "The change is not valid.",
             fields={str(name): _flat(messages) for name, messages in fields.items()},
         )
     code = getattr(exc, "code", None) or exc.get_codes()
-    return WriteRejected(status, str(code), str(detail), fields=getattr(exc, "fields", None))
+    return WriteRejected(http_status, str(code), str(detail), fields=getattr(exc, "fields", None))
 
 
 def _flat(messages: Any) -> list[str]:

@@ -95,19 +95,19 @@ def unknown_function(write: Write, exc: UnknownWriteFunction) -> Outcome:
 
 def error(
     write: Write,
-    kind: WriteStatus,
-    status: int,
+    status: WriteStatus,
+    http_status: int,
     code: str,
     detail: str,
     *,
     fields: dict[str, list[str]] | None = None,
     exception: BaseException | None = None,
 ) -> Outcome:
-    trace = traceback.format_exception(exception) if exception and kind is WriteStatus.FAILED else []
+    trace = traceback.format_exception(exception) if exception and status is WriteStatus.FAILED else []
     return Outcome(
         write_id=write.write_id,
-        status=kind,
-        http_status=status,
+        status=status,
+        http_status=http_status,
         body=encode_error(code, detail, fields),
         traceback=writable("".join(trace)),
         exception=exception,

@@ -169,7 +169,7 @@ class Writer:
             problem = self._watch.problem()
             if not problem:
                 settled = commit.commit_batch(
-                    writes, set_aside=lambda write: batch.is_poison, on_progress=self._heartbeat.tick
+                    writes, set_aside=batch.is_poison, on_progress=self._heartbeat.tick
                 )
                 # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
                 problem = self._watch.problem()

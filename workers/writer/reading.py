@@ -16,6 +16,7 @@ import redis
 from workers.conf import settings
 from workers.stream import redis_stream
 from workers.stream.redis_stream import Entry
+from workers.writes import Write
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +32,12 @@ class Batch:
     deliveries: int = 0
     """How often the first one was delivered before; 0 for new entries."""
 
-    @property
-    def is_poison(self) -> bool:
-        """Whether it has killed the writer too often to be tried again. It then holds one entry."""
-        return self.deliveries >= settings.WRITE_MAX_DELIVERIES
+    poison: int | None = None
+    """Id of the write that has killed the writer too often to be tried again. It is then the only one."""
+
+    def is_poison(self, write: Write) -> bool:
+        """Return whether this write of the batch is to be failed without being applied."""
+        return write.write_id == self.poison
 
 
 class Reader:
@@ -78,4 +81,10 @@ class Reader:
             oldest.write_id,
             oldest.deliveries,
         )
-        return Batch(entries=entries, deliveries=oldest.deliveries)
+        is_poison = oldest.deliveries >= settings.WRITE_MAX_DELIVERIES
+        return Batch(
+            entries=entries,
+            deliveries=oldest.deliveries,
+            # The count is that of the oldest entry, and says nothing of one that was read after it.
+            poison=oldest.write_id if is_poison else None,
+        )

@@ -15,20 +15,7 @@ from workers.store.lease.lease import Lease, is_held
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
-WRITER = """
-import sys, time
-import django
-django.setup()
-from django.db import connections
-from workers.writer.worker.leadership import Leadership
-from workers.writer.loop import Drained
-connections["default"].settings_dict["NAME"] = sys.argv[1]
-leadership = Leadership()
-while True:
-    if leadership.try_begin() and leadership.writer.drain() is Drained.PAUSE:
-        leadership.end(reason="pause")
-    time.sleep(0.02)
-"""
+WRITER = "import django; django.setup(); from tests.workers import a_writer; a_writer.write()"
 
 HOLDER = """
 import sys

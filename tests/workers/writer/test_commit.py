@@ -60,7 +60,7 @@ def test_a_rejected_write_is_undone_alone_and_says_why() -> None:
     }
 
 
-def test_a_write_whose_function_raises_is_undone_alone_and_keeps_its_traceback_for_operators() -> None:
+def test_a_write_whose_function_raises_is_undone_alone_and_keeps_its_traceback() -> None:
     got = outcomes([add("a"), write("jottings.add_then_raise", text="x"), add("b")])
 
     assert texts() == ["a", "b"]
@@ -187,7 +187,7 @@ def test_a_rejection_is_final_too() -> None:
     assert outcomes([first]) == [one]
 
 
-def test_a_token_with_another_fingerprint_is_refused_and_leaves_the_first_receipt_alone() -> None:
+def test_a_token_with_another_fingerprint_is_refused_and_keeps_the_first_receipt() -> None:
     token = new_token()
     first = Write(
         function="jottings.add",

@@ -1,4 +1,4 @@
-"""The writer when something fails: deaths, a store or a Redis that is unwell, entries that cannot be read."""
+"""The writer when something fails: it dies, store or Redis are unwell, an entry cannot be read."""
 
 import json
 import sqlite3
@@ -38,13 +38,13 @@ def test_what_was_read_and_not_acknowledged_is_taken_first_and_in_order(
     assert texts() == ["a", "b", "c"]
 
 
-def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_right_outcome(
+def test_a_kill_between_commit_and_acknowledgement_leaves_one_effect_and_outcome(
     writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
     submission = add("a")
     submission.accepted()
-    answer = in_thread(lambda: submission.wait(10))
+    outcome_of = in_thread(lambda: submission.wait(10))
 
     def die(*args: object, **kwargs: object) -> None:
         raise redis.ConnectionError("killed here")
@@ -60,7 +60,7 @@ def test_a_death_between_commit_and_acknowledgement_leaves_one_effect_and_the_ri
 
     assert texts() == ["a"]
     assert redis_stream.length(clean_redis) == 0
-    outcome = answer()
+    outcome = outcome_of()
     assert outcome is not None
     assert outcome.status is WriteStatus.COMMITTED
 
@@ -130,7 +130,7 @@ def test_a_store_that_is_full_is_opened_anew_and_everything_is_committed_later(
     assert redis_stream.length(clean_redis) == 0
 
 
-def test_a_store_that_is_locked_acknowledges_nothing_kills_no_write_and_commits_once_it_is_free(
+def test_a_locked_store_acknowledges_nothing_kills_no_write_and_commits_once_free(
     writer: Writer,
     clean_redis: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
@@ -171,19 +171,19 @@ def test_a_store_that_fails_says_so_in_the_heartbeat(
 ) -> None:
     accepted("a")
     monkeypatch.setattr("workers.writer.loop.RETRY_SECONDS", (0.0,))
-    commit_batch, faults_seen = commit.commit_batch, []
+    commit_batch, errors_seen = commit.commit_batch, []
 
     def fails_once(writes: Sequence[Write], **options: Any) -> list[commit.Settled]:
         status = queue_status().writer
-        faults_seen.append(status.error if status else "")
-        if len(faults_seen) == 1:
+        errors_seen.append(status.error if status else "")
+        if len(errors_seen) == 1:
             raise OperationalError("disk I/O error")
         return commit_batch(writes, **options)
 
     monkeypatch.setattr(commit, "commit_batch", fails_once)
     writer.drain()
 
-    assert faults_seen == ["", "disk I/O error"]
+    assert errors_seen == ["", "disk I/O error"]
     state = queue_status().writer
     assert state is not None
     assert state.error == ""

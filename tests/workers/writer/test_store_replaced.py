@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -14,7 +15,9 @@ from tests.jottings.write_functions import texts
 from workers import queue_status, submit
 from workers.store.roles import Role, set_role
 from workers.stream import heartbeat, pauses, redis_stream
+from workers.writer import commit
 from workers.writer.worker.leadership import Leadership
+from workers.writes import Write
 
 
 @pytest.fixture
@@ -135,14 +138,12 @@ def test_an_idle_writer_notices_too(
 def test_a_change_during_the_commit_is_noticed_before_anybody_is_told(
     leadership: Leadership, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workers.writer import commit
+    commit_batch = commit.commit_batch
 
-    committed = commit.commit_batch
-
-    def commit_and_replace(*args: object, **options: object) -> object:
-        answers = committed(*args, **options)  # type: ignore[arg-type]
+    def commit_and_replace(writes: Sequence[Write], **options: Any) -> list[commit.Settled]:
+        settled = commit_batch(writes, **options)
         move_backup_over()
-        return answers
+        return settled
 
     monkeypatch.setattr(commit, "commit_batch", commit_and_replace)
     add("after")

@@ -28,11 +28,11 @@ def test_an_accepted_write_is_committed_acknowledged_and_announced(
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
     submission = add("a")
     write_id = submission.accepted()
-    answer = in_thread(lambda: submission.wait(10))
+    outcome_of = in_thread(lambda: submission.wait(10))
 
     writer.drain()
 
-    outcome = answer()
+    outcome = outcome_of()
     assert outcome is not None
     assert (outcome.write_id, outcome.status, outcome.http_status) == (write_id, WriteStatus.COMMITTED, 201)
     assert texts() == ["a"]

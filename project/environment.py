@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workers.conf import Setting
+from workers.conf import FORMER_NAMES, Setting
 from workers.up import InvalidRedisAddress, RedisAddress, parse_redis_url, without_password
 
 T = TypeVar("T", int, float, bool, str)
@@ -163,13 +163,9 @@ def redis(name: str) -> RedisAddress | None:
         raise InvalidEnvironment(f"{name}={shown!r} {exc}") from None
 
 
-RETIRED = {"WRITE_MAX_DEATHS": "WRITE_MAX_DELIVERIES"}
-"""Former names of variables. One that is still set must not be ignored silently."""
-
-
 def refuse_retired() -> None:
     """Raise InvalidEnvironment for a variable that has another name now."""
-    for former, name in RETIRED.items():
+    for former, name in FORMER_NAMES.items():
         if os.environ.get(former):
             raise InvalidEnvironment(f"{former} is called {name} now: set that instead.")
 

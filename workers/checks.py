@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -9,7 +10,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
-from workers.conf import all_settings, settings
+from workers.conf import FORMER_NAMES, all_settings, settings
 from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
 from workers.store import pragmas
@@ -46,6 +47,7 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
                     id="workers.E013",
                 )
             )
+    found += _check_names()
     if settings.WRITE_SYNCHRONOUS != "FULL":
         found.append(
             checks.Warning(
@@ -54,6 +56,18 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
                 id="workers.W001",
             )
         )
+    return found
+
+
+def _check_names() -> list[CheckMessage]:
+    """Name settings that begin like those of the write path, and are none: they would be ignored silently."""
+    known = [setting.name for setting in all_settings()]
+    unknown = [name for name in dir(django_settings) if name.startswith("WRITE_") and name not in known]
+    found: list[CheckMessage] = []
+    for name in unknown:
+        meant = FORMER_NAMES.get(name) or next(iter(get_close_matches(name, known, 1)), None)
+        hint = f"Is {meant} meant?" if meant else "workers/SETTINGS.md lists them all."
+        found.append(Error(f"{name} is no setting of the write path.", hint=hint, id="workers.E014"))
     return found
 
 

@@ -179,6 +179,10 @@ class WriteSettings:
 settings = WriteSettings()
 
 
+FORMER_NAMES = {"WRITE_MAX_DEATHS": "WRITE_MAX_DELIVERIES"}
+"""Of settings. One that is still set must not be ignored silently."""
+
+
 def all_settings() -> Iterator[Setting]:
     """Yield every setting in the order in which the documentation lists them."""
     for value in vars(WriteSettings).values():

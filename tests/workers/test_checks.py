@@ -34,6 +34,22 @@ def test_a_wrong_setting_is_found(changed: dict[str, Any], expected: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("WRITE_MAX_DEATHS", "Is WRITE_MAX_DELIVERIES meant?"),
+        ("WRITE_WAIT_SECOND", "Is WRITE_WAIT_SECONDS meant?"),
+        ("WRITE_XYZ", "workers/SETTINGS.md lists them all."),
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_named_with_what_may_be_meant(name: str, hint: str) -> None:
+    with override_settings(**{name: 5}):
+        [message] = check_configuration()
+
+    assert (message.id, message.hint) == ("workers.E014", hint)
+    assert name in message.msg
+
+
+@pytest.mark.parametrize(
     ("database", "expected"),
     [
         ({"ATOMIC_REQUESTS": True}, "workers.E001"),

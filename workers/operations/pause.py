@@ -91,7 +91,7 @@ def _why_nobody_writes(client: redis.Redis, *, was_paused: bool) -> str:
 
 
 def writer_holds_lease() -> bool:
-    """Return whether the lease is held by a writer, not by a command whose turn it is.
+    """Return whether the lease is held by a writer, not by a command.
 
     The lease decides, not the heartbeat: a frozen writer loses its heartbeat and still holds the lease.
     """

@@ -47,10 +47,13 @@ def current() -> StoreId:
     return _current
 
 
-def problem() -> str:
-    """Return why this process should be started anew: its store is no more where it was; else nothing."""
+def problem() -> str | None:
+    """Return why this process should be started anew: its store is no more where it was; else None.
+
+    Raises StoreNotReady.
+    """
     known, path = current().file, store_file.path()
-    return "" if known in {NO_FILE, store_file.file_text(path)} else store_file.replaced(path)
+    return None if known in {NO_FILE, store_file.file_text(path)} else store_file.replaced(path)
 
 
 def read() -> StoreId:

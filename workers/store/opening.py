@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.db import Error, OperationalError, connection, connections, transaction
+from django.db import Error, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import WriteOutsideWriter
@@ -63,34 +63,10 @@ def _refuse_log_of_another(connection: BaseDatabaseWrapper, path: Path) -> None:
         store_file.refuse_log_of_another(path, left_mark(path))
 
 
-def probe() -> str:
-    """Return why the store cannot be written now, or nothing. Takes the write lock for an instant."""
+def probe() -> str | None:
+    """Return why the store cannot be written now, or None. Takes the write lock for an instant."""
     try:
         with transaction.atomic():
-            return ""
+            return None
     except Error as exc:
         return str(exc)
-
-
-def wal_bytes() -> int:
-    """Return the size of the write-ahead log."""
-    try:
-        return store_file.log_path(store_file.path()).stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def checkpoint() -> bool:
-    """Move the log into the database and empty it; return whether all of it was moved.
-
-    Never waits for a reader: what one still needs stays in the log until the next time. To be called by
-    the lease's holder only, outside a transaction. See https://www.sqlite.org/pragma.html#pragma_wal_checkpoint.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 0")
-        try:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            busy, _, _ = cursor.fetchone()
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {pragmas.WRITER_BUSY_MILLISECONDS}")
-    return not busy

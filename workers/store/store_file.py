@@ -93,11 +93,11 @@ def refuse_log_of_another(path: Path, mark: Mark) -> None:
         raise WrongStore(problem)
 
 
-def _other_name(path: Path) -> str:
+def _other_name(path: Path) -> str | None:
     try:
         names = path.stat().st_nlink
     except (FileNotFoundError, NotADirectoryError):
-        return ""
+        return None
     if names > 1:
         return (
             f"{path} has {names} names (hard links), and SQLite's log belongs to one of them: writing "
@@ -108,7 +108,7 @@ def _other_name(path: Path) -> str:
             f"{path} itself is a mount point, and SQLite's log lies outside of it: writing through two such "
             "places damages the store. Mount the directory that holds it instead."
         )
-    return ""
+    return None
 
 
 def is_mount_point(path: Path, mounts: str | None = None) -> bool:
@@ -129,16 +129,16 @@ def is_mount_point(path: Path, mounts: str | None = None) -> bool:
     )
 
 
-def _log_of_another(path: Path, mark: Mark) -> str:
+def _log_of_another(path: Path, mark: Mark) -> str | None:
     """Return what is wrong when the log was written for another file than the one that is here now."""
     if mark.is_changed and file_id(path) == mark.store:
         # Even without a log: whoever closed the store last has moved it into the file.
         return f"{path} was changed by another program while it was the store. {CHANGED}"
     log = log_path(path)
     if mark.log is None or file_id(log) != mark.log or file_id(path) == mark.store:
-        return ""
+        return None
     if log.stat().st_size == 0:
-        return ""
+        return None
     return f"{path} is not the file that {log} was written for: together they are damaged. {REPLACED}"
 
 
@@ -191,8 +191,8 @@ class Watch:
         )
         self._mark(is_changed=False)
 
-    def problem(self) -> str:
-        """Return why nothing that is committed now would be kept; empty when all is well.
+    def problem(self) -> str | None:
+        """Return why nothing that is committed now would be kept; None when all is well.
 
         Raises django.db.Error when the store cannot be opened.
         """
@@ -202,7 +202,7 @@ class Watch:
                 self.note()
             except WrongStore as exc:
                 return str(exc)
-            return ""
+            return None
         try:
             found = self._name.stat()
         except OSError:
@@ -215,7 +215,7 @@ class Watch:
         if self._is_alone and (found.st_size, found.st_mtime_ns) != opened.content:
             self._mark(is_changed=True)
             return f"{self._path} was changed by another program while it was the store. {CHANGED}"
-        return ""
+        return None
 
     def _mark(self, *, is_changed: bool) -> None:
         if self._opened is not None:

@@ -44,8 +44,8 @@ class WriterState:
     """Transactions since it started."""
     writes: int
     """Writes committed since it started."""
-    error: str = ""
-    """Why it cannot commit now; empty when it can."""
+    error: str | None = None
+    """Why it cannot commit now; None when it can."""
 
 
 class Heartbeat:
@@ -56,12 +56,12 @@ class Heartbeat:
         self._since = time.time()
         self._renewed = 0.0
         self._rated = 0.0
-        self._error = ""
+        self._error: str | None = None
         self._committed_at: float | None = None
         self._commits = 0
         self._writes = 0
 
-    def renew(self, *, committed: int, error: str = "") -> None:
+    def renew(self, *, committed: int, error: str | None = None) -> None:
         """Note progress, `committed` being the size of the batch, and renew the key when it is due.
 
         A writer that waits for the store makes progress of its own kind: it says so at once, as `error`.

@@ -18,7 +18,7 @@ from django.db import DatabaseError, Error, connection
 
 from workers.conf import settings
 from workers.exceptions import UndecodableEntry, WrongStore
-from workers.store import opening, pragmas
+from workers.store import opening, pragmas, wal
 from workers.store.store_file import Mark, Watch
 from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
@@ -192,7 +192,7 @@ class Writer:
         try:
             problem = self._watch.problem()
         except Error:
-            problem = ""
+            problem = None
         if not problem:
             connection.close()
         # Else it stays open: opened anew it would bring a file and a log together that are strangers.
@@ -215,20 +215,20 @@ class Writer:
 
     def _checkpoint(self) -> None:
         now = time.monotonic()
-        if now < self._checkpoint_after or opening.wal_bytes() < settings.WRITE_CHECKPOINT_BYTES:
+        if now < self._checkpoint_after or wal.size_bytes() < settings.WRITE_CHECKPOINT_BYTES:
             return
         try:
-            emptied = opening.checkpoint()
+            emptied = wal.checkpoint()
         except DatabaseError as exc:
             logger.warning("checkpoint state=failed error=%s", exc)
             emptied = False
         self._note_checkpoint()
         if not emptied:
             self._checkpoint_after = now + CHECKPOINT_RETRY_SECONDS
-            if opening.wal_bytes() > pragmas.JOURNAL_SIZE_LIMIT_BYTES:
+            if wal.size_bytes() > pragmas.JOURNAL_SIZE_LIMIT_BYTES:
                 logger.warning(
                     "checkpoint state=held-back wal_bytes=%s reason=long-reader hint='manage.py doctor'",
-                    opening.wal_bytes(),
+                    wal.size_bytes(),
                 )
 
     def _note_checkpoint(self) -> None:

@@ -11,7 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.workers.writer_process import lease_held
 from workers import WrongStore
-from workers.store import opening, store_file
+from workers.store import store_file, wal
 from workers.store.lease.lease import Lease, lease_path
 from workers.store.store_file import Mark, is_mount_point
 
@@ -65,13 +65,13 @@ def test_another_name_of_the_store_has_the_same_lease_and_the_same_log(
         case "relative":
             monkeypatch.chdir(tmp_path)
             other = named.relative_to(tmp_path)
-    size = opening.wal_bytes()
+    size = wal.size_bytes()
 
     with lease_held("writer"):
         call(other, monkeypatch)
         assert not Lease().try_acquire(purpose="second writer")
         assert lease_path() == Path(f"{named}.lease")
-        assert opening.wal_bytes() == size > 0
+        assert wal.size_bytes() == size > 0
 
 
 def test_a_store_with_a_second_hard_link_is_not_written(

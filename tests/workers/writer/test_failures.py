@@ -162,7 +162,7 @@ def test_a_locked_store_acknowledges_nothing_kills_no_write_and_commits_once_fre
         (write_id, WriteStatus.COMMITTED) for write_id in ids
     ]
     status = queue_status()
-    assert (status.length, status.writer and status.writer.error) == (0, "")
+    assert (status.length, status.writer and status.writer.error) == (0, None)
     connection.close()
 
 

@@ -76,7 +76,7 @@ class CommandLease:
         if not lease.try_acquire(purpose=_purpose()):
             self._ask(lease)
         self._lease = lease
-        threading.Thread(target=self._end_when_idle, name="turn", daemon=True).start()
+        threading.Thread(target=self._end_when_idle, name="command lease", daemon=True).start()
 
     def note_use(self) -> None:
         """Note that the process writes."""

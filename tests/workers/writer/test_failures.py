@@ -186,7 +186,7 @@ def test_a_store_that_fails_says_so_in_the_heartbeat(
     assert errors_seen == ["", "disk I/O error"]
     state = queue_status().writer
     assert state is not None
-    assert state.error == ""
+    assert state.error is None
 
 
 def dies_applying(text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:

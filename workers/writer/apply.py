@@ -41,13 +41,16 @@ def apply(
     for (name, is_conditional), run in groupby(
         writes, key=lambda write: (write.function, conditions.CONDITION in write.arguments)
     ):
-        for one in _apply_run(name, list(run), put_off, together=not is_conditional):
-            on_progress()
-            yield one
+        yield from _apply_run(name, list(run), on_progress, put_off, together=not is_conditional)
 
 
 def _apply_run(
-    name: str, run: list[Write], put_off: list[hooks.Hooks], *, together: bool
+    name: str,
+    run: list[Write],
+    on_progress: Callable[[], None],
+    put_off: list[hooks.Hooks],
+    *,
+    together: bool,
 ) -> Iterable[Settled]:
     try:
         function = registry.find(name)
@@ -55,14 +58,18 @@ def _apply_run(
         return [(write, verdicts.unknown_function(write, exc)) for write in run]
     if together and len(run) > 1 and function.apply_many is not None:
         settled = _apply_together(function.apply_many, run, put_off)
+        on_progress()
         if settled is not None:
             return settled
         run = [pristine(write) for write in run]
-    return _apply_each(function, run, put_off)
+    return _apply_each(function, run, on_progress, put_off)
 
 
 def _apply_each(
-    function: registry.WriteFunction, run: Sequence[Write], put_off: list[hooks.Hooks]
+    function: registry.WriteFunction,
+    run: Sequence[Write],
+    on_progress: Callable[[], None],
+    put_off: list[hooks.Hooks],
 ) -> Iterator[Settled]:
     for write in run:
         fenced = Fenced()
@@ -71,6 +78,7 @@ def _apply_each(
             raise TransactionLost(write, outcome)
         if fenced.connection.run_on_commit:
             put_off += hooks.collect(fenced.connection, [write])
+        on_progress()
         yield write, outcome
 
 
@@ -87,9 +95,8 @@ def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -
         raise
     except time_limit.WriteTimedOut as exc:
         return verdicts.timed_out(write, exc)
-    except (
-        BaseException
-    ) as exc:  # SystemExit too: what a function raises is its outcome, not the writer's end
+    except BaseException as exc:
+        # SystemExit too: what a function raises is its outcome, not the writer's end.
         errors.raise_if_transient(exc)
         if errors.sqlite_code(exc) == errors.SQLITE_INTERRUPT:
             return verdicts.timed_out(write, exc)

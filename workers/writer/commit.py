@@ -11,7 +11,7 @@ What may happen to a write, and who undoes what:
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -26,8 +26,8 @@ from workers.writes import Outcome, Write, WriteStatus, pristine
 
 logger = logging.getLogger(__name__)
 
-Verdict = Callable[[Write], Outcome | None]
-"""What is known of a write before it is applied: an outcome that it must have, or None."""
+Judged = Mapping[str, Outcome]
+"""The outcomes of writes that are not to be applied, by token: a write that is given another id keeps it."""
 
 
 def commit_batch(
@@ -42,48 +42,44 @@ def commit_batch(
     of which `set_aside` is true is failed without being applied. `on_progress` is called now and then.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
-    return _commit_batch(writes, lambda write: _set_aside(write) if set_aside(write) else None, on_progress)
+    judged = {write.token: _set_aside(write) for write in writes if set_aside(write)}
+    return _commit_batch(writes, judged, on_progress)
 
 
 def _commit_batch(
-    writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None], *, is_second: bool = False
+    writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None], *, is_second: bool = False
 ) -> list[Settled]:
     try:
-        settled, put_off = _commit(writes, verdict, on_progress)
+        settled, put_off = _commit(writes, judged, on_progress)
     except TransactionLost as lost:
-        if lost.write is None:
-            return _one_by_one(writes, verdict, on_progress)
+        if lost.write is None or lost.outcome is None:
+            return _one_by_one(writes, judged, on_progress)
+        judged = {**judged, lost.write.token: lost.outcome}  # it is not tried again
         if is_second:
             # There may be many: to apply all the others once more for each of them would take for ever.
-            return _one_by_one(writes, _with(verdict, lost), on_progress)
-        return _commit_batch(_again(writes), _with(verdict, lost), on_progress, is_second=True)
+            return _one_by_one(writes, judged, on_progress)
+        return _commit_batch(_again(writes), judged, on_progress, is_second=True)
     except Exception as exc:
         errors.raise_if_transient(exc)
         if len(writes) > 1:
-            return _one_by_one(writes, verdict, on_progress)
-        return _settle_alone(writes[0], exc, verdict)
+            return _one_by_one(writes, judged, on_progress)
+        return _settle_alone(writes[0], exc, judged)
     if put_off:
         hooks.run(put_off, on_progress)
     return settled
-
-
-def _with(verdict: Verdict, lost: TransactionLost) -> Verdict:
-    """Return a verdict that also knows the write which ended the transaction: it is not tried again."""
-    token = lost.write.token if lost.write else ""
-    return lambda write: lost.outcome if write.token == token else verdict(write)
 
 
 def _again(writes: Sequence[Write]) -> list[Write]:
     return [pristine(write) for write in writes]
 
 
-def _one_by_one(writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]) -> list[Settled]:
+def _one_by_one(writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None]) -> list[Settled]:
     """Give each write a transaction of its own."""
-    return [one for write in _again(writes) for one in _commit_batch([write], verdict, on_progress)]
+    return [one for write in _again(writes) for one in _commit_batch([write], judged, on_progress)]
 
 
 def _commit(
-    writes: Sequence[Write], verdict: Verdict, on_progress: Callable[[], None]
+    writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None]
 ) -> tuple[list[Settled], list[hooks.Hooks]]:
     put_off: list[hooks.Hooks] = []
     with transaction.atomic(durable=True):
@@ -92,10 +88,12 @@ def _commit(
         for write in writes:
             if write.token not in known:
                 fresh.setdefault(write.token, write)
-        settled = list(_judge(fresh.values(), verdict, on_progress, put_off))
+        settled = list(_judge(fresh.values(), judged, on_progress, put_off))
         if settled:
             receipts.insert(settled, committed_at=timezone.now())
     verdicts.tell(settled)
+    if len(settled) == len(writes):
+        return settled, put_off  # none was sent again, and they are in order
     for write, outcome in settled:
         known[write.token] = receipts.Known(fingerprint=write.fingerprint, outcome=outcome)
     return [(write, _replayed(write, known[write.token])) for write in writes], put_off
@@ -103,17 +101,19 @@ def _commit(
 
 def _judge(
     writes: Iterable[Write],
-    verdict: Verdict,
+    judged: Judged,
     on_progress: Callable[[], None],
     put_off: list[hooks.Hooks],
 ) -> Iterator[Settled]:
-    """Yield the outcomes in order: the verdict on a write where there is one, else what becomes of it."""
-    judged = ((write, verdict(write)) for write in writes)
-    for outcome, run in groupby(judged, key=lambda one: one[1]):
-        if outcome is None:
-            yield from apply((write for write, _ in run), on_progress, put_off)
+    """Yield the outcomes in order: that of a write which has one already, else what becomes of it."""
+    if not judged:
+        yield from apply(writes, on_progress, put_off)
+        return
+    for is_judged, run in groupby(writes, key=lambda write: write.token in judged):
+        if is_judged:
+            yield from ((write, judged[write.token]) for write in run)
         else:
-            yield from ((write, outcome) for write, _ in run)
+            yield from apply(run, on_progress, put_off)
 
 
 def _replayed(write: Write, first: receipts.Known) -> Outcome:
@@ -129,13 +129,15 @@ def _replayed(write: Write, first: receipts.Known) -> Outcome:
     )
 
 
-def _settle_alone(write: Write, exc: Exception, verdict: Verdict) -> list[Settled]:
+def _settle_alone(write: Write, exc: Exception, judged: Judged) -> list[Settled]:
     """Give an outcome to a write that cannot be committed even by itself."""
     if isinstance(exc, IntegrityError) and receipts.is_taken(write.write_id):
         # Redis was emptied and its clock set back: ids are given a second time.
         renumbered = replace(write, write_id=receipts.last_write_id() + 1)
         logger.error("write=%s state=renumbered as=%s", write.write_id, renumbered.write_id)
-        return _commit_batch([renumbered], verdict, lambda: None)
+        if write.token in judged:  # its receipt takes the id from the outcome
+            judged = {write.token: replace(judged[write.token], write_id=renumbered.write_id)}
+        return _commit_batch([renumbered], judged, lambda: None)
     return _record(write, verdicts.of_exception(write, exc))
 
 

@@ -12,6 +12,8 @@ from workers.writes import Outcome, Result, Write, WriteStatus, encode_error, en
 
 logger = logging.getLogger(__name__)
 
+HTTP_CREATED = HTTPStatus.CREATED.value  # a plain number: this is compared for each write
+
 STATES = {
     "unknown_write_function": "unknown-function",
     "write_killed_writer": "set-aside",
@@ -29,22 +31,18 @@ def committed(write: Write, result: Result) -> Outcome:
         raise TypeError(
             f"{write.function} returned a value of the type {type(result).__name__}, not a Result."
         )
+    body, key = result.body, result.key
+    # By custom the body of what was created has its primary key.
+    if key is None and result.http_status == HTTP_CREATED and isinstance(body, dict):
+        key = body.get("id")
     return Outcome(
         write_id=write.write_id,
         status=WriteStatus.COMMITTED,
         http_status=result.http_status,
         etag=result.etag,
-        key=_key(result),
-        body=encode_result(result.body),
+        key=None if key is None else str(key),
+        body=encode_result(body),
     )
-
-
-def _key(result: Result) -> str | None:
-    """Return the primary key of what was created, as a text."""
-    key = result.key
-    if key is None and result.http_status == HTTPStatus.CREATED and isinstance(result.body, dict):
-        key = result.body.get("id")
-    return None if key is None else str(key)
 
 
 def of_exception(write: Write, exc: BaseException) -> Outcome:

@@ -124,6 +124,17 @@ def test_an_id_that_is_given_a_second_time_costs_neither_write() -> None:
     assert outcome.write_id > first.write_id
 
 
+def test_a_write_that_is_set_aside_is_not_applied_under_another_id_either() -> None:
+    first = add("a")
+    poison = replace(add("poison"), write_id=first.write_id)
+    outcomes([first])
+
+    [(_, outcome)] = commit.commit_batch([poison], set_aside=lambda write: write == poison)
+
+    assert texts() == ["a"]
+    assert (outcome.status, outcome.json()["code"]) == (WriteStatus.FAILED, "write_killed_writer")
+
+
 def test_a_unique_constraint_rejects_the_second_of_two_equal_writes() -> None:
     got = outcomes([write("jottings.add_topic", name="t"), write("jottings.add_topic", name="t")])
 

@@ -54,6 +54,7 @@ def write_function(name: str) -> Callable[[Apply], WriteFunction]:
 
     def register(apply: Apply) -> WriteFunction:
         known = _functions.get(name)
+        # A module that is reloaded registers its own function once more, which is no conflict.
         if known is not None and (known.apply.__module__, known.apply.__qualname__) != (
             apply.__module__,
             apply.__qualname__,

@@ -67,6 +67,7 @@ class Writer:
         self._client = connect(timeout_seconds=REPLY_SECONDS)
         self._watch = Watch(leave_mark=leave_mark)
         self._watch.note()
+        # Before anything is read: what waits in the stream may be another store's.
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
@@ -103,7 +104,7 @@ class Writer:
 
     def stop(self) -> None:
         """Close the store; drop the heartbeat, except for a command's short pause: requests wait for that."""
-        connection.close()
+        connection.close()  # before the lease goes: whoever takes it next must find nothing open
         if not self._pauses_shortly:
             self._heartbeat.stop()
 
@@ -127,7 +128,7 @@ class Writer:
             return False
         self._see_through(batch)
         if self._held is not None:
-            return True
+            return True  # true although nothing was committed: the doorbell must not be released
         size = len(batch.entries)
         self._heartbeat.note_rate(writes=size, seconds=time.monotonic() - started)
         self._heartbeat.renew(committed=size)

@@ -41,7 +41,7 @@ class Pruning:
         try:
             with transaction.atomic():
                 deleted = receipts.delete_before(self._boundary(now), limit=SLICE)
-        except Error as exc:
+        except Error as exc:  # a write would meet the same error, and wait for the store; this need not
             logger.warning("prune state=failed error=%s", exc)
             deleted = 0
         self._next_slice = now + (SLICE_SECONDS if deleted == SLICE else LOOK_SECONDS)

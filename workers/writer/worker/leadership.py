@@ -49,6 +49,7 @@ class Leadership:
             self.end(reason="lease-lost")
         if self.writer is not None:
             return True
+        # Before the lease: whoever asked for the pause is waiting for it.
         if pauses.requested(_client()) is not None:
             return False
         try:
@@ -99,7 +100,7 @@ class Leadership:
         """Stop writing, say so, and give the lease back."""
         if self.writer is None:
             return
-        writer, self.writer = self.writer, None
+        writer, self.writer = self.writer, None  # first: whatever fails below, this process writes no more
         try:
             writer.stop()
         except redis.RedisError as exc:
@@ -108,6 +109,7 @@ class Leadership:
         logger.info("writer state=gave-lease-back reason=%s", reason)
 
     def _give_back(self) -> None:
+        # The lease goes last: until then nobody else may find a connection here that could still write.
         connections.close_all()
         set_role(Role.WEB)
         self.lease.release()

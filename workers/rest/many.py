@@ -11,13 +11,16 @@ from functools import cache
 from typing import Any
 
 from django.core.validators import (
+    BaseValidator,
     MaxLengthValidator,
+    MaxValueValidator,
     MinLengthValidator,
+    MinValueValidator,
     ProhibitNullCharactersValidator,
     RegexValidator,
 )
 from rest_framework.exceptions import ValidationError
-from rest_framework.fields import BooleanField, CharField, Field, empty
+from rest_framework.fields import BooleanField, CharField, Field, IntegerField, empty
 from rest_framework.serializers import Serializer
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
@@ -113,9 +116,27 @@ def _check_of(field: Field) -> Check | None:
         return None
     if type(field) is BooleanField:
         return lambda value: value if type(value) is bool else UNSURE
+    if type(field) is IntegerField:
+        return _check_of_integer(field)
     if type(field) is CharField or isinstance(field, StrictCharField):
         return _check_of_text(field)
     return None
+
+
+def _check_of_integer(field: IntegerField) -> Check | None:
+    limits: list[BaseValidator] = []
+    for validator in field.validators:
+        if not isinstance(validator, MinValueValidator | MaxValueValidator):
+            return None
+        limits.append(validator)
+
+    def check(value: Any) -> Any:
+        # Not isinstance: true and false are int too.
+        if type(value) is not int or any(limit.compare(value, limit.limit_value) for limit in limits):
+            return UNSURE
+        return value
+
+    return check
 
 
 def _check_of_text(field: CharField) -> Check | None:

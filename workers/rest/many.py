@@ -126,7 +126,9 @@ def _check_of(field: Field) -> Check | None:
 def _check_of_integer(field: IntegerField) -> Check | None:
     limits: list[BaseValidator] = []
     for validator in field.validators:
-        if not isinstance(validator, MinValueValidator | MaxValueValidator):
+        if not isinstance(validator, MinValueValidator | MaxValueValidator) or callable(
+            validator.limit_value
+        ):
             return None
         limits.append(validator)
 
@@ -152,6 +154,8 @@ def _check_of_text(field: CharField) -> Check | None:
                 searches.append((re.compile(validator.regex).search, bool(validator.inverse_match)))
             case _:
                 return None
+    if any(callable(v.limit_value) for v in lengths):
+        return None
     longest = min((v.limit_value for v in lengths if isinstance(v, MaxLengthValidator)), default=1_000_000)
     shortest = max((v.limit_value for v in lengths if isinstance(v, MinLengthValidator)), default=0)
     shortest = max(shortest, 1)  # an empty text is the serializer's to judge

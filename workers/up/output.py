@@ -1,4 +1,4 @@
-"""What the processes that `manage.py up` runs say, line by line under the name of who says it."""
+"""The output of the processes that `manage.py up` runs, each line prefixed with the process's name."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ class Console:
         try:
             self._write(self._prefixes.get(name, f"{name} | ") + text)
         except OSError:
-            # The terminal is gone (its window was closed). The processes are still to be stopped in order.
+            # The terminal is gone (its window was closed). The processes must still be stopped in order.
             return
 
 
 class LineReader:
-    """Cuts what arrives from a pipe into lines."""
+    """Splits what arrives from a pipe into lines."""
 
     def __init__(self, descriptor: int, on_line: Callable[[str], None]) -> None:
         self._descriptor = descriptor

@@ -1,4 +1,4 @@
-"""A process of the service: what to run, when it is ready, and how to treat its end."""
+"""A process of the service: what to run, when it is ready, and what to do when it ends."""
 
 import re
 import signal
@@ -15,43 +15,43 @@ class Process:
     command: Sequence[str]
     """Program and arguments."""
     is_ready: Callable[[int], bool]
-    """Whether the process with this id does its work; asked often, has to return within half a second."""
+    """Whether the process with this id does its work. Called often; must return within half a second."""
     ready_seconds: float = 15
     """How long the next process waits for this one."""
     grace_seconds: float = 10
     """How long it may take to stop after SIGTERM, before SIGKILL."""
     hidden_output: re.Pattern[str] | None = None
-    """Lines in which this is found are not shown: what a process says at every start and nobody needs."""
+    """Lines that contain this are not shown: a process says them at every start, and nobody needs them."""
     is_healthy: Callable[[int], bool] | None = None
-    """Whether it still does; asked each second once it is ready, has to return within half a second."""
+    """Whether it still does. Called each second once it is ready; must return within half a second."""
     unhealthy_seconds: float = 5
     """How long it may be unhealthy before it is killed and started again."""
 
 
 class BackOff:
-    """How long to wait before a process that died is started again."""
+    """How long to wait before a process that has ended is started again."""
 
     FIRST_SECONDS = 0.1
     LONGEST_SECONDS = 5.0
-    #: A process that ran as long as this is stable: its next death counts as the first.
+    #: A process that ran as long as this is stable: its next exit counts as the first.
     STABLE_SECONDS = 30.0
 
     def __init__(self) -> None:
         self._exits = 0
 
     def after(self, ran_seconds: float) -> float:
-        """Return 0 for the first death, then 0.1 seconds, doubling with each further one up to 5."""
+        """Return the seconds to wait: 0 after the first exit, then 0.1, doubled with each exit up to 5."""
         if ran_seconds >= self.STABLE_SECONDS:
             self._exits = 0
         self._exits += 1
         if self._exits == 1:
             return 0.0
-        # The exponent is bounded too: a process that dies for days must not overflow it.
+        # The exponent is bounded too: after days of exits it would overflow.
         return min(self.LONGEST_SECONDS, self.FIRST_SECONDS * 2.0 ** min(self._exits - 2, 16))
 
 
 def describe_exit(status: int) -> str:
-    """Return a return code of `subprocess` in words."""
+    """Return a `returncode` of `subprocess` in words."""
     if status >= 0:
         return f"exit status {status}"
     try:

@@ -1,9 +1,10 @@
-"""Where Redis is: taken apart once, strictly, and written anew for each library that reads it.
+"""Where Redis is: parsed once, strictly, and written again for each library that reads it.
 
-redis-py, Django's cache and kombu parse one address in three ways. kombu cuts it at `;` and Django's cache at
-`,` as well; kombu knows the database of a socket as `virtual_host` only, and takes `rediss://` without
-options for "do not verify". What all three are given is therefore made here, of parts, with every character
-quoted that means something in a URL: a path, a name or a password can say nothing else than itself.
+redis-py, Django's cache and kombu parse the same address in three ways. kombu also splits it at `;`, and
+Django's cache at `,`. For the database of a socket kombu knows only the option `virtual_host`, and it takes
+`rediss://` without options for "do not verify". So the address that each of them gets is made here, from its
+components, and every character with a meaning in a URL is quoted: a path, a name or a password then means
+only itself.
 """
 
 import os
@@ -21,7 +22,7 @@ _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 class InvalidRedisAddress(ValueError):
-    """An address of Redis cannot be used; the message follows its name, and holds no password."""
+    """An address of Redis cannot be used. The message begins with a verb and holds no password."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class RedisAddress:
     username: str = ""
     password: str = field(default="", repr=False)
     tls: Mapping[str, str] | None = None
-    """The options of TLS under redis-py's names, which are kombu's too; None for none."""
+    """The options of TLS by redis-py's names, which kombu uses too; None without TLS."""
 
     @classmethod
     def of_socket(cls, path: Path) -> "RedisAddress":
@@ -59,7 +60,7 @@ class RedisAddress:
             login += "@"
         if self.path:
             return f"{socket_scheme}://{login}{quote(self.path)}?{socket_database}={self.database}"
-        # The percent sign of an IPv6 zone is quoted as well: both readers take the quotes away.
+        # The percent sign of an IPv6 zone is quoted too: both readers unquote it.
         host = f"[{quote(self.host, safe=':')}]" if ":" in self.host else quote(self.host, safe="")
         place = f"{login}{host}:{self.port}/{self.database}"
         if self.tls is None:
@@ -68,7 +69,7 @@ class RedisAddress:
 
 
 def parse(text: str) -> RedisAddress:
-    """Return the address that a URL names. Raises InvalidRedisAddress for what the readers would guess at."""
+    """Return the address that a URL names. Raises InvalidRedisAddress where readers would guess."""
     try:
         parts = urlsplit(text)
         if parts.scheme not in SCHEMES or "://" not in text:

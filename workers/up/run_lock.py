@@ -1,4 +1,4 @@
-"""Keeps two `manage.py up` off the same data, and a new one from what one that was killed has left."""
+"""Lets one `manage.py up` at a time use the data, and only when no process of a killed one is left."""
 
 import fcntl
 import json
@@ -14,19 +14,20 @@ _POLL_SECONDS = 0.1
 
 
 class AlreadyRunning(Exception):
-    """Another `up`, or what is left of one, uses this data; the message says who."""
+    """Another `up`, or a process that one has left, uses this data; the message says who."""
 
 
 class RunLock:
     """Two locks beside the data, both released by the system when their holders are gone.
 
-    `up.lock` is held by `up` itself. `up-parts.lock` is handed down to every process by an inherited file
-    descriptor, so it stays held until the last of them has ended, even when `up` was killed. Without it a
-    new Redis would take the socket and the AOF of one that is still writing.
+    `up.lock` is held by `up` itself. Every process inherits the file descriptor of `up-parts.lock`, so that
+    one stays held until the last of them has ended, even when `up` was killed. Without it a new Redis would
+    take the socket and the AOF of one that is still writing.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "up.lock"
+        # The name stays, "parts" and all: processes that an older version has left may hold this file.
         self._processes_path = data_dir / "up-parts.lock"
         self._processes: dict[str, int] = {}
         self._processes_descriptor = -1
@@ -48,7 +49,7 @@ class RunLock:
             self._processes_descriptor = processes
             _write(processes, {})
             yield processes
-            # Not on the way of an exception: which are left is what the next `up` wants to know.
+            # Not after an exception: the next `up` then has to know which processes are left.
             _write(processes, {})
             _write(own, {})
 
@@ -60,23 +61,23 @@ class RunLock:
     def _await_orphans(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
         if _try_lock(descriptor):
             return
-        say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._pending())}.")
+        say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._orphans())}.")
         deadline = time.monotonic() + seconds
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
-                left = self._pending()
-                groups = " ".join(f"-{pid}" for pid in left.values())
+                orphans = self._orphans()
+                groups = " ".join(f"-{pid}" for pid in orphans.values())
                 raise AlreadyRunning(
-                    f"Still running after {seconds:g} s, from an `up` that was killed: {_describe(left)}. "
+                    f"Still running after {seconds:g} s, from an `up` that was killed: {_describe(orphans)}. "
                     + (
                         f"Stop them with: kill -- {groups}"
-                        if left
+                        if orphans
                         else f"See: lsof {shlex.quote(os.fspath(self._processes_path))}"
                     )
                 )
             time.sleep(_POLL_SECONDS)
 
-    def _pending(self) -> dict[str, int]:
+    def _orphans(self) -> dict[str, int]:
         return {name: pid for name, pid in _read(self._processes_path).items() if _group_exists(pid)}
 
 

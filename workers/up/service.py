@@ -15,6 +15,7 @@ from django.conf import settings
 
 from workers import QueueUnavailable, queue_status, web
 from workers.store.lease.lease import Lease
+from workers.stream import doorbell
 from workers.stream.redis_client import connect
 from workers.up import embedded_redis, redis_address
 from workers.up.process import Process
@@ -22,10 +23,10 @@ from workers.web.grace import graceful_seconds
 
 _PROBE_TIMEOUT_SECONDS = 0.5
 _REDIS_SECONDS = 3.0
-"""How long a Redis may take to be there that is started beside `up`."""
+"""How long `up` waits for the Redis of REDIS_URL, which may be starting at the same time."""
 
 OWN_TASKS_AT_ONCE = 2
-"""Processes for the project's own Celery tasks. Whoever needs more runs a worker of their own."""
+"""Processes for the project's own Celery tasks. If you need more, run a worker of your own."""
 
 _REDIS_CHATTER = re.compile(
     "oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Server initialized|overcommit must be enabled"
@@ -43,7 +44,7 @@ class AddressUnavailable(Exception):
 
 
 def processes(redis_binary: Path | None) -> list[Process]:
-    """Return the processes in the order in which they start; with no binary, Redis is somebody else's."""
+    """Return the processes in the order in which they start; without a binary none for Redis."""
     redis_processes = [] if redis_binary is None else [_redis(redis_binary)]
     own_tasks = [_own_tasks()] if has_own_tasks() else []
     return [*redis_processes, _writer("writer"), _writer("standby"), *own_tasks, _web()]
@@ -58,7 +59,7 @@ def environment() -> dict[str, str]:
         "HOST": settings.HOST,
         "PORT": str(settings.PORT),
         "REDIS_URL": settings.REDIS_URL,
-        # Their output goes to a pipe, where Python would otherwise keep it back until 8 KB have gathered.
+        # Their output goes to a pipe, for which Python would otherwise buffer 8 KB.
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -70,7 +71,7 @@ def url() -> str:
 
 
 def manage_py() -> str:
-    """Return the project's `manage.py`, beside BASE_DIR as `startproject` makes it."""
+    """Return the project's `manage.py`, which `startproject` puts into BASE_DIR."""
     return os.fspath(Path(settings.BASE_DIR) / "manage.py")
 
 
@@ -121,7 +122,7 @@ def _redis(binary: Path) -> Process:
         name="redis",
         command=[os.fspath(binary), *embedded_redis.prepare(settings.DATA_DIR)],
         is_ready=lambda pid: embedded_redis.responds(path),
-        # It reads its whole AOF first: about a second for each 200 MB.
+        # It first reads its whole AOF: about a second for each 200 MB.
         ready_seconds=60,
         grace_seconds=10,
         hidden_output=_REDIS_CHATTER,
@@ -129,19 +130,18 @@ def _redis(binary: Path) -> Process:
 
 
 def _writer(name: str) -> Process:
-    """Return one of two equal workers. Whichever takes the lease first is the writer.
+    """Return one of two equal workers: the one that takes the lease first is the writer.
 
-    The other stands by, because a new process needs two seconds for its imports alone, and a service whose
-    writer was killed should commit again sooner.
+    The other one stands by. A new process needs two seconds for its imports alone, and after the writer was
+    killed the service should commit again sooner.
     """
-    # SIGTERM lets it finish its batch; the rest stays in the stream.
     return Process(
         name=name,
         command=[sys.executable, manage_py(), "writer", "--name", name],
         is_ready=lambda pid: _a_writer_is_alive(),
         is_healthy=_is_healthy_writer,
         ready_seconds=15,
-        grace_seconds=20,
+        grace_seconds=20,  # to finish its batch; the rest stays in the stream
         hidden_output=_WRITER_CHATTER,
     )
 
@@ -154,10 +154,12 @@ def has_own_tasks() -> bool:
 
 def _own_tasks() -> Process:
     """Return the worker of the project's own tasks: all queues but the writer's."""
+    # By its name, not imported: its import sets up Django for a worker.
+    own_tasks = f"{__package__}.own_tasks"
     # fmt: off
     command = [
-        sys.executable, "-m", "celery", "--quiet", "-A", current_app.main, "worker",
-        "--exclude-queues", "writer", "--pool", "prefork", "--concurrency", str(OWN_TASKS_AT_ONCE),
+        sys.executable, "-m", "celery", "--quiet", "-A", own_tasks, "worker",
+        "--exclude-queues", doorbell.QUEUE, "--pool", "prefork", "--concurrency", str(OWN_TASKS_AT_ONCE),
         "--hostname", "tasks@%h", "--without-gossip", "--without-mingle", "--loglevel", "WARNING",
     ]
     # fmt: on
@@ -179,13 +181,13 @@ def _web() -> Process:
         command=[sys.executable, "-m", "gunicorn", f"{module}:{application}", "--config", config],
         is_ready=lambda pid: _web_responds(),
         ready_seconds=30,
-        # Longer than gunicorn's own patience, so that it is gunicorn that ends it.
+        # Longer than gunicorn's own limit, so that gunicorn ends its workers itself.
         grace_seconds=graceful_seconds() + 5,
     )
 
 
 def _a_writer_is_alive() -> bool:
-    """Say whether a writer is at work: the heartbeat of one that was killed outlives it for seconds."""
+    """Say whether a writer is at work. A killed one has a heartbeat for seconds, so its pid counts too."""
     try:
         status = queue_status()
     except QueueUnavailable:
@@ -194,9 +196,9 @@ def _a_writer_is_alive() -> bool:
 
 
 def _is_healthy_writer(pid: int) -> bool:
-    """Say whether this worker does what it should: the lease's holder is alive, the other need not be.
+    """Say whether this worker does what it should: the lease's holder has a heartbeat, the other needs none.
 
-    Without Redis nobody can be, and nobody is to blame.
+    Without Redis no worker can have one, so all count as healthy.
     """
     holder = Lease().holder()
     if holder is None or holder.pid != pid:

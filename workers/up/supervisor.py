@@ -1,7 +1,7 @@
-"""Starts the processes of the service in order, restarts what dies, and stops them in reverse order.
+"""Starts the processes of the service in order, restarts those that die, and stops all in reverse order.
 
-Everything happens in one thread, driven by a selector: a signal (SIGCHLD among them) or a line of a process's
-output wakes it up. Only what cannot announce itself, readiness and health, is asked at an interval.
+Everything happens in one thread, which sleeps in a selector. A signal (SIGCHLD among them) or a line of a
+process's output wakes it up. Readiness and health announce themselves by nothing, so they are polled.
 """
 
 import os
@@ -23,16 +23,16 @@ from workers.up.process import BackOff, Process, describe_exit
 PROBE_INTERVAL_SECONDS = 0.05
 HEALTH_INTERVAL_SECONDS = 1.0
 
-#: Signals that follow the first one so soon are the same wish: `timeout make run` signals its whole group,
-#: and make passes its own on.
-SAME_WISH_SECONDS = 1.0
+#: A signal that follows the first one so soon counts as the same one: `timeout make run` signals its whole
+#: group, and make passes its own on.
+SAME_SIGNAL_SECONDS = 1.0
 
 #: The name under which the supervisor itself speaks.
 OWN_NAME = "up"
 
 
 class _Child:
-    """A process of the service, and the one of the system that runs it now, if any."""
+    """A process of the service: `popen` is the operating system's process that runs it now, if any."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -94,7 +94,7 @@ class Supervisor:
                 if not self._stop_signals:
                     on_ready([child.process.name for child in self._children if not child.is_ready])
                 while not self._stop_signals:
-                    self._turn()
+                    self._step()
             finally:
                 self._stop_all()
         return self._stop_signals < 2
@@ -141,7 +141,7 @@ class Supervisor:
         reader = LineReader(pipe.fileno(), on_line)
 
         def on_readable() -> None:
-            # Read to the end of the pipe, not of the process: what it has started may outlive it.
+            # Until the pipe ends, not the process: children of the process may outlive it.
             if not reader.read():
                 self._close(pipe)
 
@@ -155,16 +155,16 @@ class Supervisor:
                 name, seconds = child.process.name, child.process.ready_seconds
                 self._say(f"{name} is not ready after {seconds:g} s; going on")
                 return
-            self._turn(until=deadline)
+            self._step(until=deadline)
 
     # Running
 
-    def _turn(self, *, until: float | None = None) -> None:
-        """Wait for something to happen, at the longest until the given time, and deal with it."""
+    def _step(self, *, until: float | None = None) -> None:
+        """Wait for something to happen, until the given time at most, and handle it."""
         self._handle_events(self._timeout(until))
         for child in self._children:
             if child.popen is not None and child.popen.poll() is not None:
-                self._bury(child)
+                self._note_exit(child)
         if self._stop_signals:
             return
         for child in self._children:
@@ -202,14 +202,14 @@ class Supervisor:
                 child.healthy_at = now
             elif now - child.healthy_at >= process.unhealthy_seconds:
                 self._say(f"{name} has been unhealthy for {now - child.healthy_at:.0f} s; killing it")
-                # Not SIGTERM: what makes no progress does not get to its signal handler either.
+                # Not SIGTERM: a process that hangs does not run its signal handler either.
                 child.kill_group(signal.SIGKILL)
 
-    def _bury(self, child: _Child) -> None:
-        """Take note of a process's end; start it again unless everything is being stopped."""
+    def _note_exit(self, child: _Child) -> None:
+        """Note that a process has ended; start it again unless everything is being stopped."""
         assert child.popen is not None  # noqa: S101  # the callers' condition
         status = child.popen.returncode
-        self._handle_events(0)  # its last words, before the line that says it is gone
+        self._handle_events(0)  # shows its last lines before the one that says it is gone
         # Workers that outlive gunicorn's arbiter would keep the port from its successor.
         child.kill_group(signal.SIGTERM)
         child.popen = None
@@ -230,7 +230,7 @@ class Supervisor:
     # Stopping
 
     def _stop_all(self) -> None:
-        # Also reached through an exception, which must stop the processes as orderly as a signal does.
+        # After an exception too: it must stop the processes as a signal does, in order.
         self._stop_signals = max(self._stop_signals, 1)
         for child in reversed(self._children):
             if child.popen is not None and self._stop_signals == 1:
@@ -238,12 +238,12 @@ class Supervisor:
         for child in reversed(self._children):
             child.kill_group(signal.SIGKILL)
             while child.popen is not None:
-                self._turn()
+                self._step()
 
     def _stop(self, child: _Child) -> None:
         assert child.popen is not None  # noqa: S101  # the caller's condition
         self._say(f"stopping {child.process.name}")
-        # The process alone: gunicorn's workers and their like are its own to stop.
+        # Not its group: gunicorn stops its workers itself, in its own way.
         child.popen.terminate()
         deadline = time.monotonic() + child.process.grace_seconds
         while child.popen is not None and self._stop_signals == 1:
@@ -252,7 +252,7 @@ class Supervisor:
                 self._say(f"{child.process.name} did not stop within {grace:g} s; killing it")
                 child.kill_group(signal.SIGKILL)
                 deadline += grace
-            self._turn(until=deadline)
+            self._step(until=deadline)
 
     def _close(self, pipe: IO[bytes]) -> None:
         self._selector.unregister(pipe)
@@ -270,10 +270,10 @@ class Supervisor:
         handlers = {
             number: signal.signal(number, self._on_stop_signal)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            # Under nohup the end of the terminal is not meant to stop anything.
+            # Under nohup the end of the terminal must not stop anything.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
         }
-        # A handler that does nothing, because an ignored signal does not reach the wake-up descriptor.
+        # It does nothing, but without a handler the signal would not reach the wake-up descriptor.
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
         try:
             yield
@@ -289,10 +289,10 @@ class Supervisor:
             self._selector.close()
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
-        # Counted here and not by the bytes of the wake-up descriptor, to which a child that is between
-        # fork and exec writes as well.
+        # Counted here, not by the bytes of the wake-up descriptor: a child between fork and exec writes
+        # to it as well.
         now = time.monotonic()
-        if self._stop_signals != 1 or now - self._stop_signal_at >= SAME_WISH_SECONDS:
+        if self._stop_signals != 1 or now - self._stop_signal_at >= SAME_SIGNAL_SECONDS:
             self._stop_signals += 1
             self._stop_signal_at = now
 

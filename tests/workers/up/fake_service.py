@@ -14,7 +14,7 @@ from items.models import Item
 
 
 class FakeService(ThreadingHTTPServer):
-    """Answers `POST /api/items/` with 201, replays by Idempotency-Key, and does first what `script` says.
+    """Responds to `POST /api/items/` with 201, replays by Idempotency-Key, and does first what `script` says.
 
     `script` maps a request's number (the last word of the item's name) to what happens to its first tries:
     `cut` before or `cut_after` the row is there, `busy` (503), `queue` (202), `refuse` (400), `lose` (201
@@ -25,9 +25,9 @@ class FakeService(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = {number: list(steps) for number, steps in script.items()}
         self.writes: dict[int, str] = {}
-        """What becomes of the writes that were answered with 202: id to status."""
+        """What becomes of the writes that got 202: id to status."""
         self.queued_becomes = ["queued", "committed"]
-        self.answered_keys: set[str] = set()
+        self.known_keys: set[str] = set()
         self.sessions: dict[str, int] = {"/session_a": 200, "/session_b": 200}
         self.unauthorized = False
         self.lock = threading.Lock()
@@ -57,17 +57,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/api/writes/"):
-            self._answer(200, {"status": self._status_of(int(self.path.split("/")[3]))})
+            self._respond(200, {"status": self._status_of(int(self.path.split("/")[3]))})
         elif self.server.unauthorized and self.path.startswith("/api/"):
-            self._answer(401, {"code": "not_authenticated"})
+            self._respond(401, {"code": "not_authenticated"})
         else:
-            self._answer(200, {"status": "ok"})
+            self._respond(200, {"status": "ok"})
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         if self.path in self.server.sessions:
             status = self.server.sessions[self.path]
-            self._answer(status, {"status": "committed"} if status == 200 else {"detail": "no writer"})
+            self._respond(status, {"status": "committed"} if status == 200 else {"detail": "no writer"})
             return
         name = json.loads(body)["name"]
         number = int(name.rsplit(" ", 1)[1])
@@ -83,17 +83,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._create(name)
             self.close_connection = True
         elif step == "busy":
-            self._answer(503, {"code": "stream_full"}, {"Retry-After": "0"})
+            self._respond(503, {"code": "stream_full"}, {"Retry-After": "0"})
         elif step == "refuse":
-            self._answer(400, {"code": "invalid"})
+            self._respond(400, {"code": "invalid"})
         elif step == "queue":
             self._create(name)
             self.server.writes[number + 1] = name
-            self._answer(202, {}, {"Write-Id": str(number + 1)})
+            self._respond(202, {}, {"Write-Id": str(number + 1)})
         else:
             for _ in range({"lose": 0, "double": 2}.get(step, 1)):
                 self._create(name, once=step != "double")
-            self._answer(201, {"name": name})
+            self._respond(201, {"name": name})
 
     def _status_of(self, write_id: int) -> str:
         becomes = self.server.queued_becomes
@@ -101,14 +101,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _create(self, name: str, *, once: bool = True) -> None:
         key = self.headers["Idempotency-Key"]
-        if once and key and key in self.server.answered_keys:
+        if once and key and key in self.server.known_keys:
             return
-        self.server.answered_keys.add(key)
+        self.server.known_keys.add(key)
         now = timezone.now()
         Item.objects.create(name=name, created_at=now, updated_at=now)
         connections.close_all()
 
-    def _answer(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def _respond(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         for name, value in {**(headers or {}), "Content-Length": str(len(content))}.items():

@@ -1,7 +1,7 @@
 """A process that supervises toy processes: `python -m tests.workers.up.supervised '<json>'`.
 
-The JSON is a list of objects with the fields of `Process`; `ready` and `healthy` name files whose existence
-answers. Prints what the console shows, and `ready: [...]` when `on_ready` is called.
+The JSON is a list of objects with the fields of `Process`; `ready` and `healthy` each name a file, and hold
+while it exists. Prints what the console shows, and `ready: [...]` when `on_ready` is called.
 """
 
 import json
@@ -16,7 +16,7 @@ from workers.up.process import Process
 from workers.up.supervisor import OWN_NAME, Supervisor
 
 
-def _part(fields: dict[str, Any]) -> Process:
+def _process(fields: dict[str, Any]) -> Process:
     ready, healthy, hidden = (fields.pop(key, None) for key in ("ready", "healthy", "hidden"))
     return Process(
         is_ready=lambda pid: ready is None or Path(ready).exists(),
@@ -32,7 +32,7 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    processes = [_part(fields) for fields in json.loads(sys.argv[1])]
+    processes = [_process(fields) for fields in json.loads(sys.argv[1])]
     supervisor = Supervisor(
         processes,
         console=Console(_say, names=[*(process.name for process in processes), OWN_NAME], colour=False),

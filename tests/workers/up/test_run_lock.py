@@ -36,7 +36,7 @@ def test_a_lock_file_without_content_still_gives_a_clear_message(tmp_path: Path)
             RunLock(tmp_path).held(url=URL, orphans_seconds=0, say=lambda text: None).__enter__()
 
 
-def _leave_a_part_behind(data_dir: Path, program: str) -> "subprocess.Popen[bytes]":
+def _leave_a_process_behind(data_dir: Path, program: str) -> "subprocess.Popen[bytes]":
     lock = RunLock(data_dir)
     with (
         pytest.raises(ZeroDivisionError),
@@ -50,8 +50,8 @@ def _leave_a_part_behind(data_dir: Path, program: str) -> "subprocess.Popen[byte
     return process
 
 
-def test_parts_that_outlive_their_up_are_named_when_they_do_not_end_in_time(tmp_path: Path) -> None:
-    process = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
+def test_processes_that_outlive_their_up_are_named_when_they_do_not_end_in_time(tmp_path: Path) -> None:
+    process = _leave_a_process_behind(tmp_path, "import sys; sys.stdin.read()")
 
     with process, pytest.raises(AlreadyRunning) as caught:
         RunLock(tmp_path).held(url=URL, orphans_seconds=0.2, say=lambda text: None).__enter__()
@@ -59,16 +59,16 @@ def test_parts_that_outlive_their_up_are_named_when_they_do_not_end_in_time(tmp_
     assert f"redis (pid {process.pid}). Stop them with: kill -- -{process.pid}" in str(caught.value)
 
 
-def test_a_new_up_waits_for_parts_that_outlive_the_former_to_end(tmp_path: Path) -> None:
-    process = _leave_a_part_behind(tmp_path, "import sys; sys.stdin.read()")
+def test_a_new_up_waits_for_processes_that_outlive_the_former_to_end(tmp_path: Path) -> None:
+    process = _leave_a_process_behind(tmp_path, "import sys; sys.stdin.read()")
     said: list[str] = []
 
-    def end_the_part(text: str) -> None:
+    def end_the_process(text: str) -> None:
         said.append(text)
         assert process.stdin is not None
         process.stdin.close()
 
-    with process, RunLock(tmp_path).held(url=URL, orphans_seconds=10, say=end_the_part):
+    with process, RunLock(tmp_path).held(url=URL, orphans_seconds=10, say=end_the_process):
         pass
 
     assert said == [f"Waiting for what an `up` that was killed has left to end: redis (pid {process.pid})."]

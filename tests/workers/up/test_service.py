@@ -11,6 +11,7 @@ import pytest
 import redis
 from pytest_django import Settings
 
+from tests.e2e.service import BASE_DIR
 from workers.stream import heartbeat, keys
 from workers.up import service
 from workers.up.service import AddressUnavailable, RedisUnavailable
@@ -53,7 +54,7 @@ def test_the_url_is_one_that_can_be_opened(settings: Settings, host: str, url: s
     assert service.url() == url
 
 
-def test_the_parts_run_with_this_interpreter_on_the_same_data_and_redis(settings: Settings) -> None:
+def test_the_processes_run_with_this_interpreter_on_the_same_data_and_redis(settings: Settings) -> None:
     processes = service.processes(None)
     writer, web = processes[0], processes[-1]
 
@@ -62,6 +63,27 @@ def test_the_parts_run_with_this_interpreter_on_the_same_data_and_redis(settings
     assert writer.command[0] == web.command[0] == sys.executable
     assert service.environment()["DATA_DIR"] == os.fspath(settings.DATA_DIR)
     assert service.environment()["REDIS_URL"] == settings.REDIS_URL
+
+
+def test_the_worker_for_own_tasks_finds_the_celery_app_wherever_it_is(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "__init__.py").write_text("from shop.elsewhere import queue\n")
+    (shop / "elsewhere.py").write_text("from celery import Celery\nqueue = Celery('of another name')\n")
+    (shop / "settings.py").write_text("SECRET_KEY = 'x'\n")
+    [command] = [process.command for process in service.processes(None) if process.name == "tasks"]
+    app = command[command.index("-A") + 1]
+
+    said = subprocess.run(
+        [sys.executable, "-c", f"from celery.app.utils import find_app; print(find_app({app!r}).main)"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "shop.settings"},
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert said.strip() == "of another name"
 
 
 def test_the_web_server_gets_longer_to_stop_than_a_request_may_wait(settings: Settings) -> None:
@@ -92,7 +114,7 @@ def test_the_writer_is_ready_while_a_heartbeat_is_that_of_a_living_process(clean
 @pytest.mark.django_db
 def test_without_redis_or_web_server_nothing_is_ready(settings: Settings, taken_port: int) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    settings.HOST, settings.PORT = "127.0.0.1", taken_port  # accepts, and never answers
+    settings.HOST, settings.PORT = "127.0.0.1", taken_port  # accepts, and never responds
 
     writer, *_, web = service.processes(None)
 

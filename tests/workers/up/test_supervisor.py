@@ -85,7 +85,7 @@ def test_the_first_death_costs_no_delay_and_further_ones_double_it_up_to_five_se
     assert delays == [0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
 
 
-def test_a_part_that_ran_stable_is_started_again_at_once() -> None:
+def test_a_process_that_ran_stable_is_started_again_at_once() -> None:
     back_off = BackOff()
     for _ in range(100):
         back_off.after(ran_seconds=1)
@@ -102,7 +102,9 @@ def test_an_end_is_described_by_status_or_signal(status: int, words: str) -> Non
     assert describe_exit(status) == words
 
 
-def test_parts_start_one_after_the_other_as_each_becomes_ready(supervise: Supervise, tmp_path: Path) -> None:
+def test_processes_start_one_after_the_other_as_each_becomes_ready(
+    supervise: Supervise, tmp_path: Path
+) -> None:
     flag = tmp_path / "first-is-ready"
     supervised = supervise(process("first", ready=str(flag)), process("second"))
     assert supervised.says("started: first")
@@ -114,7 +116,7 @@ def test_parts_start_one_after_the_other_as_each_becomes_ready(supervise: Superv
     assert supervised.output.index("started: first") < supervised.output.index("started: second")
 
 
-def test_a_part_that_does_not_become_ready_holds_up_the_next_no_longer_than_its_deadline(
+def test_a_process_that_is_not_ready_holds_up_the_next_no_longer_than_its_deadline(
     supervise: Supervise, tmp_path: Path
 ) -> None:
     supervised = supervise(process("slow", ready=str(tmp_path / "never"), ready_seconds=0.2), process("next"))
@@ -125,7 +127,7 @@ def test_a_part_that_does_not_become_ready_holds_up_the_next_no_longer_than_its_
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_stops_the_parts_in_reverse_order_and_exits_0(
+def test_the_first_signal_stops_the_processes_in_reverse_order_and_exits_0(
     supervise: Supervise, number: signal.Signals
 ) -> None:
     supervised = supervise(process("redis"), process("writer"), process("web"))
@@ -141,7 +143,7 @@ def test_the_first_signal_stops_the_parts_in_reverse_order_and_exits_0(
     ]
 
 
-def test_a_part_that_ignores_sigterm_is_killed_after_its_grace_period(supervise: Supervise) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_its_grace_period(supervise: Supervise) -> None:
     supervised = supervise(process("deaf", IGNORE_SIGTERM, grace_seconds=0.2))
     assert supervised.says("deaf | deaf")
 
@@ -199,7 +201,7 @@ def test_a_signal_during_the_start_stops_what_has_started(supervise: Supervise, 
     assert "ready:" not in supervised.output
 
 
-def test_a_killed_part_is_started_again_at_once_and_said_so_while_the_others_run_on(
+def test_a_killed_process_is_started_again_at_once_and_said_so_while_the_others_run_on(
     supervise: Supervise,
 ) -> None:
     supervised = supervise(process("victim"), process("bystander"))
@@ -213,7 +215,7 @@ def test_a_killed_part_is_started_again_at_once_and_said_so_while_the_others_run
     assert len(supervised.pids("bystander")) == 1
 
 
-def test_a_part_that_keeps_dying_is_started_again_ever_later(supervise: Supervise) -> None:
+def test_a_process_that_keeps_dying_is_started_again_ever_later(supervise: Supervise) -> None:
     supervised = supervise(process("broken", "raise SystemExit(3)"))
 
     assert supervised.says("starting it again in 0.4 s")
@@ -234,7 +236,7 @@ def test_a_program_that_does_not_exist_is_named_and_tried_again(supervise: Super
     assert supervised.says("starting it again in 0.1 s")
 
 
-def test_what_a_dead_part_has_left_of_its_group_is_told_to_end(supervise: Supervise) -> None:
+def test_what_a_dead_process_has_left_of_its_group_is_told_to_end(supervise: Supervise) -> None:
     supervised = supervise(
         process(
             "arbiter",
@@ -254,7 +256,7 @@ def test_what_a_dead_part_has_left_of_its_group_is_told_to_end(supervise: Superv
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux tells a child of its parent's end"
 )
-def test_the_parts_end_when_the_supervisor_is_killed(supervise: Supervise) -> None:
+def test_the_processes_end_when_the_supervisor_is_killed(supervise: Supervise) -> None:
     supervised = supervise(process("one"), process("two"))
     assert supervised.says("ready:")
 
@@ -263,7 +265,7 @@ def test_the_parts_end_when_the_supervisor_is_killed(supervise: Supervise) -> No
     until(lambda: all(is_gone(pid) for pid in supervised.pids(r"\w+")), seconds=15)
 
 
-def test_the_terminals_ctrl_c_does_not_reach_the_parts(supervise: Supervise) -> None:
+def test_the_terminals_ctrl_c_does_not_reach_the_processes(supervise: Supervise) -> None:
     supervised = supervise(process("one"))
     assert supervised.says("ready:")
 
@@ -294,7 +296,7 @@ def test_hidden_and_blank_lines_are_not_shown(supervise: Supervise) -> None:
     assert "talker | \n" not in supervised.output
 
 
-def test_a_part_that_is_alive_but_unhealthy_for_too_long_is_killed_and_started_again(
+def test_a_process_that_is_alive_but_unhealthy_for_too_long_is_killed_and_started_again(
     supervise: Supervise, tmp_path: Path
 ) -> None:
     flag = tmp_path / "healthy"

@@ -18,8 +18,8 @@ from workers.up.output import Console
 from workers.up.run_lock import AlreadyRunning, RunLock
 from workers.up.supervisor import OWN_NAME, Supervisor
 
-# Longer than a web process may take to finish what is waiting.
 ORPHANS_SECONDS = 45
+"""How long the processes of a killed `up` may take to end: longer than a web process needs to finish."""
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        os.umask(0o077)  # all inherit it: Redis's files, the store, static files and what tasks write
+        os.umask(0o077)  # inherited: for Redis's files, the store, static files and what tasks write
         self._lock = RunLock(settings.DATA_DIR)
         self._has_started = False
         try:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except OSError as exc:
             if self._has_started:
-                raise  # an error of the supervisor's own, to be seen with its traceback
+                raise  # an error in the supervisor, to be shown with its traceback
             place = f"{exc.filename}: " if exc.filename else ""
             raise CommandError(
                 f"{place}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             raise CommandError("Killed everything at the second signal; what was accepted is kept.")
 
     def _prepare(self) -> None:
-        """Bring the store up to date, while nobody else can be writing it."""
+        """Migrate the store while no other process can be writing it."""
         service.check_address()
         self._redis_binary = None
         if service.has_own_redis():
@@ -75,8 +75,8 @@ class Command(BaseCommand):
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
         self.prepare()
         # The processes are forked from this one, and a connection to the store must not cross a fork. The
-        # lease, if this process has taken it, would be held as long as it runs.
-        store_problem()  # reads the store's identity, which this process then knows without opening the store
+        # lease, if the migration took it, must be free for the writer.
+        store_problem()  # remembers the store's identity: from here on this process does not open the store
         connections.close_all()
         release_command_lease()
 
@@ -95,10 +95,10 @@ class Command(BaseCommand):
         return supervisor.run(self._welcome)
 
     def prepare(self) -> None:
-        """Do what has to be done once the store is up to date, before anything starts; nothing here."""
+        """Prepare the migrated store before anything starts. For subclasses; does nothing here."""
 
     def welcome(self, url: str) -> list[str]:
-        """Return the lines that tell how to use the service at `url`, once it runs."""
+        """Return the lines that say how to use the running service at `url`."""
         return [
             f"Admin          {url}/admin/",
             f"Add a user     {manage_line('createsuperuser')}",
@@ -119,7 +119,7 @@ class Command(BaseCommand):
 
 
 def manage_line(arguments: str) -> str:
-    """Return a command line that does the same thing in another terminal, on the same data."""
+    """Return a command line that runs this management command in another terminal, on the same data."""
     python = sys.executable
     script = service.manage_py()
     if Path.cwd() == Path(settings.BASE_DIR) and not os.environ.get("DATA_DIR"):

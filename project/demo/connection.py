@@ -19,7 +19,7 @@ CONNECT_SECONDS = 5.0
 
 
 class NoResponse(Exception):
-    """The request got no response; `was_sent` tells whether it can have taken effect all the same."""
+    """The request got no response; `was_sent` tells whether it may have taken effect all the same."""
 
     def __init__(self, kind: str, *, was_sent: bool) -> None:
         super().__init__(kind)
@@ -63,21 +63,21 @@ class Response:
 
 
 class Connection:
-    """Carries one request at a time, and connects again when the connection is gone."""
+    """Sends one request at a time, and connects again when the connection is gone."""
 
-    def __init__(self, target: Server) -> None:
-        self._target = target
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._stream: _Stream | None = None
-        token = f"Authorization: Bearer {target.token}\r\n" if target.token else ""
+        token = f"Authorization: Bearer {server.token}\r\n" if server.token else ""
         self._head_end = (
-            f" HTTP/1.1\r\nHost: {target.authority}\r\n{token}"
+            f" HTTP/1.1\r\nHost: {server.authority}\r\n{token}"
             "Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: "
         )
 
     async def ask(self, method: str, path: str, body: bytes = b"", *, key: str = "") -> Response:
         """Send one request and return its response. Raises NoResponse."""
-        once = f'\r\nIdempotency-Key: "{key}"' if key else ""
-        head = f"{method} {path}{self._head_end}{len(body)}{once}\r\n\r\n"
+        key_header = f'\r\nIdempotency-Key: "{key}"' if key else ""
+        head = f"{method} {path}{self._head_end}{len(body)}{key_header}\r\n\r\n"
         stream = self._stream or await self._connect()
         try:
             async with asyncio.timeout(RESPONSE_SECONDS):
@@ -101,7 +101,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, self._stream = await loop.create_connection(_Stream, self._target.host, self._target.port)
+                _, self._stream = await loop.create_connection(_Stream, self._server.host, self._server.port)
         except OSError as exc:  # TimeoutError is one
             raise NoResponse("could not connect", was_sent=False) from exc
         return self._stream

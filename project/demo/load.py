@@ -1,7 +1,7 @@
 """Put a running service under load with real HTTP requests, and check afterwards what became of each.
 
-A closed loop: every connection sends its next request when the one before has its response. The client
-shares the machine with the service, so it is one thread that parses no more of a response than it needs.
+A closed loop: each connection sends its next request when the one before has its response. The client shares
+the machine with the service, so it is one thread, and it parses only what it needs of a response.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from project.demo.connection import Connection, NoResponse, Response
 from project.demo.server import Server
 
 RETRIES = 30
-"""Most repetitions of one request. Once one has used them up the run ends: the service is not coming back."""
+"""How often one request is repeated at most. Then the run ends: the service is not coming back."""
 
 RECONNECT_SECONDS = 0.5
-"""Wait before a request whose connection was refused or cut is sent again."""
+"""The pause before a request is sent again whose connection was refused or cut."""
 
 RETRY_AFTER_MOST_SECONDS = 10.0
 SETTLE_SECONDS = 60.0
-"""How long after the last request the writes that got 202 may take to be settled."""
+"""How long the writes that got 202 may take to be settled, counted from the last request."""
 
 POLL_SECONDS = 0.2
 PROGRESS_SECONDS = 0.25
@@ -127,7 +127,7 @@ class Load:
 
     def __init__(
         self,
-        target: Server,
+        server: Server,
         *,
         requests: int,
         connections: int,
@@ -136,7 +136,7 @@ class Load:
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
         self.report = Report(run=secrets.token_hex(4), fates=bytearray(requests))
-        self._target = target
+        self._server = server
         self._connections = min(connections, requests)
         self._keys = idempotency_keys
         self._retries = retries
@@ -177,13 +177,13 @@ class Load:
             await asyncio.sleep(PROGRESS_SECONDS)
 
     async def _together(self, work: Callable[[Connection], Coroutine[None, None, None]]) -> None:
-        wires = [Connection(self._target) for _ in range(self._connections)]
+        connections = [Connection(self._server) for _ in range(self._connections)]
         try:
             async with asyncio.TaskGroup() as group:
-                for connection in wires:
+                for connection in connections:
                     group.create_task(work(connection))
         finally:
-            for connection in wires:
+            for connection in connections:
                 connection.close()
 
     async def _send_in_turn(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from workers.up import url as service_url
 
 RESPONSE_SECONDS = 60
-"""Longest wait for one response: longer than any wait limit that the service itself is likely to have."""
+"""How long to wait for one response: longer than any WRITE_WAIT_SECONDS that is likely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def from_options(url: tuple[str, int] | None, token: str | None) -> Server:
-    """Return the target that the options name, with the defaults that their help states."""
+    """Return the server that the options name, or that of their defaults."""
     host, port = url or _address(service_url())
     return Server(host=host, port=port, token=_demo_token() if token is None else token)
 

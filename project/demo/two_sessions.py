@@ -1,4 +1,4 @@
-"""The two sessions of "The problem it solves", once as plain Django transactions and once over HTTP.
+"""Two sessions that write at the same time, once as plain Django transactions and once over HTTP.
 
 Session A builds its write, works for half a second, writes and commits. Session B starts 0.1 s later, writes
 at once, which takes SQLite's write lock, works for a second and commits.
@@ -94,12 +94,12 @@ def plain_transactions(
                 connection.close()
 
 
-def through_the_queue(target: Server, *, gap_seconds: float = 0.1) -> list[Response]:
+def through_the_queue(server: Server, *, gap_seconds: float = 0.1) -> list[Response]:
     """Send both sessions to the running service from two threads, and return A's response and B's."""
 
     def post(session: str) -> tuple[str, bool]:
         try:
-            status, body = target.request("POST", f"/session_{session.lower()}")
+            status, body = server.request("POST", f"/session_{session.lower()}")
         except (OSError, http.client.HTTPException) as exc:
             return f"no response: {str(exc) or type(exc).__name__}", False
         fields: dict[str, Any] = body if isinstance(body, dict) else {}

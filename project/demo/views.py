@@ -1,7 +1,7 @@
-"""Two sessions that overlap, as a living demonstration of what the writer is for.
+"""Two sessions that overlap, to demonstrate what the writer is for.
 
-With plain transactions A fails: it wants to commit while B holds the lock. Here neither holds anything while
-it works, because only the writer writes.
+With plain transactions A fails, because it writes while B holds the lock. Here neither holds a lock while it
+works, because only the writer writes.
 """
 
 import time
@@ -23,7 +23,7 @@ SessionStatus = inline_serializer("SessionStatus", {"status": serializers.CharFi
 
 
 class OpenInDemo(BasePermission):
-    """Lets everybody in while DEMO is on, and who is logged in otherwise."""
+    """Lets everybody in while DEMO is on, otherwise users who are logged in."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return settings.DEMO or IsAuthenticated().has_permission(request, view)
@@ -34,12 +34,12 @@ class _Session(APIView):
     session: str
 
     def create_item(self) -> Submission:
-        """Hand over the session's one write: an item with the session's name."""
+        """Submit the session's one write: an item with the session's name."""
         arguments = {"data": {"name": f"session {self.session}"}}
         return submit("items.create", arguments, principal=principal_of(self.request))
 
     def confirm(self, submission: Submission) -> Response:
-        """Response once the write is committed, or with its status when that takes too long."""
+        """Respond once the write is committed, or with its status when that takes too long."""
         try:
             outcome = submission.wait(write_settings.WRITE_WAIT_SECONDS)
         except WritePathError as exc:

@@ -19,8 +19,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(
     service: FakeService, requests: int = 12, *, idempotency_keys: bool = True, **limits: float
 ) -> Report:
-    target = Server(host="127.0.0.1", port=service.server_address[1])
-    test = Load(target, requests=requests, connections=4, idempotency_keys=idempotency_keys, **limits)  # type: ignore[arg-type]
+    server = Server(host="127.0.0.1", port=service.server_address[1])
+    test = Load(server, requests=requests, connections=4, idempotency_keys=idempotency_keys, **limits)  # type: ignore[arg-type]
     return test.run(lambda done: None)
 
 
@@ -42,7 +42,7 @@ def test_an_accepted_request_without_a_row_is_missing() -> None:
     assert (verdict.rows, verdict.missing, verdict.duplicates) == (1, 2, 0)
 
 
-def test_a_request_with_two_rows_is_doubled() -> None:
+def test_a_request_with_two_rows_is_a_duplicate() -> None:
     verdict = compare(
         report_of(Fate.ACCEPTED, Fate.ACCEPTED), ["load r 0", "load r 1", "load r 0", "load r 0"]
     )
@@ -59,7 +59,7 @@ def test_rows_of_unknown_and_failed_requests_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("name", ["load r 2", "load r 00", "load r x", "load r ²", "load r "])
-def test_a_row_that_no_request_asked_for_is_foreign(name: str) -> None:
+def test_a_row_that_no_request_asked_for_is_unexpected(name: str) -> None:
     verdict = compare(report_of(Fate.ACCEPTED, Fate.ACCEPTED), ["load r 0", "load r 1", name])
 
     assert (verdict.unexpected, verdict.missing, verdict.duplicates) == (1, 0, 0)

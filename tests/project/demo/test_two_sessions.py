@@ -20,30 +20,30 @@ def _scratch_file_only(django_db_blocker: pytest.FixtureRequest) -> Iterator[Non
         yield
 
 
-def seen(answers: list[Response]) -> list[tuple[str, str, bool]]:
-    return [(answer.session, answer.text, answer.ok) for answer in answers]
+def seen(responses: list[Response]) -> list[tuple[str, str, bool]]:
+    return [(response.session, response.text, response.ok) for response in responses]
 
 
 def test_a_finds_the_database_locked_while_b_works() -> None:
-    answers = plain_transactions(timeout_seconds=0.1, timing=QUICK)
+    responses = plain_transactions(timeout_seconds=0.1, timing=QUICK)
 
-    assert seen(answers) == [("A", "database is locked", False), ("B", "B committed", True)]
-    assert 0.4 <= answers[0].seconds < answers[1].seconds
+    assert seen(responses) == [("A", "database is locked", False), ("B", "B committed", True)]
+    assert 0.4 <= responses[0].seconds < responses[1].seconds
 
 
 def test_no_timeout_helps_once_a_has_read() -> None:
-    answers = plain_transactions(timeout_seconds=60, a_reads_first=True, timing=QUICK)
+    responses = plain_transactions(timeout_seconds=60, a_reads_first=True, timing=QUICK)
 
-    assert seen(answers) == [("A", "database is locked", False), ("B", "B committed", True)]
-    assert answers[0].seconds < answers[1].seconds
+    assert seen(responses) == [("A", "database is locked", False), ("B", "B committed", True)]
+    assert responses[0].seconds < responses[1].seconds
 
 
 def test_with_a_long_timeout_a_waits_for_b_and_commits() -> None:
     """The lock is what fails A, not the scratch file."""
-    answers = plain_transactions(timeout_seconds=60, timing=QUICK)
+    responses = plain_transactions(timeout_seconds=60, timing=QUICK)
 
-    assert seen(answers) == [("A", "A committed", True), ("B", "B committed", True)]
-    assert answers[0].seconds >= 0.6
+    assert seen(responses) == [("A", "A committed", True), ("B", "B committed", True)]
+    assert responses[0].seconds >= 0.6
 
 
 def test_the_scratch_file_is_known_to_its_sessions_only() -> None:
@@ -53,25 +53,25 @@ def test_the_scratch_file_is_known_to_its_sessions_only() -> None:
     assert all(connection.alias != ALIAS for connection in connections.all(initialized_only=True))
 
 
-def target_of(service: FakeService) -> Server:
+def server_of(service: FakeService) -> Server:
     return Server(host="127.0.0.1", port=service.server_address[1])
 
 
 def test_each_session_gets_the_services_response() -> None:
     with running() as service:
         service.sessions["/session_b"] = 503
-        answers = through_the_queue(target_of(service), gap_seconds=0)
+        responses = through_the_queue(server_of(service), gap_seconds=0)
 
-    assert seen(answers) == [("A", "200 committed", True), ("B", "503 no writer", False)]
+    assert seen(responses) == [("A", "200 committed", True), ("B", "503 no writer", False)]
 
 
 def test_a_session_without_a_response_has_failed() -> None:
     with running() as service:
-        target = target_of(service)
-    answers = through_the_queue(target, gap_seconds=0)
+        server = server_of(service)
+    responses = through_the_queue(server, gap_seconds=0)
 
-    assert [answer.ok for answer in answers] == [False, False]
-    assert answers[0].text.startswith("no response: ")
+    assert [response.ok for response in responses] == [False, False]
+    assert responses[0].text.startswith("no response: ")
 
 
 class TestCommand:

@@ -59,7 +59,7 @@ class Command(BaseCommand):
             f"The same, A reads first,\ntimeout {DEFAULT_TIMEOUT_SECONDS:g} s",
             self._shown(plain_transactions, timeout_seconds=DEFAULT_TIMEOUT_SECONDS, a_reads_first=True),
         )
-        responses = self._cure(service, times)
+        responses = self._through_the_queue(service, times)
         _add(table, "Through the one writer,\nover HTTP", responses[:2])
         self._console.print(table)
         self._conclude(responses, times=times, has_token=bool(service.token))
@@ -69,9 +69,9 @@ class Command(BaseCommand):
             responses: list[Response] = sessions(**arguments)
         return responses
 
-    def _cure(self, service: server.Server, times: int) -> list[Response]:
+    def _through_the_queue(self, service: server.Server, times: int) -> list[Response]:
         if times == 1:
-            return self._shown(through_the_queue, target=service)
+            return self._shown(through_the_queue, server=service)
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         responses = []
         with Progress(*columns, console=self._console, transient=True) as progress:

@@ -40,7 +40,7 @@ class BackOff:
         self._exits = 0
 
     def after(self, ran_seconds: float) -> float:
-        """Return the seconds to wait: 0 after the first exit, then 0.1, twice as long with each exit, up to 5."""
+        """Return the seconds to wait: 0 after the first exit, then 0.1, twice as long each time, up to 5."""
         if ran_seconds >= self.STABLE_SECONDS:
             self._exits = 0
         self._exits += 1

@@ -159,19 +159,9 @@ def test_every_lead_that_is_passed_on_is_taken_or_given_back(
 
 
 def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(
-    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
 ) -> None:
-    go_on, sent = threading.Event(), []
-    append = Appender.append
-
-    def slow_append(appender: Appender, writes: Iterable[Write]) -> Appended:
-        together = list(writes)
-        sent.append(len(together))
-        if len(sent) == 1:
-            go_on.wait(10)
-        return append(appender, together)
-
-    monkeypatch.setattr(Appender, "append", slow_append)
+    sent, go_on = held_append
     first = in_thread(lambda: add("a").wait(20))
     until(lambda: sent, what="the first append")
     add("b")  # lined up, and its caller goes away

@@ -2,6 +2,9 @@
 
 from django.db import OperationalError
 
+NON_FIELD = "non_field_errors"
+"""In the `fields` of an error: stands for what concerns no field, as in Django REST framework."""
+
 
 class WritePathError(Exception):
     """The write path failed. Do not raise this directly."""

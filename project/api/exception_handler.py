@@ -17,7 +17,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from workers import WriteOutsideWriter, is_cut_off, is_request_error, is_store_error
-from workers.rest import JSONRenderer
+from workers.rest import NON_FIELD, JSONRenderer
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _fields(detail: Any) -> dict[str, list[str]]:
     """Return messages by field; what concerns no field stands under `non_field_errors`, as in DRF."""
     if isinstance(detail, dict):
         return {name: [str(message) for message in _flat(messages)] for name, messages in detail.items()}
-    return {"non_field_errors": [str(message) for message in _flat(detail)]}
+    return {NON_FIELD: [str(message) for message in _flat(detail)]}
 
 
 def _flat(messages: Any) -> list[Any]:

@@ -1,9 +1,10 @@
 """The REST side of the write path: views whose writes go to the writer, and the headers they understand."""
 
+from workers.exceptions import NON_FIELD
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.lists.filters import BoundedSearchFilter, KnownParameters, StrictOrderingFilter
 from workers.rest.lists.pagination import KeysetPagination, StableListMixin
-from workers.rest.many import NON_FIELD, at, check_many, check_one
+from workers.rest.many import at, check_many, check_one
 from workers.rest.mixins import (
     QueuedCreateMixin,
     QueuedDestroyMixin,

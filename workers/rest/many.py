@@ -24,6 +24,7 @@ from rest_framework.fields import BooleanField, CharField, Field, IntegerField, 
 from rest_framework.serializers import Serializer
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
+from workers.exceptions import NON_FIELD
 from workers.rest.serializers import SharedFieldsMixin, StrictCharField, shared
 from workers.rest.validation import FieldErrors, unknown_fields
 
@@ -32,7 +33,6 @@ Data = dict[str, Any]
 Check = Callable[[Any], Any]
 """Returns the field's value for a plainly valid one, and `UNSURE` for any other."""
 
-NON_FIELD = "non_field_errors"
 UNSURE = object()
 
 

@@ -14,12 +14,11 @@ from django.db import IntegrityError
 from django.db.models import BaseConstraint, CheckConstraint, F, Field, Model, UniqueConstraint
 from django.db.models.deletion import ProtectedError, RestrictedError
 
-from workers.exceptions import WriteRejected
+from workers.exceptions import NON_FIELD, WriteRejected
 
 logger = logging.getLogger(__name__)
 
 DETAIL = "The change conflicts with what is stored."
-NO_FIELD = "non_field_errors"
 
 Fields = dict[str, list[str]]
 
@@ -104,7 +103,9 @@ def _named(name: str) -> WriteRejected:
         message = "A value is outside what the store allows."
         return _conflict(message, {field: [message] for field in _fields_in(name)})
     message = str(constraint.get_violation_error_message())
-    return _conflict(message, {field: [message] for field in _fields_of(constraint)} or {NO_FIELD: [message]})
+    return _conflict(
+        message, {field: [message] for field in _fields_of(constraint)} or {NON_FIELD: [message]}
+    )
 
 
 def _has_message(constraint: BaseConstraint) -> bool:

@@ -26,11 +26,8 @@ from django.core.exceptions import (
 from django.db import IntegrityError
 from django.http import Http404
 
-from workers.exceptions import WriteRejected
+from workers.exceptions import NON_FIELD, WriteRejected
 from workers.store import conflicts
-
-NO_FIELD = "non_field_errors"
-"""Stands for what concerns no field, as in Django REST framework."""
 
 
 def rejection_of(exc: BaseException) -> WriteRejected | None:
@@ -63,8 +60,10 @@ def _is_the_stores(exc: BaseException) -> bool:
 
 def _messages(exc: ValidationError) -> dict[str, list[str]]:
     if not hasattr(exc, "error_dict"):
-        return {NO_FIELD: exc.messages}
-    return {NO_FIELD if name == NON_FIELD_ERRORS else name: found for name, found in exc.message_dict.items()}
+        return {NON_FIELD: exc.messages}
+    return {
+        NON_FIELD if name == NON_FIELD_ERRORS else name: found for name, found in exc.message_dict.items()
+    }
 
 
 def _detail(exc: BaseException, otherwise: str) -> str:
@@ -77,7 +76,7 @@ def _of_api_exception(exc: BaseException) -> WriteRejected | None:
     if not isinstance(http_status, int) or not 400 <= http_status <= 499 or not hasattr(exc, "get_codes"):
         return None
     if isinstance(detail, dict | list):
-        fields = detail if isinstance(detail, dict) else {NO_FIELD: detail}
+        fields = detail if isinstance(detail, dict) else {NON_FIELD: detail}
         return WriteRejected(
             http_status,
             "invalid",

@@ -15,7 +15,17 @@ from benchmarks.contestants.one_writer import redis_command
 from benchmarks.processes import BASE_DIR
 
 PEERS = ("celery", "celery-batches", "fastapi", "sqlalchemy", "aiosqlite", "datasette", "psycopg", "uvicorn")
-SERVICE = ("django", "djangorestframework", "gunicorn", "gevent", "celery", "kombu", "redis", "hiredis")
+SERVICE = (
+    "django",
+    "djangorestframework",
+    "gunicorn",
+    "uvicorn",
+    "uvloop",
+    "celery",
+    "kombu",
+    "redis",
+    "hiredis",
+)
 VERSIONS = """
 import platform, sqlite3, sys
 from importlib.metadata import version

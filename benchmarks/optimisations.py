@@ -4,7 +4,7 @@
 
 So many requests of each kind, with it and without it, go one after another through the WSGI application in
 one process, and are committed by a writer in another. Blocks of both alternate, so what slows the machine
-slows both. Counted is the CPU time of the whole web process, with its listener. gunicorn and gevent are not
+slows both. Counted is the CPU time of the whole web process, with its listener. The server is not
 part of it, and neither is what several requests at once share.
 """
 

@@ -40,10 +40,13 @@ def _role() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _identity(monkeypatch: pytest.MonkeyPatch) -> None:
+def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A process has one store, but some tests have this process open one of their own.
     monkeypatch.setattr(identity, "_current", None)
-    vars(client.submitter()).pop("_appender", None)
+    submitter = client.submitter()
+    vars(submitter).pop("_appender", None)
+    yield
+    submitter._listener._waiters.clear()  # nobody waits any more for what the test left behind
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 Other packages import from here (and `workers.rest` for the REST side), from nowhere below.
 """
 
+from workers.event_loop.lanes import Busy, Lane
 from workers.exceptions import (
     AcceptanceUnknown,
     FileArgument,
@@ -22,7 +23,6 @@ from workers.exceptions import (
     WriteRejected,
     WrongStore,
 )
-from workers.off_loop import Busy, Lane
 from workers.operations.absence import why_no_writer
 from workers.operations.status import QueueStatus, queue_status
 from workers.registry import WriteFunction, user_id, write_function

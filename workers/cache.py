@@ -3,11 +3,23 @@
 import re
 from typing import Any
 
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
 from workers.store import identity
+from workers.stream.redis_client import Client
 
 CLEARED_AT_ONCE = 1_000
+
+
+class _CacheClient(RedisCacheClient):
+    """Django's own, for fibers: it stops no event loop, and all caches of a process share connections."""
+
+    _pools_of: dict[str, dict[int, Any]] = {}  # shared on purpose
+
+    def __init__(self, servers: Any, **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._client = Client
+        self._pools = self._pools_of.setdefault(repr((servers, sorted(options.items()))), {})
 
 
 class SharedRedisCache(RedisCache):
@@ -15,6 +27,10 @@ class SharedRedisCache(RedisCache):
 
     In a test run its keys are apart, so that no test logs anybody out of a service on the same Redis.
     """
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = _CacheClient
 
     @property
     def key_prefix(self) -> str:

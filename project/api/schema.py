@@ -19,7 +19,7 @@ CODES = {
     "not_acceptable": "406",
     "conflict": "409: the change conflicts with what is stored",
     "idempotency_key_in_progress": "409: the first request with this key still waits; see Location",
-    "length_required": "411: bodies in chunks are not taken",
+    "length_required": "411: a body of unknown length, where another web server took it",
     "precondition_failed": "412: If-Match, If-None-Match or `version` asks for another state than is stored",
     "body_too_large": "413",
     "unsupported_media_type": "415: only application/json is taken, as it is: no file, no Content-Encoding",

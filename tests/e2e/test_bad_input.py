@@ -271,17 +271,6 @@ def test_an_unexpected_error_has_the_same_shape_and_says_nothing_of_the_inside(s
     assert b"Zero" not in response.body
 
 
-def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(service: Service) -> None:
-    request = (
-        f"POST /api/items/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {service.token}\r\n"
-        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        'd\r\n{"name": "x"}\r\n0\r\n\r\n'
-    )
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
-        connection.sendall(request.encode())
-        assert connection.recv(100).split()[1] == b"411"
-
-
 @pytest.mark.parametrize(
     "header",
     [
@@ -317,5 +306,4 @@ def test_after_the_refusal_of_a_body_the_connection_goes_on_with_the_next_reques
         client.sendall(head + body + after)
         said = b"".join(iter(lambda: client.recv(65_536), b""))
 
-    responses = [line for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
-    assert [response.split()[1] for response in responses] == [b"413", b"404"]
+    assert [response[:3] for response in said.split(b"HTTP/1.1 ")[1:]] == [b"413", b"404"]

@@ -18,9 +18,8 @@ class Absent:
 
 HIDDEN = set(sys.argv[1:])
 sys.meta_path.insert(0, Absent())
-import gevent.monkey; gevent.monkey.patch_all()
 import django; django.setup()
-import gunicorn.workers.ggevent, kombu.transport.redis, project.urls
+import workers.web.worker, kombu.transport.redis, project.urls
 import workers.up.supervisor, workers.up.service
 import celery.bin.worker, celery.apps.worker, django.core.management
 for name in ("up", "load_test", "two_sessions", "create_token", "writer_status", "doctor", "failed_writes"):

@@ -3,7 +3,7 @@
 A statement may take WRITE_READ_TIME_LIMIT_SECONDS from its start to its last row, and so may all statements
 of one request together. SQLite asks `is_over` now and then, and stops with SQLITE_INTERRUPT.
 
-Where the process runs an event loop, a statement has AT_ONCE_SECONDS there. One that takes longer is cut off
+On an event loop a statement has AT_ONCE_SECONDS. One that takes longer is cut off
 and begun anew in a thread, which reading makes harmless, while the loop serves others.
 """
 
@@ -17,8 +17,9 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
-from workers import off_loop
 from workers.conf import settings
+from workers.event_loop.fibers import in_fiber
+from workers.event_loop.lanes import Busy, Lane
 from workers.store.errors import SQLITE_INTERRUPT
 
 AT_ONCE_SECONDS = 0.005
@@ -33,7 +34,7 @@ THREAD_INSTRUCTIONS = 400_000
 READ_AHEAD_ROWS = 1_000
 """Rows that are fetched at first: until one was handed out, a statement can be begun anew."""
 
-_slow_reads = off_loop.Lane()
+_slow_reads = Lane()
 
 
 class Reading:
@@ -60,7 +61,7 @@ class Reading:
         self._started = self._seen = now
         limit = settings.WRITE_READ_TIME_LIMIT_SECONDS
         self.deadline = now + limit - self._spent if limit else float("inf")
-        self._until = min(self.deadline, now + AT_ONCE_SECONDS) if off_loop.is_needed() else self.deadline
+        self._until = min(self.deadline, now + AT_ONCE_SECONDS) if in_fiber() else self.deadline
 
     def allow_all(self) -> None:
         """Let the statement run until its deadline."""
@@ -74,7 +75,7 @@ class Reading:
     def may_go_on(self, exc: sqlite3.Error) -> bool:
         """Return whether it was stopped for the event loop's sake only."""
         is_cut_off = getattr(exc, "sqlite_errorcode", None) == SQLITE_INTERRUPT
-        return is_cut_off and off_loop.is_needed() and time.monotonic() < self.deadline
+        return is_cut_off and in_fiber() and time.monotonic() < self.deadline
 
 
 class TimedCursor(SQLiteCursorWrapper):
@@ -159,7 +160,7 @@ class TimedCursor(SQLiteCursorWrapper):
         try:
             rows: list[Any] = _slow_reads.run(read, within_seconds=reading.deadline - time.monotonic())
             return rows
-        except off_loop.Busy:
+        except Busy:
             error = sqlite3.OperationalError("interrupted")
             error.sqlite_errorcode = SQLITE_INTERRUPT
             raise error from None
@@ -189,15 +190,27 @@ def _reading_of(connection: BaseDatabaseWrapper) -> Reading:
     return reading
 
 
-def _begin_request(**_: object) -> None:
-    _reading_of(connections["default"]).begin_request()
+def begin_request(connection: BaseDatabaseWrapper) -> None:
+    """Let the statements of this connection share the limit of one request, from now on."""
+    _reading_of(connection).begin_request()
 
 
-def _end_request(**_: object) -> None:
-    _reading_of(connections["default"]).end_request()
+def end_request(connection: BaseDatabaseWrapper) -> None:
+    """Let each statement of this connection have a limit of its own."""
+    _reading_of(connection).end_request()
+
+
+def _request_begins(**_: object) -> None:
+    if not in_fiber():  # whose connections come and go with the request, see workers/web/connection_pool.py
+        begin_request(connections["default"])
+
+
+def _request_ends(**_: object) -> None:
+    if not in_fiber():
+        end_request(connections["default"])
 
 
 def connect() -> None:
     """Give each request a limit of its own."""
-    request_started.connect(_begin_request, dispatch_uid="workers.store.read_limit.begin_request")
-    request_finished.connect(_end_request, dispatch_uid="workers.store.read_limit.end_request")
+    request_started.connect(_request_begins, dispatch_uid="workers.store.read_limit.request_begins")
+    request_finished.connect(_request_ends, dispatch_uid="workers.store.read_limit.request_ends")

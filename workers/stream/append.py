@@ -1,11 +1,10 @@
 """Append writes to the stream: many in one round trip, each of them wholly or not at all."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-
-import redis
 
 from workers.conf import settings
 from workers.exceptions import StreamOfAnotherStore
@@ -56,11 +55,13 @@ class Appended:
 
 
 class Appender:
-    """The append script, for one client and the store that this process has open."""
+    """The append script, for the store that this process has open."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    script = source("append.lua")
+
+    def __init__(self) -> None:
         """Raises StoreNotReady."""
-        self._script = client.register_script(source("append.lua"))
+        self._sha = hashlib.sha1(self.script.encode(), usedforsecurity=False).hexdigest()
         # Once, not for each write: a process has one store and one prefix.
         self._keys = [
             keys.stream(),
@@ -76,13 +77,17 @@ class Appender:
         # A test database must not take the stream of a service that is about to start.
         self._may_take = "0" if identity.is_test_run() else "1"
 
-    def append(self, writes: Iterable[Write]) -> Appended:
-        """Append writes in order; each has its `payload`. Raises StreamOfAnotherStore and redis.RedisError.
+    def command(self, writes: Iterable[Write]) -> list[Any]:
+        """Return the command that appends writes in order; each has its `payload`.
 
         A write with a fingerprint claims its Idempotency-Key. One with `reply_to` joins an earlier write with
-        the same key.
+        the same key. Redis replies NOSCRIPT while it does not know the script.
         """
-        arguments: list[Any] = [
+        command: list[Any] = [
+            "EVALSHA",
+            self._sha,
+            len(self._keys),
+            *self._keys,
             settings.WRITE_STREAM_MAX_LENGTH,
             DOORBELL_MILLISECONDS,
             self._claims,
@@ -94,18 +99,23 @@ class Appender:
         ]
         for write in writes:
             has_key = write.fingerprint is not None
-            arguments += (
+            command += (
                 write.payload,
                 write.token if has_key else "",
                 write.fingerprint or "",
                 "0" if write.reply_to is None else "1",
             )
-        rings, writer_is_alive, *replies = self._script(keys=self._keys, args=arguments)
-        if replies == [b"another_store"]:
-            raise StreamOfAnotherStore
-        return Appended(
-            rings=bool(rings), writer_is_alive=bool(writer_is_alive), replies=[_reply(one) for one in replies]
-        )
+        return command
+
+
+def appended(reply: list[Any]) -> Appended:
+    """Return what the script's reply means. Raises StreamOfAnotherStore."""
+    rings, writer_is_alive, *replies = reply
+    if replies == [b"another_store"]:
+        raise StreamOfAnotherStore
+    return Appended(
+        rings=bool(rings), writer_is_alive=bool(writer_is_alive), replies=[_reply(one) for one in replies]
+    )
 
 
 def _reply(text: bytes) -> Reply:

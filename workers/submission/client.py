@@ -1,5 +1,6 @@
 """`submit`: the one call by which a process hands a write over."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Mapping
@@ -24,13 +25,28 @@ def submitter() -> Submitter:
     return _submitter
 
 
-def forget_submitter() -> None:
+def live_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Let this process's submitter live on the loop that runs in this thread."""
+    global _submitter
+    end_submitter()
+    _submitter = Submitter(ring=ring, loop=loop)
+
+
+def end_submitter() -> None:
+    """Close this process's submitter; the next write makes another one."""
+    former = _submitter
+    _forget_submitter()
+    if former is not None:
+        former.close()
+
+
+def _forget_submitter() -> None:
     """Start afresh: a forked child must not share its parent's connections and threads."""
     global _submitter
     _submitter = None
 
 
-os.register_at_fork(after_in_child=forget_submitter)
+os.register_at_fork(after_in_child=_forget_submitter)
 
 
 def submit(

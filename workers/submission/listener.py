@@ -1,26 +1,22 @@
-"""Each web process listens for the outcomes of its own writes.
+"""Each process listens for the outcomes of its own writes.
 
 Announcements can be lost (pub/sub keeps nothing); receipts cannot, so whoever may have missed one looks
-there.
+there. All of it happens on the submitter's event loop, but for `expect` and `forget`.
 """
 
+import asyncio
 import logging
 import secrets
-import threading
-import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-import redis
-
 from workers.store import receipts
-from workers.stream import keys, outcomes
-from workers.stream.redis_client import connect
+from workers.store.receipts import Known
+from workers.stream import outcomes
 from workers.writes import Outcome, Write
 
 logger = logging.getLogger(__name__)
-
-RECONNECT_SECONDS = 0.1
-"""Pause between attempts to reach Redis; the requests that wait meanwhile look at their receipts."""
 
 QUIET_SECONDS = 1.0
 """Silence after which the receipts of waiting requests are looked up, in case an announcement was lost."""
@@ -37,14 +33,15 @@ class Waiter(Protocol):
 
 
 class Listener:
-    """Receives this process's outcomes in one thread and wakes each waiter once."""
+    """Wakes each waiter once, by its outcome."""
 
     def __init__(self) -> None:
         self.process = secrets.token_hex(4)
         self._waiters: dict[int, Waiter] = {}
-        self._listening = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._start = threading.Lock()
+        self._has_heard = False
+        self._looks_up = False
+        # Reading the store blocks, and the thread has a connection of its own.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="receipts")
 
     def expect(self, number: int, waiter: Waiter) -> None:
         self._waiters[number] = waiter
@@ -57,63 +54,39 @@ class Listener:
     def forget(self, number: int) -> None:
         self._waiters.pop(number, None)
 
-    def ensure_listening(self, *, timeout_seconds: float) -> bool:
-        """Return whether announcements are received, starting the thread when needed.
-
-        To be called before a write is appended: an outcome announced earlier would be missed.
-        """
-        if self._listening.is_set():
-            return True
-        with self._start:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
-                self._thread.start()
-        return self._listening.wait(timeout_seconds)
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self._listen()
-            except (redis.RedisError, OSError) as exc:
-                if self._listening.is_set():
-                    logger.warning("outcomes state=disconnected error=%s", exc)
-            except Exception:  # this thread is all that wakes requests: it must outlive any error
-                logger.exception("outcomes state=broken")
-            self._listening.clear()
-            self._catch_up()
-            time.sleep(RECONNECT_SECONDS)
-
-    def _listen(self) -> None:
-        client = connect(timeout_seconds=QUIET_SECONDS)
-        with client, client.pubsub() as pubsub:  # type: ignore[no-untyped-call]  # untyped in redis-py
-            pubsub.subscribe(keys.outcomes(self.process))
-            while True:
-                message = pubsub.get_message(timeout=QUIET_SECONDS)
-                if message is None:
-                    pubsub.ping()  # notices a connection that is dead but not closed
-                    self._catch_up()
-                elif message["type"] == "subscribe":
-                    self._listening.set()
-                    self._catch_up()
-                elif message["type"] == "message":
-                    self._receive(message["data"])
-
-    def _receive(self, data: bytes) -> None:
-        for number, outcome in outcomes.announced(data):
+    def hear(self, message: bytes) -> None:
+        """Take an announcement."""
+        self._has_heard = True
+        for number, outcome in outcomes.announced(message):
             waiter = self._waiters.pop(number, None)
             if waiter is not None:
                 waiter.settle(outcome)
 
-    def _catch_up(self) -> None:
+    def was_silent(self) -> bool:
+        """Return whether nothing was heard since this was asked last."""
+        was_silent, self._has_heard = not self._has_heard, False
+        return was_silent
+
+    def catch_up(self) -> None:
         """Settle from receipts whatever was committed while nobody listened."""
-        waiting = list(self._waiters.items())
-        if not waiting:
+        if not self._waiters or self._looks_up:
             return
+        self._looks_up = True
+        asyncio.get_running_loop().create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        waiting = list(self._waiters.items())
+        tokens = [waiter.write.token for _, waiter in waiting]
         try:
-            known = receipts.find(waiter.write.token for _, waiter in waiting)
+            known = await asyncio.get_running_loop().run_in_executor(self._reader, receipts.find, tokens)
         except Exception:  # each of them looks once more for itself when its time is up
             logger.exception("outcomes state=store-unreadable waiting=%s", len(waiting))
-            return
+        else:
+            self._settle(waiting, known)
+        finally:
+            self._looks_up = False
+
+    def _settle(self, waiting: list[tuple[int, Waiter]], known: Mapping[str, Known]) -> None:
         for number, waiter in waiting:
             receipt = known.get(waiter.write.token)
             # Another request may have reused the key: its verdict is the writer's to announce.

@@ -7,8 +7,9 @@ import time
 from enum import StrEnum
 
 from workers.store import receipts
-from workers.stream import keys, redis_stream
-from workers.stream.redis_client import connect, shared_client
+from workers.stream import redis_stream
+from workers.stream.redis_client import shared_client
+from workers.submission.client import submitter
 
 
 class Progress(StrEnum):
@@ -25,20 +26,12 @@ class Progress(StrEnum):
 def wait_until_committed(write_id: int, seconds: float) -> Progress:
     """Wait until the write has its outcome, within a limit. Raises redis.RedisError."""
     progress = _progress(write_id)
-    if progress is not Progress.WAITING:
-        return progress
     deadline = time.monotonic() + seconds
-    with connect(timeout_seconds=max(1.0, seconds)) as client, client.pubsub() as pubsub:
-        pubsub.subscribe(keys.progress())
-        while (remaining := deadline - time.monotonic()) > 0:
-            message = pubsub.get_message(timeout=remaining)
-            if message is None:
-                break
-            # After the subscription is confirmed nothing is missed; before, the batch may have passed.
-            passed = int(message["data"]) >= write_id if message["type"] == "message" else False
-            if passed or (message["type"] == "subscribe" and _progress(write_id) is Progress.THROUGH):
-                return Progress.THROUGH
-    return _progress(write_id)
+    with submitter().progress.followed(write_id) as bell:
+        while progress is Progress.WAITING and (remaining := deadline - time.monotonic()) > 0:
+            bell.sleep(remaining)
+            progress = _progress(write_id)
+    return progress
 
 
 def _progress(write_id: int) -> Progress:

@@ -1,15 +1,14 @@
 """One write on its way: what its caller holds, sleeps on, and is woken through."""
 
 import logging
-import threading
 import time
 
 from django.db import DatabaseError
 
+from workers.event_loop.bells import new_bell
 from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused, StreamFull
 from workers.store import receipts
 from workers.stream.append import Fate, Reply
-from workers.submission.combining import Lead
 from workers.submission.listener import Listener
 from workers.writes import Outcome, Write
 
@@ -22,8 +21,7 @@ ACCEPTANCE_SECONDS = 60.0
 class Submission:
     """A write on its way: accepted by the stream, then settled by its outcome."""
 
-    def __init__(self, lead: "Lead[Submission]", listener: Listener, write: Write, number: int) -> None:
-        self._lead = lead
+    def __init__(self, listener: Listener, write: Write, number: int) -> None:
         self._listener = listener
         self.write = write
         self.number = number
@@ -38,21 +36,17 @@ class Submission:
         self._id_is_doubtful = False
         """Whether the write was sent twice: the id may be that of the second, which gets no receipt."""
         self._wakes_when_accepted = write.reply_to is None
-        self._asleep = threading.Lock()
-        self._asleep.acquire()
+        self._bell = new_bell()
 
     def accepted(self) -> int:
         """Return the write's id once the stream holds it. Raises NotAccepted or AcceptanceUnknown."""
         self._wakes_when_accepted = True
-        if self.write_id is not None:
-            self.wake()
         deadline = time.monotonic() + ACCEPTANCE_SECONDS
-        with self._lead.waiting(self):
-            while self._error is None and self.write_id is None:
-                if time.monotonic() >= deadline:
-                    self._error = AcceptanceUnknown()
-                    break
-                self._send_or_sleep(ACCEPTANCE_SECONDS)
+        while self._error is None and self.write_id is None:
+            if time.monotonic() >= deadline:
+                self._error = AcceptanceUnknown()
+                break
+            self._bell.sleep(ACCEPTANCE_SECONDS)
         if self._error is not None or self.write_id is None:
             self._listener.forget(self.number)
             raise self._error or AcceptanceUnknown()
@@ -66,12 +60,11 @@ class Submission:
         outcome yet.
         """
         deadline = time.monotonic() + seconds
-        with self._lead.waiting(self):
-            while self._outcome is None and self._error is None:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0 or (self.write_id is not None and not self._writer_is_alive):
-                    break
-                self._send_or_sleep(remaining)
+        while self._outcome is None and self._error is None:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or (self.write_id is not None and not self._writer_is_alive):
+                break
+            self._bell.sleep(remaining)
         if self._outcome is None:
             write_id = self.accepted()
             self._listener.forget(self.number)
@@ -86,7 +79,7 @@ class Submission:
         """Take the outcome and wake up."""
         self._outcome = outcome
         self.write_id = outcome.write_id
-        self.wake()
+        self._bell.ring()
 
     def take(self, reply: Reply, *, writer_is_alive: bool, was_sent_before: bool) -> None:
         """Take the stream's reply."""
@@ -104,7 +97,7 @@ class Submission:
                 if self._outcome is None:  # the outcome can overtake the acceptance, and knows the id better
                     self.write_id = reply.write_id
                 if self._wakes_when_accepted or not writer_is_alive:
-                    self.wake()
+                    self._bell.ring()
 
     def doubt_id(self) -> None:
         """Note that the write is sent a second time, and that without a key the id may be of either."""
@@ -113,18 +106,7 @@ class Submission:
     def refuse(self, error: Exception) -> None:
         """Take the error for which the write is not, or perhaps not, in the stream."""
         self._error = error
-        self.wake()
-
-    def wake(self) -> None:
-        try:
-            self._asleep.release()
-        except RuntimeError:
-            return  # awake already
-
-    def _send_or_sleep(self, seconds: float) -> None:
-        """Send for all when asked to; else sleep until woken, for `seconds` at most."""
-        if not self._lead.take(self):
-            self._asleep.acquire(timeout=max(0.0, seconds))
+        self._bell.ring()
 
     def _look_up(self) -> None:
         """Take the outcome from the receipt, in case only its announcement was lost."""

@@ -1,25 +1,40 @@
-"""gunicorn's gevent worker, with turns for all: a connection gives way to the others after each request.
+"""gunicorn's worker: uvicorn on an event loop, serving a WSGI application by the bridge."""
 
-A greenlet runs until it waits. A client that sends its next request before this process looks for it is
-otherwise served again and again, while others wait for seconds, and with them the replies of Redis, so that a
-few busy readers can keep all writes from their responses.
-"""
-
+import logging
+from importlib.util import find_spec
 from typing import Any
 
-from gevent import socket
-from gunicorn.workers.ggevent import GeventWorker
+from django.conf import settings
+from uvicorn_worker import UvicornWorker
+
+from workers.web import protocol
+from workers.web.bridge import Bridge
+from workers.web.grace import graceful_seconds
+
+logger = logging.getLogger(__name__)
 
 
-class FairGeventWorker(GeventWorker):
-    """Serves one request of each connection that has one, then the next one of each."""
+class LoopWorker(UvicornWorker):
+    """Serves many requests at once in one thread, and those that may block in others."""
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        super().handle_request(listener_name, req, sock, addr)
-        if req.unreader.buf.tell() or not self.cfg.keepalive:
-            return  # the next request is here already, and waiting for more could take for ever
-        try:
-            # Not `sleep(0)`: that lets run what else sleeps so, a thousand times over, before any input.
-            socket.wait_read(sock.fileno(), timeout=self.cfg.keepalive)
-        except TimeoutError:
-            raise StopIteration from None  # as gunicorn itself ends an idle connection
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cfg = args[5] if len(args) > 5 else kwargs["cfg"]
+        self.CONFIG_KWARGS = {
+            "loop": "auto",
+            "timeout_graceful_shutdown": graceful_seconds(),
+            **protocol.options(most_connections=cfg.worker_connections),
+        }
+        super().__init__(*args, **kwargs)
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        if self.age == 1:
+            _say_what_is_missing()
+        application: Any = vars(self)["wsgi"]
+        self.wsgi = Bridge(application, on_loop=getattr(settings, "WEB_ON_LOOP", ()))
+
+
+def _say_what_is_missing() -> None:
+    missing = " ".join(name for name in ("uvloop", "httptools") if find_spec(name) is None)
+    if missing:
+        logger.warning("web state=slow missing='%s' hint='pip install %s'", missing, missing)

@@ -216,16 +216,18 @@ def test_a_password_with_an_outdated_hash_can_be_changed(
 
 def test_hashing_does_not_hold_the_event_loop(tmp_path: Path) -> None:
     printed = run_python(
-        "import gevent\n"
+        "import asyncio\n"
         "from project.accounts import passwords\n"
-        "made = gevent.spawn(passwords.make, 'secret')\n"
+        "from workers.event_loop import fibers\n"
+        "made = asyncio.get_running_loop().create_task(fibers.run(passwords.make, 'secret'))\n"
         "turns = 0\n"
-        "while not made.ready():\n"
+        "while not made.done():\n"
         "    turns += 1\n"
-        "    gevent.sleep(0.005)\n"
-        "print(turns > 5, passwords.check('secret', made.value), passwords.check('other', made.value))\n",
+        "    fibers.wait_for(asyncio.sleep(0.005))\n"
+        "hashed = made.result()\n"
+        "print(turns > 5, passwords.check('secret', hashed), passwords.check('other', hashed))\n",
         tmp_path,
-        before="from gevent import monkey; monkey.patch_all()\n",
+        in_fiber=True,
     )
 
     assert printed == "True (True, False) (False, False)"

@@ -216,15 +216,15 @@ def test_a_retry_that_waits_without_a_writer_is_not_called_committed(clean_redis
 
 
 def test_without_redis_nothing_is_accepted(transactional_db: None) -> None:
-    from workers.submission.client import forget_submitter
+    from workers.submission.client import end_submitter
 
     failed(10)
-    forget_submitter()
+    end_submitter()
     try:
         with override_settings(REDIS_URL="unix:///nowhere/redis.sock"), pytest.raises(CommandError):
             run("--retry", "10")
     finally:
-        forget_submitter()
+        end_submitter()
 
     assert not Receipt.objects.filter(retry_of=10).exists()
 

@@ -38,9 +38,19 @@ print([topic.name for topic in Topic.objects.all()])
 """
 
 
-def run_python(script: str, directory: Path, *, before: str = "") -> str:
+IN_FIBER = """
+import asyncio, os
+from workers.event_loop import fibers
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+asyncio.run(fibers.run(exec, {script!r}, globals()))
+"""
+
+
+def run_python(script: str, directory: Path, *, in_fiber: bool = False) -> str:
+    """Run Python in a process of its own, in a fiber of an event loop if wanted; return what it prints."""
+    program = PRELUDE + (IN_FIBER.format(script=script) if in_fiber else script)
     done = subprocess.run(
-        [sys.executable, "-c", before + PRELUDE + script],
+        [sys.executable, "-c", program],
         env={"DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,

@@ -31,7 +31,18 @@ def cursor(sql):
     made.execute(sql)
     return made
 """
-ON_A_LOOP = "from gevent import monkey; monkey.patch_all()\n"
+
+# As a request begins and ends in a thread, and in a fiber.
+BEGIN_AND_END = """
+from workers.event_loop.fibers import in_fiber
+from workers.web import connection_pool
+connection_pool.install()
+def begin():
+    if not in_fiber(): request_started.send(None, environ={})
+def end():
+    if in_fiber(): connection_pool.give_back(); del connections["default"]
+    else: request_finished.send(None)
+"""
 
 
 @pytest.fixture
@@ -40,10 +51,10 @@ def run(migrated: Path, tmp_path: Path) -> Run:  # noqa: F811
     return lambda script: run_python(WEB + script, tmp_path)
 
 
-@pytest.fixture(params=["", ON_A_LOOP], ids=["thread", "event-loop"])
+@pytest.fixture(params=[False, True], ids=["thread", "fiber"])
 def run_anywhere(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Run:  # noqa: F811
     shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
-    return lambda script: run_python(WEB + script, tmp_path, before=request.param)
+    return lambda script: run_python(WEB + script, tmp_path, in_fiber=request.param)
 
 
 def test_a_read_is_cut_off_at_its_limit_while_it_looks_and_while_it_is_fetched(run_anywhere: Run) -> None:
@@ -73,15 +84,15 @@ def test_all_rows_come_in_order_and_once_however_they_are_fetched(run_anywhere: 
 
 def test_the_reads_of_one_request_share_the_limit_and_the_next_request_has_its_own(run_anywhere: Run) -> None:
     printed = run_anywhere(
-        "def count():\n"
+        BEGIN_AND_END + "def count():\n"
         "    for number in range(1, 1000):\n"
         "        if is_cut(lambda: cursor(LONG).fetchall()):\n"
         "            return number\n"
         "with override_settings(WRITE_READ_TIME_LIMIT_SECONDS=2.0):\n"
-        "    request_started.send(None, environ={})\n"
+        "    begin()\n"
         "    print(1 < count() < 100)\n"
-        "    request_finished.send(None)\n"
-        "    request_started.send(None, environ={})\n"
+        "    end()\n"
+        "    begin()\n"
         "    print(1 < count() < 100)\n"
     )
 
@@ -112,16 +123,18 @@ def test_no_limit_is_no_limit(run: Run) -> None:
 def test_a_slow_read_does_not_hold_the_event_loop(migrated: Path, tmp_path: Path) -> None:  # noqa: F811
     shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     printed = run_python(
-        WEB + "import gevent\n"
+        WEB + "import asyncio\n"
+        "from workers.event_loop import fibers\n"
+        "def read(): return is_cut(lambda: cursor(NEVER_A_ROW))\n"
         "with override_settings(WRITE_READ_TIME_LIMIT_SECONDS=1.0):\n"
-        "    slow = [gevent.spawn(is_cut, lambda: cursor(NEVER_A_ROW)) for _ in range(3)]\n"
+        "    slow = [asyncio.get_running_loop().create_task(fibers.run(read)) for _ in range(3)]\n"
         "    served = 0\n"
-        "    while not all(one.ready() for one in slow):\n"
+        "    while not all(one.done() for one in slow):\n"
         "        served += len(cursor('SELECT 1').fetchall())\n"
-        "        gevent.sleep(0.01)\n"
-        "    print(served > 10, [one.value for one in slow])\n",
+        "        fibers.wait_for(asyncio.sleep(0.01))\n"
+        "    print(served > 10, [one.result() for one in slow])\n",
         tmp_path,
-        before=ON_A_LOOP,
+        in_fiber=True,
     )
 
     assert printed == "True [True, True, True]"

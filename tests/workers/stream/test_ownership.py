@@ -31,9 +31,9 @@ STRANGER = StoreId(identity="f" * 32, file="1:2")
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """What says which store this process has; a test may say another one."""
-    client.forget_submitter()
+    client.end_submitter()
     yield monkeypatch
-    client.forget_submitter()
+    client.end_submitter()
 
 
 def be(store: StoreId, patch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_writer_that_was_frozen_while_another_store_took_the_stream_reads_and_
     with own.context() as patch:
         be(STRANGER, patch)
         ownership.claim(clean_redis, by_order=True)
-        client.forget_submitter()
+        client.end_submitter()
         add("for the other store")
 
     redis_stream.acknowledge(redis_stream.acknowledge_script(clean_redis), [entry], claimed=[])
@@ -130,9 +130,9 @@ def test_a_store_restored_in_the_same_place_goes_on_with_what_waits(
     with own.context() as patch:
         be(a_copy(), patch)
         ownership.claim(clean_redis, by_order=True)
-        client.forget_submitter()
+        client.end_submitter()
         add("accepted before the restore")
-    client.forget_submitter()
+    client.end_submitter()
 
     Writer().drain()  # the same identity and path, another file
 
@@ -225,7 +225,7 @@ def test_adopt_stream_takes_what_waits_unless_a_writer_is_at_work(
         ownership.claim(clean_redis)
         add("of another store")
         heartbeat.Heartbeat(clean_redis).renew(committed=0)
-    client.forget_submitter()
+    client.end_submitter()
     with pytest.raises(CommandError, match=f"pid {os.getpid()}"):
         adopt("--no-input")
 

@@ -121,6 +121,6 @@ def test_outcomes_arrive_byte_for_byte_each_at_its_caller(found: list[Any]) -> N
     assert progress == (keys.progress(), "7")
     by_channel = {keys.outcomes(listener.process): listener for listener in listeners.values()}
     for channel, message in messages:
-        by_channel[channel]._receive(message)
+        by_channel[channel].hear(message)
     assert [caller.outcome for caller in callers] == [outcome for _, outcome in settled]
     assert not any(listener.waiting for listener in listeners.values())

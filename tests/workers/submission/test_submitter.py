@@ -1,22 +1,26 @@
 """Requests on their way to the stream: shared round trips, rings, keys, and what a caller is told."""
 
-import threading
+import asyncio
+import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 import redis
 from django.test import override_settings
 
-from tests.jottings.models import Jotting
 from tests.jottings.write_functions import texts
 from tests.waiting import until
 from tests.workers.submitting import accepted, add, in_thread
 from workers import QueueUnavailable, StreamFull, WriteStatus
-from workers.exceptions import KeyInProgress, KeyReused
+from workers.event_loop import fibers
+from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused
+from workers.store import identity
 from workers.stream import heartbeat, keys, outcomes, redis_stream
-from workers.stream.append import Appended, Appender
-from workers.submission import client, combining, submitter
+from workers.stream.append import Appender
+from workers.stream.link import Link, Then
+from workers.submission import client, sender, submitter
 from workers.submission.idempotency import from_key
 from workers.writer.loop import Drained, Writer
 from workers.writes import Write, new_token
@@ -43,36 +47,67 @@ def test_the_first_write_rings_and_others_do_not_until_the_writer_has_been_there
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rings = []
-    monkeypatch.setattr(client.submitter(), "_ring", lambda: rings.append(1))
+    monkeypatch.setattr(client.submitter()._sender, "ring", lambda: rings.append(1))
 
     for text in "abc":
         accepted(text)
-    assert len(rings) == 1
+    until(lambda: len(rings) == 1, what="the first ring")
 
     assert writer.drain() is Drained.EMPTY
     accepted("d")
+    until(lambda: len(rings) == 2, what="another ring")
     assert len(rings) == 2
 
 
-def test_an_append_whose_reply_was_cut_off_rings_for_the_lost_reply(
-    writer: Writer, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the first append be applied and its reply be lost with the link."""
+    send = Link.send
+    appends = itertools.count()
+
+    def send_and_cut(link: Link, *command: Any, then: Then) -> None:
+        if command[0] == "EVALSHA" and next(appends) == 0:
+            send(link, *command, then=lambda reply: link._lose(redis.ConnectionError("cut before the reply")))
+            link._awaited.append((0.0, then))
+        else:
+            send(link, *command, then=then)
+
+    monkeypatch.setattr(Link, "send", send_and_cut)
+
+
+def test_an_append_whose_reply_was_cut_off_takes_effect_once_and_rings_for_the_lost_reply(
+    writer: Writer, clean_redis: redis.Redis, cut_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clean_redis.script_load(Appender.script)
     rings: list[int] = []
-    monkeypatch.setattr(client.submitter(), "_ring", lambda: rings.append(1))
-    append = Appender.append
+    monkeypatch.setattr(client.submitter()._sender, "ring", lambda: rings.append(1))
 
-    def cut_once(appender: Appender, writes: Iterable[Write]) -> Appended:
-        appended = append(appender, writes)
-        if redis_stream.length(clean_redis) == 1:
-            raise redis.ConnectionError("cut before the reply")
-        return appended
-
-    monkeypatch.setattr(Appender, "append", cut_once)
     add("a").accepted()
 
-    assert rings == [1]
+    until(lambda: rings == [1], what="the ring")
+    assert redis_stream.length(clean_redis) == 2
     writer.drain()
     assert texts() == ["a"]
+
+
+def test_a_write_that_only_asks_for_its_id_is_not_sent_again(
+    writer: Writer, clean_redis: redis.Redis, cut_once: None
+) -> None:
+    clean_redis.script_load(Appender.script)
+
+    with pytest.raises(AcceptanceUnknown):
+        accepted("a")
+
+    assert redis_stream.length(clean_redis) == 1
+
+
+def test_a_redis_that_forgot_the_script_is_given_it_again(writer: Writer, clean_redis: redis.Redis) -> None:
+    accepted("a")
+    clean_redis.script_flush()
+
+    accepted("b")
+
+    assert redis_stream.length(clean_redis) == 2
 
 
 def test_without_a_writer_a_waiting_request_is_told_at_once(
@@ -88,65 +123,77 @@ def test_without_a_writer_a_waiting_request_is_told_at_once(
 
 
 @pytest.fixture
-def held_append(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[int], threading.Event]]:
-    """Holds the first round trip until the event is set; yields the sizes of all, in order of their start."""
-    sizes: list[int] = []
-    go_on = threading.Event()
-    append = Appender.append
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of writes in the appends, in order of their sending."""
+    found: list[int] = []
+    command = Appender.command
 
-    def slow_append(appender: Appender, writes: Iterable[Write]) -> Appended:
+    def counted(appender: Appender, writes: Iterable[Write]) -> list[Any]:
         together = list(writes)
-        sizes.append(len(together))
-        if len(sizes) == 1:
-            go_on.wait(10)
-        return append(appender, together)
+        found.append(len(together))
+        return command(appender, together)
 
-    monkeypatch.setattr(Appender, "append", slow_append)
-    yield sizes, go_on
-    go_on.set()
+    monkeypatch.setattr(Appender, "command", counted)
+    return found
 
 
-def test_requests_that_submit_at_the_same_moment_share_round_trips(
-    writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
+@pytest.fixture
+def on_loop(writer: Writer, clean_redis: redis.Redis) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Runs code in a fiber of a loop on which this process's submitter lives."""
+
+    async def serve(work: Callable[[], Any]) -> Any:
+        client.live_on(asyncio.get_running_loop())
+        try:
+            return await fibers.run(work)
+        finally:
+            client.end_submitter()
+            await asyncio.sleep(0)
+
+    clean_redis.script_load(Appender.script)
+    # Before the loop, where this thread's connection cannot be seen.
+    store = identity.current()
+    client.submitter()
+    identity._current = store
+    yield lambda work: asyncio.run(serve(work))
+
+
+def test_what_is_submitted_in_one_turn_of_the_loop_is_one_append(
+    on_loop: Callable[[Callable[[], Any]], Any], sizes: list[int]
 ) -> None:
-    sizes, go_on = held_append
-    heartbeat.Heartbeat(clean_redis).renew(committed=0)
-    few = combining.SHARED_AT - 1
-    results = [in_thread(lambda: add("x").wait(20))]
-    until(lambda: sizes, what="the first append")
-    results += [in_thread(lambda: add("x").wait(20)) for _ in range(few)]
-    until(lambda: len(client.submitter()._lead._combiner._unsent) == few, what="requests lined up")
-    go_on.set()
+    def submit_some() -> list[int]:
+        first = [add("x", announced=False) for _ in range(5)]
+        ids = [one.accepted() for one in first]
+        rest = [add("y", announced=False) for _ in range(sender.APPENDS_AT_ONCE + 1)]
+        return ids + [one.accepted() for one in rest]
 
-    until(lambda: writer.drain() and Jotting.objects.count() == 1 + few, what="all commits")
+    ids = on_loop(submit_some)
 
-    assert all(result() is not None for result in results)
-    assert sizes == [1, few]
+    assert sizes == [5, sender.APPENDS_AT_ONCE, 1]
+    assert ids == sorted(ids)
 
 
-def test_requests_do_not_wait_for_a_reply_once_they_are_enough_for_a_round_trip_of_their_own(
-    writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
+def test_an_append_does_not_wait_for_the_reply_to_the_one_before(
+    on_loop: Callable[[Callable[[], Any]], Any], sizes: list[int], clean_redis: redis.Redis
 ) -> None:
-    sizes, go_on = held_append
-    heartbeat.Heartbeat(clean_redis).renew(committed=0)
-    first = in_thread(lambda: add("first").wait(20))
-    until(lambda: sizes, what="the first append")
-    others = [in_thread(lambda: add("other").wait(20)) for _ in range(combining.SHARED_AT)]
+    def submit_two() -> tuple[list[int], bool]:
+        accepted("first")
+        clean_redis.client_pause(300)
+        early = [add("a", announced=False)]
+        fibers.wait_for(asyncio.sleep(0))
+        fibers.wait_for(asyncio.sleep(0))
+        early.append(add("b", announced=False))
+        fibers.wait_for(asyncio.sleep(0.01))
+        none_replied = all(one.write_id is None for one in early)
+        return [one.accepted() for one in early], none_replied
 
-    until(lambda: writer.drain() and Jotting.objects.count() == len(others), what="the commits of the others")
+    ids, none_replied = on_loop(submit_two)
 
-    assert all(result() is not None for result in others)
-    assert sizes == [1, combining.SHARED_AT]
-    go_on.set()
-    until(
-        lambda: writer.drain() and Jotting.objects.count() == 1 + len(others), what="the first one's commit"
-    )
-    assert first() is not None
+    assert sizes == [1, 1, 1]
+    assert none_replied
+    assert ids == sorted(ids)
 
 
-def test_every_lead_that_is_passed_on_is_taken_or_given_back(
-    clean_redis: redis.Redis, transactional_db: None
-) -> None:
+def test_writes_of_many_threads_are_all_accepted(clean_redis: redis.Redis, transactional_db: None) -> None:
     def submit_some() -> None:
         for _ in range(30):
             assert add("x").accepted()
@@ -155,21 +202,13 @@ def test_every_lead_that_is_passed_on_is_taken_or_given_back(
     for caller in callers:
         caller()
 
-    assert client.submitter()._lead._combiner._senders == 0
+    assert redis_stream.length(clean_redis) == 30 * 40
 
 
-def test_a_caller_that_never_waits_does_not_keep_others_from_being_sent(
-    writer: Writer, clean_redis: redis.Redis, held_append: tuple[list[int], threading.Event]
-) -> None:
-    sent, go_on = held_append
-    first = in_thread(lambda: add("a").wait(20))
-    until(lambda: sent, what="the first append")
-    add("b")  # lined up, and its caller goes away
-    go_on.set()
-    first()
+def test_a_caller_that_never_waits_is_sent_all_the_same(writer: Writer, clean_redis: redis.Redis) -> None:
+    add("a")
 
-    until(lambda: redis_stream.length(clean_redis) == 2, what="both in the stream")
-    assert accepted("c")
+    until(lambda: redis_stream.length(clean_redis) == 1, what="it in the stream")
 
 
 def test_a_redis_that_is_gone_refuses_at_once_and_certainly(transactional_db: None) -> None:

@@ -1,31 +1,15 @@
-"""The configuration of the web server, as gunicorn reads it: by its path, first of all."""
+"""The configuration of the web server, as gunicorn reads it."""
 
-import os
-import subprocess
-import sys
+import runpy
+
+from django.test import override_settings
 
 from tests.e2e.service import BASE_DIR
 
-PROGRAM = """
-import runpy
-conf = runpy.run_path("workers/web/gunicorn_conf.py")
-import socket, threading
-from workers import off_loop
-print(off_loop.is_needed(), threading.Lock.__module__, socket.socket.__module__, conf["worker_class"])
-"""
 
+def test_the_configuration_follows_the_settings() -> None:
+    with override_settings(HOST="::1", PORT=8001, WEB_PROCESSES=3, WEB_CONNECTIONS=17):
+        conf = runpy.run_path(str(BASE_DIR / "workers/web/gunicorn_conf.py"))
 
-def test_the_configuration_patches_before_anything_is_imported() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=BASE_DIR,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-
-    is_needed, lock, socket, worker_class = done.stdout.split()
-    assert is_needed == "True"
-    assert lock.startswith("gevent") and socket.startswith("gevent")
-    assert worker_class == "workers.web.worker.FairGeventWorker"
+    assert (conf["bind"], conf["workers"], conf["worker_connections"]) == ("[::1]:8001", 3, 17)
+    assert conf["worker_class"] == "workers.web.worker.LoopWorker"

@@ -1,0 +1,163 @@
+"""What a connection may take: every state has its deadline, every part of a request its size."""
+
+import json
+import select
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.waiting import until
+from tests.workers.web.serving import application, exchange, received, serving
+from workers.web import limits, protocol
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+calls: list[bytes] = []
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls.clear()
+    monkeypatch.setattr(limits, "LOOK_SECONDS", 0.05)
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "UNREAD_SECONDS", "SEND_SECONDS"):
+        monkeypatch.setattr(limits, name, 0.4)
+
+
+def respond(scope: dict[str, Any], body: bytes) -> bytes:
+    calls.append(body)
+    return b"r" * 20_000_000 if scope["path"] == "/large" else b"ok"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with serving(application(respond)) as port:
+        yield port
+
+
+def problem(response: bytes) -> tuple[int, str]:
+    head, _, body = response.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    found = json.loads(body)
+    assert int(head.split()[1]) == found["status"]
+    assert f"Content-Length: {len(body)}\r\n".encode() in head
+    return found["status"], found["code"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (b"nonsense\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, "bad_request"),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, "bad_request"),
+        (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501, "not_implemented"),
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, "not_implemented"),
+        (b"GET /" + b"a" * protocol.LINE_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
+        (HEAD + b"A: b\r\n" * protocol.FIELDS + b"\r\n", 431, "header_too_large"),
+        (HEAD + b"A: " + b"b" * protocol.FIELD_BYTES + b"\r\n\r\n", 431, "header_too_large"),
+        (HEAD + b"A: b\r\n" * (limits.HEAD_BYTES // 5), 431, "header_too_large"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_what_is_no_request_is_refused_in_the_shape_of_every_error(
+    port: int, request_: bytes, status: int, code: str
+) -> None:
+    assert problem(exchange(port, request_)) == (status, code)
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HEAD[:10],
+        HEAD,
+        HEAD + b"Content-Length: 20\r\n\r\n",
+        HEAD + b"Content-Length: 20\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+        GET + HEAD,
+    ],
+)
+def test_a_request_that_is_announced_and_never_comes_is_ended(port: int, sent: bytes) -> None:
+    *responses, last = exchange(port, sent).split(b"HTTP/1.1 ")[1:]
+
+    assert problem(b"HTTP/1.1 " + last) == (408, "request_timeout")
+    assert len(responses) == len(calls) == sent.count(GET)
+
+
+def test_a_connection_on_which_nothing_comes_is_ended(port: int) -> None:
+    assert exchange(port, b"") == b""
+
+
+def test_a_body_that_keeps_coming_fast_enough_has_the_time_that_it_needs(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BODY_BYTES_PER_SECOND", 1)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(HEAD + b"Connection: close\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(4):
+            client.sendall(b"ab")
+            # All of them together are longer than the limit.
+            assert select.select([client], [], [], 0.2)[0] == [] or calls
+        assert received(client).endswith(b"ok")
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 200\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"]
+)
+def test_a_body_that_is_cut_short_is_refused_and_no_view_sees_it(port: int, body: bytes) -> None:
+    assert problem(exchange(port, HEAD + body, half_close=True)) == (400, "bad_request")
+    assert calls == []
+
+
+def test_a_client_that_has_closed_its_half_gets_its_responses(port: int) -> None:
+    response = exchange(port, GET + GET, half_close=True)
+
+    assert response.count(b"\r\n\r\nok") == 2
+
+
+def test_a_wrong_request_behind_others_is_refused_after_their_responses(port: int) -> None:
+    first, last = exchange(port, GET + b"nonsense\r\n\r\n").split(b"HTTP/1.1 ")[1:]
+
+    assert first.endswith(b"ok")
+    assert problem(b"HTTP/1.1 " + last) == (400, "bad_request")
+
+
+def test_a_client_that_takes_nothing_of_its_response_is_ended(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: calls, what="the request to be served")
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            until(lambda: client.send(b"\r\n") == 0, what="the connection to be ended")
+
+
+def test_past_the_connections_the_one_that_waits_longest_gives_way() -> None:
+    with serving(application(respond), most_connections=3) as port:
+        slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3)]
+        for client in slow:
+            client.sendall(HEAD)
+
+        assert exchange(port, LAST).endswith(b"ok")
+
+        first, *others = slow
+        assert received(first) == b""
+        assert [problem(received(client)) for client in others] == [(408, "request_timeout")] * 2
+        for client in slow:
+            client.close()
+
+
+def test_a_request_that_is_on_its_way_when_the_server_stops_is_served() -> None:
+    with serving(application(respond)) as port:
+        early = socket.create_connection(("127.0.0.1", port), timeout=20)
+        early.sendall(GET)
+        response = b""
+        while not response.endswith(b"ok"):
+            response += early.recv(1_000)
+    # Not reached before the server has ended, which waits for its connections.
+    assert received(early) == b""
+    early.close()

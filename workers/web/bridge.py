@@ -1,0 +1,147 @@
+"""The bridge: an ordinary, synchronous Django application, served on an event loop (ASGI).
+
+Requests of the paths in `on_loop` run in a fiber on the loop: cheap to wait in, and they must not block. All
+others run in threads, where code may block as it likes: admin pages, logins, whatever sleeps.
+
+The whole body is read before the application is called. A body that is cut short or never comes so changes
+nothing, and a slow client keeps a buffer busy, not a view.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any
+
+from workers.conf import settings
+from workers.event_loop import fibers
+from workers.submission import client
+from workers.web import connection_pool
+from workers.web.environ import Environ, Scope, environ_of, give_body
+from workers.web.limits import REQUEST
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Emit = Callable[[Message], None]
+"""Sends a message of the response and waits until there is room for more."""
+
+THREADS = 40
+"""Requests beside the loop that are served at once; more wait for their turn."""
+
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+class Bridge:
+    """An ASGI application around a WSGI one."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], *, on_loop: Iterable[str]) -> None:
+        """`on_loop` are the beginnings of the paths whose requests run on the loop."""
+        self._application = application
+        self._on_loop = tuple(on_loop)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._has_begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._has_begun:
+            self._begin()
+        environ = environ_of(scope)
+        try:
+            give_body(environ, await _read_body(environ, receive, scope.get(REQUEST)))
+        except ConnectionAbortedError:
+            return  # nobody is there to respond to
+        loop = asyncio.get_running_loop()
+        if environ["PATH_INFO"].startswith(self._on_loop):
+            emit: Emit = lambda message: fibers.wait_for(send(message))  # noqa: E731
+            last = await fibers.run(self._respond_in_fiber, environ, emit)
+        else:
+            emit = lambda message: asyncio.run_coroutine_threadsafe(send(message), loop).result()  # type: ignore[arg-type]  # noqa: E731
+            last = await loop.run_in_executor(self._threads, partial(self._respond, environ, emit))
+        for message in last:
+            await send(message)
+
+    def _begin(self) -> None:
+        """Let what this process shares live on this loop."""
+        self._has_begun = True
+        # Django forbids its database connections where a loop runs, because a coroutine that awaits in the
+        # middle of a query would share its connection. Each fiber has connections of its own.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+        connection_pool.install()
+        client.live_on(asyncio.get_running_loop())
+
+    def _respond_in_fiber(self, environ: Environ, emit: Emit) -> list[Message]:
+        try:
+            return self._respond(environ, emit)
+        finally:
+            connection_pool.give_back()
+
+    def _respond(self, environ: Environ, emit: Emit) -> list[Message]:
+        """Call the application and send its response, but for the last messages, which are returned."""
+        start: list[Message] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            start[:] = [_start_of(status, headers)]
+
+        response = self._application(environ, start_response)
+        try:
+            chunks = iter(response)
+            chunk = next(chunks, b"")
+            for following in chunks:
+                for message in start:
+                    emit(message)
+                start.clear()
+                emit({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = following
+        finally:
+            if (close := getattr(response, "close", None)) is not None:
+                close()
+        for message in start:  # none of it is sent yet, so all of it is here
+            _tell_length(message, len(chunk))
+        return [*start, {"type": "http.response.body", "body": chunk}]
+
+
+async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes:
+    """Return the body; of one that no view may be given, no more than shows this.
+
+    Raises ConnectionAbortedError when the client goes away in the middle of it.
+    """
+    limit = settings.WRITE_MAX_BODY_BYTES
+    length = environ.get("CONTENT_LENGTH", "")
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        if not length.strip("0"):
+            return b""
+        if not length.isdigit() or len(length) > 18 or int(length) > limit:
+            return b""  # refused by what it says of itself, and not asked for (100 Continue)
+    body = bytearray()
+    while len(body) <= limit:
+        message = await receive()
+        if message["type"] != "http.request":
+            if request is None or request.more_body:
+                raise ConnectionAbortedError
+            # Its client went away, and all of it came before: it counts.
+            return bytes(body + request.body)
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return bytes(body)
+
+
+def _start_of(status: str, headers: list[tuple[str, str]]) -> Message:
+    code = int(status[:3])
+    fields = [(_field_name(name), value.encode("latin-1")) for name, value in headers]
+    if code in _WITHOUT_BODY:  # RFC 9110, 8.6: no Content-Length in 204, none that lies in 304
+        fields = [field for field in fields if field[0] != b"content-length"]
+    return {"type": "http.response.start", "status": code, "headers": fields}
+
+
+def _tell_length(start: Message, length: int) -> None:
+    if start["status"] not in _WITHOUT_BODY and all(
+        name != b"content-length" for name, _ in start["headers"]
+    ):
+        start["headers"].append((b"content-length", b"%d" % length))
+
+
+@lru_cache(maxsize=1_000)
+def _field_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")

@@ -80,6 +80,14 @@ MIDDLEWARE = [
     "project.api.middleware.Refusals",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# What only browsers need. Requests that come with a token do without it: see project/api/handlers.py.
+ONLY_FOR_BROWSERS = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "project.api.middleware.AdminMessages",
+]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
 TEMPLATES = [
@@ -222,8 +230,6 @@ WRITE_MAX_WAITING = environment.read(WriteSettings.WRITE_MAX_WAITING)
 WRITE_MAX_BODY_BYTES = environment.read(WriteSettings.WRITE_MAX_BODY_BYTES)
 WRITE_READ_TIME_LIMIT_SECONDS = environment.read(WriteSettings.WRITE_READ_TIME_LIMIT_SECONDS)
 WRITE_BATCH_MAX_WRITES = environment.read(WriteSettings.WRITE_BATCH_MAX_WRITES)
-WRITE_PACE_SECONDS = environment.read(WriteSettings.WRITE_PACE_SECONDS)
-WRITE_LINGER_SECONDS = environment.read(WriteSettings.WRITE_LINGER_SECONDS)
 WRITE_TASK_SECONDS = environment.read(WriteSettings.WRITE_TASK_SECONDS)
 WRITE_TIME_LIMIT_SECONDS = environment.read(WriteSettings.WRITE_TIME_LIMIT_SECONDS)
 WRITE_MAX_DELIVERIES = environment.read(WriteSettings.WRITE_MAX_DELIVERIES)

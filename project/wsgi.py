@@ -2,10 +2,14 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 from workers import Role, set_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 set_role(Role.WEB)
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+
+from project.api.handlers import Application  # noqa: E402 - needs the settings
+
+application = Application()

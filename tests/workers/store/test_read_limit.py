@@ -40,7 +40,7 @@ connection_pool.install()
 def begin():
     if not in_fiber(): request_started.send(None, environ={})
 def end():
-    if in_fiber(): connection_pool.give_back(); del connections["default"]
+    if in_fiber(): connection_pool.give_back()
     else: request_finished.send(None)
 """
 

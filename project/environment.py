@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workers.conf import FORMER_NAMES, Setting
+from workers.conf import FORMER_NAMES, GONE_NAMES, Setting
 from workers.up import InvalidRedisAddress, RedisAddress, parse_redis_url, without_password
 
 T = TypeVar("T", int, float, bool, str)
@@ -164,10 +164,13 @@ def redis(name: str) -> RedisAddress | None:
 
 
 def refuse_retired() -> None:
-    """Raise InvalidEnvironment for a variable that has another name now."""
+    """Raise InvalidEnvironment for a variable that has another name now, or none."""
     for former, name in FORMER_NAMES.items():
         if os.environ.get(former):
             raise InvalidEnvironment(f"{former} is called {name} now: set that instead.")
+    for name, reason in GONE_NAMES.items():
+        if os.environ.get(name):
+            raise InvalidEnvironment(f"{name} is no setting any more, because {reason}: do not set it.")
 
 
 def read(setting: Setting[T]) -> T:

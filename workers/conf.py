@@ -101,18 +101,6 @@ class WriteSettings:
     WRITE_BATCH_MAX_WRITES = Setting(
         500, "Most writes that one transaction commits.", at_least=1, at_most=10_000
     )
-    WRITE_PACE_SECONDS = Setting(
-        0.02,
-        "Longest time from one batch to the next while there is load, in seconds; 0 for no pause.",
-        at_least=0,
-        at_most=1,
-    )
-    WRITE_LINGER_SECONDS = Setting(
-        0.05,
-        "How long the idle writer stays at the stream before it waits for a doorbell, in seconds.",
-        at_least=0,
-        at_most=1,
-    )
     WRITE_TASK_SECONDS = Setting(
         1.0,
         "Longest run of one drain task before the worker looks after itself, in seconds.",
@@ -181,6 +169,12 @@ settings = WriteSettings()
 
 FORMER_NAMES = {"WRITE_MAX_DEATHS": "WRITE_MAX_DELIVERIES"}
 """Of settings. One that is still set must not be ignored silently."""
+
+GONE_NAMES = {
+    "WRITE_PACE_SECONDS": "the writer commits as soon as it is free",
+    "WRITE_LINGER_SECONDS": "the idle writer waits at the stream",
+}
+"""Settings that there were, and why they are not needed any more."""
 
 
 def all_settings() -> Iterator[Setting]:

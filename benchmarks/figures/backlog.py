@@ -81,7 +81,7 @@ def _committed(server: OneWriterServer, writes: int) -> dict[str, Any]:
         (rows,) = connection.execute("SELECT count(*) FROM items_item").fetchone()
         receipts, first, last = connection.execute(
             "SELECT count(*), min(committed_at), max(committed_at) FROM workers_receipt"
-            " WHERE outcome = 'committed'"
+            " WHERE status = 'committed'"
         ).fetchone()
         (in_first,) = connection.execute(
             "SELECT count(*) FROM workers_receipt WHERE committed_at = ?", (first,)

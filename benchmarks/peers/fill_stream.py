@@ -12,18 +12,20 @@ django.setup()
 
 from benchmarks.load import name_prefix  # noqa: E402
 from workers import Write  # noqa: E402
-from workers.stream.append import Appender, Fate  # noqa: E402
+from workers.stream.append import Appender, Fate, appended  # noqa: E402
 from workers.stream.redis_client import connect  # noqa: E402
-from workers.submission.combining import APPENDS_AT_ONCE  # noqa: E402
+from workers.submission.sender import APPENDS_AT_ONCE  # noqa: E402
 from workers.writes import encode, new_token  # noqa: E402
 
 
 def main(run: str, count: int) -> None:
     client = connect(timeout_seconds=10)
-    appender = Appender(client)
+    appender = Appender()
+    client.script_load(appender.script)
     for start in range(0, count, APPENDS_AT_ONCE):
         writes = [_write(run, number) for number in range(start, min(start + APPENDS_AT_ONCE, count))]
-        refused = [reply for reply in appender.append(writes).replies if reply.fate is not Fate.ACCEPTED]
+        replies = appended(client.execute_command(*appender.command(writes))).replies
+        refused = [reply for reply in replies if reply.fate is not Fate.ACCEPTED]
         if refused:
             sys.exit(f"not accepted: {refused[0].fate}")
 

@@ -43,11 +43,11 @@ def test_a_process_that_ends_before_it_is_ready_is_told_with_its_log(processes: 
 
 
 def test_the_settings_of_the_shell_do_not_reach_a_contestant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WRITE_PACE_SECONDS", "1")
+    monkeypatch.setenv("WRITE_WAIT_SECONDS", "1")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere")
 
     variables = environment({"PORT": "1"})
 
-    assert "WRITE_PACE_SECONDS" not in variables
+    assert "WRITE_WAIT_SECONDS" not in variables
     assert "REDIS_URL" not in variables
     assert (variables["PORT"], variables["PATH"]) == ("1", os.environ["PATH"])

@@ -177,3 +177,13 @@ def test_a_variable_under_its_former_name_is_refused(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(InvalidEnvironment, match="WRITE_MAX_DEATHS is called WRITE_MAX_DELIVERIES now"):
         environment.refuse_retired()
+
+
+@pytest.mark.parametrize("name", ["WRITE_PACE_SECONDS", "WRITE_LINGER_SECONDS"])
+def test_a_variable_that_is_needed_no_more_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "0.1")
+
+    with pytest.raises(InvalidEnvironment, match=f"{name} is no setting any more, because the "):
+        environment.refuse_retired()

@@ -89,10 +89,9 @@ def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
     )
 
 
-def read_new(client: redis.Redis, *, count: int, wait_seconds: float) -> list[Entry]:
-    """Return, in order, what was never read; waits for the first one, 0 for not at all."""
-    block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
-    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count, block=block))
+def read_new(client: redis.Redis, *, count: int) -> list[Entry]:
+    """Return, in order, what was never read."""
+    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count))
 
 
 def acknowledge_script(client: redis.Redis) -> Script:
@@ -115,6 +114,11 @@ def acknowledge(script: Script, entries: Sequence[Entry], *, claimed: Sequence[s
             *claimed,
         ],
     )
+
+
+def keep_doorbell(client: redis.Redis) -> None:
+    """Have nobody ring for a while: the writer is at the stream."""
+    client.set(keys.doorbell(), "1", px=DOORBELL_MILLISECONDS)
 
 
 def release_doorbell(client: redis.Redis) -> None:

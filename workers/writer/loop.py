@@ -22,7 +22,7 @@ from workers.store import opening, pragmas, wal
 from workers.store.store_file import Mark, Watch
 from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
-from workers.writer import commit, pacing
+from workers.writer import commit
 from workers.writer.pruning import Pruning
 from workers.writer.reading import Batch, Reader
 from workers.writes import Write, decode
@@ -79,28 +79,41 @@ class Writer:
         self._pause_check_at = 0.0
         self._pauses_shortly = False
 
-    def drain(self) -> Drained:
+    def drain(self, *, stays: bool = False) -> Drained:
         """Commit what is in the stream, for WRITE_TASK_SECONDS at most.
 
-        1. Read a batch, commit it, announce it, acknowledge it; pause while there is load. Each
+        1. Read a batch, commit it, announce it, acknowledge it, and so on. Each
            acknowledgement keeps the doorbell set, so that nobody rings while the writer is at the stream.
-        2. Nothing came while lingering: release the doorbell, then read once more. A write accepted before
-           the release is seen by that read; one accepted later rings.
+        2. Nothing is left. Unless the caller `stays` at the stream, release the doorbell, then read once
+           more. A write accepted before the release is seen by that read; one accepted later rings.
 
         Raises redis.RedisError; what was not acknowledged then is read again.
         """
         deadline = time.monotonic() + settings.WRITE_TASK_SECONDS
-        linger_seconds = 0.0
         while time.monotonic() < deadline:
             if self._is_to_pause():
                 return Drained.PAUSE
-            if self._step(wait_seconds=linger_seconds):
-                linger_seconds = settings.WRITE_LINGER_SECONDS
+            if self._step():
                 continue
+            if stays:
+                return Drained.EMPTY
             redis_stream.release_doorbell(self._client)
-            if not self._step(wait_seconds=0):
+            if not self._step():
                 return Drained.EMPTY
         return Drained.MORE
+
+    def tend(self) -> Drained:
+        """Do what an idle writer has to do now and then, while it stays at the stream; say whether to pause.
+
+        Keeps the doorbell set, so that nobody rings. Raises redis.RedisError.
+        """
+        if self._is_to_pause():
+            return Drained.PAUSE
+        if self._held is not None:
+            return self.drain(stays=True)
+        redis_stream.keep_doorbell(self._client)
+        self._idle()
+        return Drained.EMPTY
 
     def stop(self) -> None:
         """Close the store; drop the heartbeat, except for a command's short pause: requests wait for that."""
@@ -119,9 +132,9 @@ class Writer:
             self._pauses_shortly = pause.kind is pauses.PauseKind.COMMAND
         return pause is not None
 
-    def _step(self, *, wait_seconds: float) -> bool:
+    def _step(self) -> bool:
         """Read one batch and see it through; return whether there was one."""
-        batch = self._held or self._read(wait_seconds)
+        batch = self._held or self._read()
         started = time.monotonic()
         if batch is None:
             self._idle()
@@ -134,14 +147,6 @@ class Writer:
         self._heartbeat.renew(committed=size)
         self._checkpoint()
         self._pruning.prune_a_little()
-        time.sleep(
-            pacing.pause_seconds(
-                batch_size=size,
-                batch_limit=settings.WRITE_BATCH_MAX_WRITES,
-                most_seconds=settings.WRITE_PACE_SECONDS,
-                elapsed_seconds=time.monotonic() - started,
-            )
-        )
         return True
 
     def _idle(self) -> None:
@@ -150,16 +155,16 @@ class Writer:
             self._heartbeat.renew(committed=0, error=self._watch.problem() or opening.probe())
         self._pruning.prune_a_little()
 
-    def _read(self, wait_seconds: float) -> Batch | None:
+    def _read(self) -> Batch | None:
         try:
-            return self._reader.read(wait_seconds=wait_seconds)
+            return self._reader.read()
         except redis.ResponseError as exc:
             if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
                 raise
             # Flushed, or another store's by now: then this raises.
             ownership.claim(self._client)
             logger.warning("stream state=created reason=missing")
-            return self._reader.read(wait_seconds=wait_seconds)
+            return self._reader.read()
 
     def _see_through(self, batch: Batch) -> None:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""

@@ -30,7 +30,7 @@ def test_what_was_read_and_not_acknowledged_is_taken_first_and_in_order(
     for text in "ab":
         accepted(text)
     ownership.claim(clean_redis)
-    redis_stream.read_new(clean_redis, count=10, wait_seconds=0)  # a predecessor that died before its commit
+    redis_stream.read_new(clean_redis, count=10)  # a predecessor that died before its commit
     accepted("c")
 
     writer.drain()

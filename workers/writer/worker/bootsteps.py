@@ -18,9 +18,10 @@ from celery.concurrency import get_implementation
 from workers.celery import BOOTSTEP
 from workers.store.lease.holder import Holder
 from workers.stream import doorbell
-from workers.writer.loop import REPLY_SECONDS
+from workers.writer.loop import REPLY_SECONDS, Writer
 from workers.writer.worker import tasks  # noqa: F401 - registers the task
 from workers.writer.worker.leadership import leadership
+from workers.writer.worker.stream_wait import StreamWait
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ TICK_SECONDS = 0.25
 """How often a standby looks whether the lease is free; it must take over within a second."""
 
 RING_SECONDS = 1.0
-"""How often the writer rings for itself, which makes up for a lost ring and proves that it can work."""
+"""How often a writer that cannot wait at the stream rings for itself, to make up for a lost ring."""
 
 
 class WriterStep(bootsteps.StartStopStep):
@@ -45,12 +46,15 @@ class WriterStep(bootsteps.StartStopStep):
         self._timer: Any = None
         self._consumes = True
         self._ring_at = 0.0
+        self._wait: StreamWait | None = None
 
     def start(self, consumer: Any) -> None:
         """Begin to look for the lease. Called again after each reconnection."""
         self._cancel_timer()
         _leave_to_others(consumer)
         self._consumes = True
+        # Celery has no event loop with some brokers; then the writer comes when it is rung for.
+        self._wait = None if consumer.hub is None else StreamWait(consumer.hub, self._drain)
         self._timer = consumer.timer.call_repeatedly(TICK_SECONDS, self._tick, (consumer,))
         self._tick(consumer)
 
@@ -64,9 +68,11 @@ class WriterStep(bootsteps.StartStopStep):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._wait is not None:
+            self._wait.end()
 
     def _tick(self, consumer: Any) -> None:
-        """Take the lease if it is free; consume doorbells only with it; ring for this writer itself."""
+        """Take the lease if it is free; consume doorbells and wait at the stream only with it."""
         was_writer = leadership.writer is not None
         try:
             is_writer = leadership.try_begin()
@@ -74,9 +80,37 @@ class WriterStep(bootsteps.StartStopStep):
             logger.warning("writer state=waits-for-redis error=%s", exc)
             return
         self._consume(consumer, is_writer)
-        if is_writer and (not was_writer or time.monotonic() >= self._ring_at):
+        if self._wait is not None:
+            self._stay(is_writer)
+        elif is_writer and (not was_writer or time.monotonic() >= self._ring_at):
             self._ring_at = time.monotonic() + RING_SECONDS
             doorbell.ring()
+
+    def _stay(self, is_writer: bool) -> None:
+        """Wait at the stream while this process is the writer, and tend it meanwhile."""
+        if is_writer:
+            leadership.work(Writer.tend)
+        self._wait_again()
+
+    def _drain(self) -> None:
+        """Commit what has come. What is left after a while is told of at once by the next wait."""
+        try:
+            leadership.work(lambda writer: writer.drain(stays=True))
+        except Exception:  # Celery's loop must outlive it; the next tick tries again
+            logger.exception("drain state=broken")
+        else:
+            self._wait_again()
+
+    def _wait_again(self) -> None:
+        if self._wait is None:
+            return
+        if leadership.writer is None:
+            self._wait.end()
+            return
+        try:
+            self._wait.begin()
+        except redis.RedisError as exc:
+            logger.warning("writer state=waits-for-redis error=%s", exc)  # and tries again at the next tick
 
     def _consume(self, consumer: Any, is_writer: bool) -> None:
         """Take doorbells, or leave them to the lease's holder."""

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from functools import cache, cached_property
 
 import redis
@@ -15,7 +16,7 @@ from workers.store.store_file import FileId
 from workers.stream import heartbeat, pauses
 from workers.stream.heartbeat import Heartbeat
 from workers.stream.redis_client import connect
-from workers.writer.loop import REPLY_SECONDS, Writer
+from workers.writer.loop import REPLY_SECONDS, Drained, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,22 @@ class Leadership:
             at_work = heartbeat.read(_client())
             if at_work is None or at_work.pid == os.getpid():
                 self._heartbeat.renew(committed=0, error=str(exc))
+
+    def work(self, work: Callable[[Writer], Drained]) -> Drained | None:
+        """Have the writer do something, and give the lease back when it says so; None when it could not."""
+        if self.writer is None:
+            return None
+        try:
+            done = work(self.writer)
+        except redis.RedisError as exc:
+            logger.warning("drain state=interrupted error=%s", exc)
+            return None
+        except StreamOfAnotherStore:
+            self.end(reason="stream-of-another-store")  # why not again is said when it tries to begin
+            return None
+        if done is Drained.PAUSE:
+            self.end(reason="pause")
+        return done
 
     def end(self, *, reason: str) -> None:
         """Stop writing, say so, and give the lease back."""

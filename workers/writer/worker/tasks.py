@@ -1,8 +1,7 @@
-"""The Celery task behind the doorbell."""
+"""The Celery task behind the doorbell, for a worker that is not at the stream."""
 
 import logging
 
-import redis
 from celery import shared_task
 
 from workers.stream import doorbell
@@ -18,12 +17,5 @@ def drain() -> None:
     if leadership.writer is None:
         logger.info("drain state=skipped reason=not-the-writer")
         return
-    try:
-        drained = leadership.writer.drain()
-    except redis.RedisError as exc:
-        logger.warning("drain state=interrupted error=%s", exc)
-        return
-    if drained is Drained.PAUSE:
-        leadership.end(reason="pause")
-    elif drained is Drained.MORE:
+    if leadership.work(lambda writer: writer.drain()) is Drained.MORE:
         doorbell.ring()

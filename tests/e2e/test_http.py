@@ -184,3 +184,29 @@ def test_slow_clients_without_a_token_keep_nobody_out(prepared: Path, tmp_path: 
         for client in slow:
             client.close()
         service.stop_all()
+
+
+def test_without_uvloop_and_httptools_it_serves_all_the_same_and_says_so_once(
+    prepared: Path, tmp_path: Path
+) -> None:
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    for name in ("uvloop", "httptools"):
+        (absent / f"{name}.py").write_text(f"raise ImportError('no {name}')")
+    service = Service.on_copy_of(prepared, tmp_path / "service", {"PYTHONPATH": str(absent)})
+    try:
+        service.start_all()
+
+        assert [service.create(f"item {number}").status for number in range(5)] == [201] * 5
+        with connect(service) as client:
+            client.sendall(head(service, "Content-Length: 18", "Expect: 100-continue"))
+            assert client.recv(1_000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(b'{"name": "go on!"}')
+            assert client.recv(10_000).startswith(b"HTTP/1.1 201")
+        [(status, body)] = exchange(service, b"nonsense\r\n\r\n")
+        assert (status, json.loads(body)["code"]) == (400, "bad_request")
+        [(status, body)] = exchange(service, head(service, "Content-Length: 200"), b"{}", half_close=True)
+        assert (status, json.loads(body)["code"]) == (400, "bad_request")
+        assert service.log("web").count("state=slow missing='uvloop httptools'") == 1
+    finally:
+        service.stop_all()

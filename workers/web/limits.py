@@ -87,7 +87,7 @@ class Limits(asyncio.Protocol):
 
     # uvicorn's, of the class behind this one.
     cycle: Any
-    pipeline: Any
+    pipeline: Any = ()  # h11's has none: it reads no further while a request is under way
     transport: Any
     connections: Any
     flow: Any

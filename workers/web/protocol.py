@@ -22,12 +22,14 @@ try:
     import httptools
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 except ImportError:
+    IS_QUICK = False
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class HttpProtocol(Limits, H11Protocol):  # type: ignore[misc]  # uvicorn's names are declared in Limits
         """Limits the head as a whole, by HEAD_BYTES."""
 
 else:
+    IS_QUICK = True
 
     class HttpProtocol(Limits, HttpToolsProtocol):  # type: ignore[misc,no-redef]  # see above
         """Limits the head, its line and its fields."""

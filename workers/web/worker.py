@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +13,15 @@ from workers.web.bridge import Bridge
 from workers.web.grace import graceful_seconds
 from workers.web.server import SharingServer
 
+try:
+    import uvloop
+except ImportError:
+    uvloop = None  # type: ignore[assignment]  # uvicorn then takes asyncio's own loop
+
 logger = logging.getLogger(__name__)
+
+QUICK = {"uvloop": uvloop is not None, "httptools": protocol.IS_QUICK}
+"""What makes the server quick, and whether it is there: it has no wheel for every machine."""
 
 
 class LoopWorker(UvicornWorker):
@@ -46,6 +53,6 @@ class LoopWorker(UvicornWorker):
 
 
 def _say_what_is_missing() -> None:
-    missing = " ".join(name for name in ("uvloop", "httptools") if find_spec(name) is None)
+    missing = " ".join(name for name, is_there in QUICK.items() if not is_there)
     if missing:
         logger.warning("web state=slow missing='%s' hint='pip install %s'", missing, missing)

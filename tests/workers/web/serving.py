@@ -1,4 +1,4 @@
-"""uvicorn with the service's HTTP protocol and limits, in a thread of this process."""
+"""The service's HTTP server without its processes, in a thread of this one."""
 
 import asyncio
 import socket
@@ -11,6 +11,7 @@ import uvicorn
 
 from tests.waiting import until
 from workers.web import protocol
+from workers.web.server import SharingServer
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def serving(application: Any, *, most_connections: int = 100) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
     options = protocol.options(most_connections=most_connections)
-    server = uvicorn.Server(
+    server = SharingServer(
         uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=5, **options)
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))

@@ -11,6 +11,7 @@ import pytest
 from tests.waiting import until
 from tests.workers.web.serving import application, exchange, received, serving
 from workers.web import limits, protocol
+from workers.web.server import SharingServer
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -161,3 +162,26 @@ def test_a_request_that_is_on_its_way_when_the_server_stops_is_served() -> None:
     # Not reached before the server has ended, which waits for its connections.
     assert received(early) == b""
     early.close()
+
+
+def test_connections_of_a_crowd_are_taken_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that other processes at the same socket get their share."""
+    taken: list[int] = []
+    accept = SharingServer._accept
+
+    def counted(server: SharingServer, listener: socket.socket) -> None:
+        before = len(server._accepting)
+        accept(server, listener)
+        taken.append(len(server._accepting) - before)
+
+    monkeypatch.setattr(SharingServer, "_accept", counted)
+    with serving(application(respond)) as port:
+        crowd = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(20)]
+        until(lambda: sum(taken) == len(crowd), what="all to be taken")
+        for client in crowd:
+            client.sendall(LAST)
+        assert all(received(client).endswith(b"ok") for client in crowd)
+        for client in crowd:
+            client.close()
+
+    assert max(taken) == 1

@@ -19,7 +19,7 @@ T = TypeVar("T")
 NICENESS = 10
 """The threads take what is left of the CPU: who waits for one of them waits for long work anyway."""
 
-SHORT_CALLS_AT_ONCE = 8
+SHORT_CALLS_AT_ONCE = 32
 
 
 def _give_way(niceness: int) -> None:

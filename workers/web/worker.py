@@ -1,6 +1,7 @@
 """gunicorn's worker: uvicorn on an event loop, serving a WSGI application by the bridge."""
 
 import logging
+import resource
 import sys
 from typing import Any
 
@@ -19,6 +20,9 @@ except ImportError:
     uvloop = None  # type: ignore[assignment]  # uvicorn then takes asyncio's own loop
 
 logger = logging.getLogger(__name__)
+
+OTHER_FILES = 300
+"""Open files of a web process beside its connections: the store for each request that reads, Redis, code."""
 
 QUICK = {"uvloop": uvloop is not None, "httptools": protocol.IS_QUICK}
 """What makes the server quick, and whether it is there: it has no wheel for every machine."""
@@ -44,12 +48,24 @@ class LoopWorker(UvicornWorker):
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
+    def init_process(self) -> None:
+        _allow_files(self.cfg.worker_connections + OTHER_FILES)
+        super().init_process()
+
     def load_wsgi(self) -> None:
         super().load_wsgi()
         if self.age == 1:
             _say_what_is_missing()
         application: Any = vars(self)["wsgi"]
         self.wsgi = Bridge(application, on_loop=getattr(settings, "WEB_ON_LOOP", ()))
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the limit on open files as far as this process may: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _say_what_is_missing() -> None:

@@ -12,7 +12,7 @@ import gc
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from workers.conf import settings
@@ -55,15 +55,20 @@ class Bridge:
             give_body(environ, await _read_body(environ, receive, scope.get(REQUEST)))
         except ConnectionAbortedError:
             return  # nobody is there to respond to
-        loop = asyncio.get_running_loop()
-        if environ["PATH_INFO"].startswith(self._on_loop):
-            emit: Emit = lambda message: fibers.wait_for(send(message))  # noqa: E731
-            last = await fibers.run(self._respond_in_fiber, environ, emit)
-        else:
-            emit = lambda message: asyncio.run_coroutine_threadsafe(send(message), loop).result()  # type: ignore[arg-type]  # noqa: E731
-            last = await loop.run_in_executor(self._threads, partial(self._respond, environ, emit))
-        for message in last:
+        for message in await self._responded(environ, send):
             await send(message)
+
+    async def _responded(self, environ: Environ, send: Send) -> list[Message]:
+        """Have the application respond, in a fiber or in a thread; return the last messages."""
+        if environ["PATH_INFO"].startswith(self._on_loop):
+            in_fiber: Emit = lambda message: fibers.wait_for(send(message))  # noqa: E731
+            return await fibers.run(self._respond_in_fiber, environ, in_fiber)
+        loop = asyncio.get_running_loop()
+
+        def in_thread(message: Message) -> None:
+            asyncio.run_coroutine_threadsafe(_sent(send, message), loop).result()
+
+        return await loop.run_in_executor(self._threads, self._respond, environ, in_thread)
 
     def _begin(self) -> None:
         """Let what this process shares live on this loop."""
@@ -115,6 +120,10 @@ def _leave_what_is_there_alone() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+async def _sent(send: Send, message: Message) -> None:
+    await send(message)
 
 
 async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes:

@@ -1,0 +1,145 @@
+"""A WSGI application on an event loop: where its code runs, what it is given, what comes of its response."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.waiting import until
+from tests.workers.web.serving import exchange, serving
+from workers.event_loop import fibers
+from workers.event_loop.bells import Bell, new_bell
+from workers.submission import client
+from workers.web.bridge import Bridge
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # taken back after the test, whoever set it
+    yield
+    client.end_submitter()  # it lived on the server's loop, which is over
+
+
+def get(port: int, path: str, method: str = "GET") -> bytes:
+    request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    return exchange(port, request.encode())
+
+
+def body_of(response: bytes) -> bytes:
+    return response.partition(b"\r\n\r\n")[2]
+
+
+def saying(words: Callable[[dict[str, Any]], bytes]) -> Application:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [words(environ)]
+
+    return application
+
+
+def test_paths_of_the_loop_run_in_fibers_and_all_others_in_threads() -> None:
+    places: dict[str, tuple[bool, int]] = {}
+
+    def note(environ: dict[str, Any]) -> bytes:
+        places[environ["PATH_INFO"]] = fibers.in_fiber(), threading.get_ident()
+        return b"noted"
+
+    with serving(Bridge(saying(note), on_loop=["/api/"])) as port:
+        for path in ("/api/a", "/api/b", "/admin/"):
+            assert body_of(get(port, path)) == b"noted"
+
+    assert [in_fiber for in_fiber, _ in places.values()] == [True, True, False]
+    assert places["/api/a"][1] == places["/api/b"][1] != places["/admin/"][1]
+
+
+def test_what_the_environ_says_of_a_request() -> None:
+    seen: dict[str, Any] = {}
+
+    def note(environ: dict[str, Any]) -> bytes:
+        seen.update(environ, body=environ["wsgi.input"].read())
+        return b""
+
+    request = (
+        b"POST /a%20b/%C3%A9?q=%20x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Cookie: a=1\r\nCookie: b=2\r\nX-Two: 1\r\nX-Two: 2\r\nX_Two: evil\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc"
+    )
+    with serving(Bridge(saying(note), on_loop=[])) as port:
+        exchange(port, request)
+
+    expected = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/a b/\u00c3\u00a9",  # bytes as latin-1, see PEP 3333
+        "QUERY_STRING": "q=%20x",
+        "HTTP_COOKIE": "a=1;b=2",
+        "HTTP_X_TWO": "1,2",
+        "CONTENT_TYPE": "text/plain",
+        "CONTENT_LENGTH": "3",
+        "body": b"abc",
+        "SCRIPT_NAME": "",
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+    assert {name: seen[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("path", ["/api/stream", "/stream"])
+def test_a_response_in_pieces_is_sent_as_they_come_and_closed(path: str) -> None:
+    closed: list[str] = []
+
+    class Pieces:
+        def __iter__(self) -> Iterator[bytes]:
+            yield from (b"a" * 100_000, b"b" * 100_000, b"c")
+
+        def close(self) -> None:
+            closed.append(path)
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "200001")])
+        return Pieces()
+
+    with serving(Bridge(application, on_loop=["/api/"])) as port:
+        assert body_of(get(port, path)) == b"a" * 100_000 + b"b" * 100_000 + b"c"
+
+    assert closed == [path]
+
+
+def test_a_response_has_its_length_and_one_without_a_body_has_none() -> None:
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        nothing = environ["PATH_INFO"] == "/nothing"
+        start_response(
+            "204 No Content" if nothing else "200 OK", [("Content-Length", "0")] if nothing else []
+        )
+        return [b""] if nothing else [b"abc"]
+
+    with serving(Bridge(application, on_loop=[])) as port:
+        assert b"content-length: 3\r\n" in get(port, "/something")
+        assert b"content-length" not in get(port, "/nothing")
+
+
+@pytest.mark.django_db
+def test_fibers_that_run_at_once_have_a_connection_each_and_later_ones_have_the_same() -> None:
+    ids: list[int] = []
+    bells: list[Bell] = []
+
+    def note(environ: dict[str, Any]) -> bytes:
+        ids.append(id(connection.vendor and connection._connections[connection._alias]))  # type: ignore[attr-defined]
+        if environ["PATH_INFO"] == "/waits":
+            bells.append(new_bell())
+            bells[0].sleep(20)
+        return b""
+
+    with serving(Bridge(saying(note), on_loop=["/"])) as port:
+        waiting = threading.Thread(target=get, args=(port, "/waits"))
+        waiting.start()
+        until(lambda: bells, what="the first request to wait")
+        get(port, "/second")
+        get(port, "/third")
+        bells[0].ring()
+        waiting.join(20)
+
+    first, second, third = ids
+    assert first != second
+    assert second == third

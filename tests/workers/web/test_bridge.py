@@ -65,7 +65,8 @@ def test_what_the_environ_says_of_a_request() -> None:
 
     request = (
         b"POST /a%20b/%C3%A9?q=%20x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        b"Cookie: a=1\r\nCookie: b=2\r\nX-Two: 1\r\nX-Two: 2\r\nX_Two: evil\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc"
+        b"Cookie: a=1\r\nCookie: b=2\r\nX-Two: 1\r\nX-Two: 2\r\nX_Two: evil\r\n"
+        b"Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc"
     )
     with serving(Bridge(saying(note), on_loop=[])) as port:
         exchange(port, request)

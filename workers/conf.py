@@ -172,7 +172,7 @@ FORMER_NAMES = {"WRITE_MAX_DEATHS": "WRITE_MAX_DELIVERIES"}
 
 GONE_NAMES = {
     "WRITE_PACE_SECONDS": "the writer commits as soon as it is free",
-    "WRITE_LINGER_SECONDS": "the idle writer waits at the stream",
+    "WRITE_LINGER_SECONDS": "the idle writer waits at the stream in any case",
 }
 """Settings that there were, and why they are not needed any more."""
 

@@ -89,9 +89,10 @@ def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
     )
 
 
-def read_new(client: redis.Redis, *, count: int) -> list[Entry]:
-    """Return, in order, what was never read."""
-    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count))
+def read_new(client: redis.Redis, *, count: int, wait_seconds: float = 0.0) -> list[Entry]:
+    """Return, in order, what was never read; waits for the first one, 0 for not at all."""
+    block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
+    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count, block=block))
 
 
 def acknowledge_script(client: redis.Redis) -> Script:

@@ -38,6 +38,10 @@ RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 UNDECODABLE = ""
 """Stands for the write function of an entry that cannot be decoded."""
 
+LINGER_SECONDS = 0.05
+"""How long the writer waits within a read for what follows a batch. Such a read takes what comes in the round
+trip, and with the fsync, of the append itself; Celery's loop stands still meanwhile."""
+
 PAUSE_CHECK_SECONDS = 0.1
 """How often the writer looks whether somebody asks for the lease."""
 
@@ -84,21 +88,23 @@ class Writer:
 
         1. Read a batch, commit it, announce it, acknowledge it, and so on. Each
            acknowledgement keeps the doorbell set, so that nobody rings while the writer is at the stream.
-        2. Nothing is left. Unless the caller `stays` at the stream, release the doorbell, then read once
-           more. A write accepted before the release is seen by that read; one accepted later rings.
+        2. Nothing came while lingering. Unless the caller `stays` at the stream, release the doorbell, then
+           read once more. A write accepted before the release is seen by that read; one accepted later rings.
 
         Raises redis.RedisError; what was not acknowledged then is read again.
         """
         deadline = time.monotonic() + settings.WRITE_TASK_SECONDS
+        linger_seconds = 0.0
         while time.monotonic() < deadline:
             if self._is_to_pause():
                 return Drained.PAUSE
-            if self._step():
+            if self._step(wait_seconds=linger_seconds):
+                linger_seconds = LINGER_SECONDS
                 continue
             if stays:
                 return Drained.EMPTY
             redis_stream.release_doorbell(self._client)
-            if not self._step():
+            if not self._step(wait_seconds=0):
                 return Drained.EMPTY
         return Drained.MORE
 
@@ -132,9 +138,9 @@ class Writer:
             self._pauses_shortly = pause.kind is pauses.PauseKind.COMMAND
         return pause is not None
 
-    def _step(self) -> bool:
+    def _step(self, *, wait_seconds: float) -> bool:
         """Read one batch and see it through; return whether there was one."""
-        batch = self._held or self._read()
+        batch = self._held or self._read(wait_seconds)
         started = time.monotonic()
         if batch is None:
             self._idle()
@@ -155,16 +161,16 @@ class Writer:
             self._heartbeat.renew(committed=0, error=self._watch.problem() or opening.probe())
         self._pruning.prune_a_little()
 
-    def _read(self) -> Batch | None:
+    def _read(self, wait_seconds: float) -> Batch | None:
         try:
-            return self._reader.read()
+            return self._reader.read(wait_seconds=wait_seconds)
         except redis.ResponseError as exc:
             if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
                 raise
             # Flushed, or another store's by now: then this raises.
             ownership.claim(self._client)
             logger.warning("stream state=created reason=missing")
-            return self._reader.read()
+            return self._reader.read(wait_seconds=wait_seconds)
 
     def _see_through(self, batch: Batch) -> None:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""

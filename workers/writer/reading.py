@@ -47,14 +47,14 @@ class Reader:
         self._client = client
         self._looks_for_pending = True  # a predecessor may have died
 
-    def read(self) -> Batch | None:
-        """Return the next batch, or None when nothing is there. Raises redis.RedisError."""
+    def read(self, *, wait_seconds: float) -> Batch | None:
+        """Return the next batch, or None when nothing came in time. Raises redis.RedisError."""
         if self._looks_for_pending and (batch := self._read_pending()):
             return batch
         # True until the acknowledgement: should a reply be lost, what it held counts as read.
         self._looks_for_pending = True
         count = settings.WRITE_BATCH_MAX_WRITES
-        entries = redis_stream.read_new(self._client, count=count)
+        entries = redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
         if not entries:
             self._looks_for_pending = False
             return None

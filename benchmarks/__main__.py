@@ -21,8 +21,8 @@ from benchmarks.stage import stage
 
 QUICK_FIGURES = ("table", "lone", "quiet")
 QUICK_CONTESTANTS = (
-    *("noop", "direct-full", "direct-full-gevent", "postgres", "celery-task"),
-    *("one-writer", "one-writer-async"),
+    *("noop", "direct-full", "direct-full-gevent", "direct-full-granian", "django-bolt", "postgres"),
+    *("celery-task", "one-writer", "one-writer-async"),
 )
 
 

@@ -14,7 +14,10 @@ from benchmarks.bench import Bench
 from benchmarks.contestants.one_writer import redis_command
 from benchmarks.processes import BASE_DIR
 
-PEERS = ("celery", "celery-batches", "fastapi", "sqlalchemy", "aiosqlite", "datasette", "psycopg", "uvicorn")
+PEERS = (
+    *("celery", "celery-batches", "fastapi", "sqlalchemy", "aiosqlite", "datasette", "psycopg", "uvicorn"),
+    *("gevent", "granian", "django-bolt"),
+)
 SERVICE = (
     "django",
     "djangorestframework",

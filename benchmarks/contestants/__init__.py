@@ -7,9 +7,26 @@ from benchmarks.contestants.server import Contestant, Rows, Server
 TUNED_DIRECT = "direct-full"
 """The contestant that the ratios are taken against: Django writing for itself, tuned and durable."""
 
+DURABLE_DIRECT = (
+    *("direct-default", TUNED_DIRECT, "direct-full-gevent", "direct-full-sync", "direct-full-granian"),
+    "django-bolt",
+)
+"""Django writing SQLite for itself in all ways that keep what they have answered."""
+
+ON_POSTGRES = ("postgres", "postgres-gevent")
+
 CEILING = "noop"
 
-__all__ = ["CEILING", "TUNED_DIRECT", "Contestant", "Rows", "Server", "all_contestants"]
+__all__ = [
+    "CEILING",
+    "DURABLE_DIRECT",
+    "ON_POSTGRES",
+    "TUNED_DIRECT",
+    "Contestant",
+    "Rows",
+    "Server",
+    "all_contestants",
+]
 
 
 def all_contestants(bench: Bench) -> dict[str, Contestant]:

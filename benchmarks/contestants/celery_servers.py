@@ -3,18 +3,22 @@
 from dataclasses import dataclass
 
 from benchmarks.contestants.django_servers import DjangoServer
-from benchmarks.contestants.one_writer import WORKER_OPTIONS, redis_command
+from benchmarks.contestants.one_writer import redis_command
 from workers.up import embedded_redis
 
 APPS = {"celery-task": "benchmarks.peers.celery_app", "celery-batches": "benchmarks.peers.celery_batches_app"}
 
+# fmt: off
+WORKER_OPTIONS = [
+    "--pool", "solo", "--concurrency", "1",
+    "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
+]
+# fmt: on
+
 
 @dataclass(kw_only=True, eq=False)
 class CeleryServer(DjangoServer):
-    """Web processes as the service's, one worker, and a Redis with the service's own configuration.
-
-    Under gevent, because Celery's waiting for results is not made for many threads in one process.
-    """
+    """Web processes as `direct-full` has them, one worker, and a Redis with the service's configuration."""
 
     worker_class: str = "gthread"
 

@@ -11,13 +11,6 @@ from benchmarks.contestants.server import Server
 from benchmarks.processes import BASE_DIR, Processes
 from workers.up import embedded_redis
 
-# fmt: off
-WORKER_OPTIONS = [
-    "--pool", "solo", "--concurrency", "1",
-    "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
-]
-# fmt: on
-
 
 def redis_command(python: str, directory: Path) -> list[str]:
     """Make the embedded Redis's directories in a data directory; return its command line.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.contestants.celery_servers import CeleryServer
-from benchmarks.contestants.django_servers import DjangoServer, NoopServer
+from benchmarks.contestants.django_servers import BoltServer, DjangoServer, GranianServer, NoopServer
 from benchmarks.contestants.one_writer import OneWriterServer
 from benchmarks.contestants.other_servers import DatasetteServer, FastApiServer
 from benchmarks.contestants.postgres import PostgresServer
@@ -54,6 +54,13 @@ def django_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestan
             durability=durability,
             is_durable=durability == DURABLE,
         )
+    others: list[tuple[str, str, type[DjangoServer]]] = [
+        ("direct-full-granian", "Django, WAL + IMMEDIATE + FULL, Granian", GranianServer),
+        ("django-bolt", "django-bolt, WAL + IMMEDIATE + FULL", BoltServer),
+    ]
+    for name, label, kind in others:
+        server = kind(bench=bench, name=name, preload=preload)
+        yield Contestant(name=name, label=label, server=server, durability=DURABLE, is_durable=True)
 
 
 def postgres_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:

@@ -7,7 +7,10 @@ from benchmarks.run import Run, Samples
 from benchmarks.stage import in_turn
 
 LEVELS = (1, 16, 64, 256, 512)
-CONTESTANTS = ("noop", "direct-full", "direct-full-gevent", "postgres", "one-writer")
+CONTESTANTS = (
+    *("noop", "direct-full", "direct-full-gevent", "direct-full-granian", "django-bolt", "postgres"),
+    "one-writer",
+)
 ROUNDS = 3
 SECONDS = 2.0
 

@@ -16,8 +16,8 @@ from benchmarks.run import Run
 from benchmarks.stage import in_turn, stage
 
 CONTESTANTS = (
-    *("noop", "direct-full", "direct-full-gevent", "direct-full-sync", "direct-normal", "postgres"),
-    *("one-writer", "one-writer-async"),
+    *("noop", "direct-full", "direct-full-gevent", "direct-full-sync", "direct-full-granian"),
+    *("direct-normal", "django-bolt", "postgres", "one-writer", "one-writer-async"),
 )
 CONNECTIONS = 64
 ROUNDS = 3

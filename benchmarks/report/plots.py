@@ -15,19 +15,23 @@ from matplotlib.figure import Figure
 from benchmarks.load import BUCKETS_PER_DECADE
 from benchmarks.report.summary import by_connections, by_contestant, by_rows, percentiles
 
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
-    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A8A8A"),
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK, GREY = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8A8A8A"),
 )
 COLOURS = {
     "one-writer": BLUE,
-    "one-writer-async": SKY,
     "noop": GREY,
     "direct-full": VERMILION,
     "direct-full-sync": ORANGE,
     "direct-full-gevent": PURPLE,
+    "direct-full-granian": BLACK,
+    "django-bolt": SKY,
     "postgres": GREEN,
 }
-DISTRIBUTIONS = ("noop", "direct-full", "direct-full-sync", "postgres", "one-writer")
+DISTRIBUTIONS = (
+    *("noop", "direct-full", "direct-full-sync", "direct-full-granian", "django-bolt", "postgres"),
+    "one-writer",
+)
 NINES = (0.5, 0.9, 0.99, 0.999)
 STYLE = {
     "font.family": "sans-serif",

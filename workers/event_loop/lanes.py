@@ -42,6 +42,7 @@ class Lane:
         _lanes.append(self)
 
     def _started(self) -> None:
+        self._counting = threading.Lock()
         self._unfinished = 0
         # Threads begin with the first call, and end with the process.
         self._executor = ThreadPoolExecutor(self._threads, initializer=partial(_give_way, self._niceness))
@@ -52,9 +53,10 @@ class Lane:
         The function runs in a thread: it may not use a database connection of the caller's thread, unless
         the caller hands it over.
         """
-        if self.is_full():
-            raise Busy
-        self._unfinished += 1
+        with self._counting:
+            if self.is_full():
+                raise Busy
+            self._unfinished += 1
         try:
             call = self._executor.submit(function)
             if not _is_done(call, within_seconds) and call.cancel():
@@ -62,7 +64,8 @@ class Lane:
             # It runs: what it works with is the caller's, and goes with the caller.
             _wait_until_done(call)
         finally:
-            self._unfinished -= 1
+            with self._counting:
+                self._unfinished -= 1
         return call.result()
 
     def is_full(self) -> bool:

@@ -5,6 +5,7 @@ many commands may be under way. Messages of channels come over the same connecti
 """
 
 import asyncio
+import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from hiredis import PushNotification
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+logger = logging.getLogger(__name__)
 
 Then = Callable[[Any], None]
 """Takes the reply to one command, or the redis.RedisError that stands for it; must not raise."""
@@ -62,20 +65,30 @@ class Link:
         self._end(error or redis.ConnectionError("closed"))
 
     async def _read(self) -> None:
-        while True:
-            try:
-                reply = await self._connection.read_response(
-                    timeout=math.inf, push_request=True, disconnect_on_error=False
-                )
-            except (redis.ResponseError, redis.BusyLoadingError) as exc:  # a reply, too
-                reply = exc
-            except (redis.RedisError, OSError) as exc:
-                self._lose(exc if isinstance(exc, redis.RedisError) else redis.ConnectionError(str(exc)))
-                return
-            if isinstance(reply, PushNotification):
-                self._on_message(reply)
-            elif self._awaited:
-                self._awaited.popleft()[1](reply)
+        try:
+            while True:
+                self._hand_out(await self._reply())
+        except redis.RedisError as exc:
+            self._lose(exc)
+        except OSError as exc:
+            self._lose(redis.ConnectionError(str(exc)))
+        except Exception as exc:  # whoever waits hears nothing else: a new link must follow, whatever it was
+            logger.exception("link state=broken")
+            self._lose(redis.ConnectionError(repr(exc)))
+
+    async def _reply(self) -> Any:
+        try:
+            return await self._connection.read_response(
+                timeout=math.inf, push_request=True, disconnect_on_error=False
+            )
+        except (redis.ResponseError, redis.BusyLoadingError) as exc:
+            return exc
+
+    def _hand_out(self, reply: Any) -> None:
+        if isinstance(reply, PushNotification):
+            self._on_message(reply)
+        elif self._awaited:
+            self._awaited.popleft()[1](reply)
 
     def _look_at_the_clock(self) -> None:
         self._watch = None

@@ -18,6 +18,9 @@ from workers.stream.scripts import source
 CONSUMER = "writer"
 """One name for every writer of a store: what its predecessor left unacknowledged is the next one's own."""
 
+IDLE_MILLISECONDS = 3_000
+"""How long an idle writer keeps others from ringing by each look at itself, four times a second."""
+
 CLAIM_LINGER_SECONDS = 60
 """How long a claim stays after the commit, for a request that looked for the receipt just before it."""
 
@@ -119,7 +122,7 @@ def acknowledge(script: Script, entries: Sequence[Entry], *, claimed: Sequence[s
 
 def keep_doorbell(client: redis.Redis) -> None:
     """Have nobody ring for a while: the writer is at the stream."""
-    client.set(keys.doorbell(), "1", px=DOORBELL_MILLISECONDS)
+    client.set(keys.doorbell(), "1", px=IDLE_MILLISECONDS)
 
 
 def release_doorbell(client: redis.Redis) -> None:

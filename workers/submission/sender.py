@@ -75,6 +75,9 @@ class Sender:
             self._append(self._link, [self._unsent.popleft() for _ in range(count)])
         self._watch()
 
+    def _load_script(self, link: Link) -> None:
+        link.send("SCRIPT", "LOAD", Appender.script, then=lambda reply: None)
+
     def _append(self, link: Link, batch: Sequence[Submission], *, was_sent_before: bool = False) -> None:
         command = self._appender.command(submission.write for submission in batch)
         link.send(*command, then=partial(self._take, batch, was_sent_before))
@@ -83,8 +86,8 @@ class Sender:
         """Tell each submission of a batch what the stream replied, or that it did not."""
         try:
             match reply:
-                case NoScriptError() if self._link is not None:
-                    self._link.send("SCRIPT", "LOAD", Appender.script, then=lambda reply: None)
+                case NoScriptError() if self._link is not None:  # Redis was told to forget it
+                    self._load_script(self._link)
                     self._append(self._link, batch, was_sent_before=was_sent_before)
                 case redis.ResponseError() | redis.BusyLoadingError():  # Redis replied: it did nothing
                     self._refuse(batch, AcceptanceUnknown() if was_sent_before else QueueUnavailable(), reply)
@@ -165,6 +168,8 @@ class Sender:
             self._listener.catch_up()
             return False
         self._link = link
+        # First of all: appends that found it missing would be sent again, behind later ones.
+        self._load_script(link)
         if self._cut:
             cut, self._cut = self._cut, []
             self._append(link, cut, was_sent_before=True)

@@ -9,6 +9,7 @@ nothing, and a slow client keeps a buffer busy, not a view.
 
 import asyncio
 import gc
+import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,9 @@ from workers.submission import client
 from workers.web import connection_pool
 from workers.web.environ import Environ, Scope, environ_of, give_body
 from workers.web.limits import REQUEST
+from workers.web.refusals import problem
+
+logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -55,7 +59,12 @@ class Bridge:
             give_body(environ, await _read_body(environ, receive, scope.get(REQUEST)))
         except ConnectionAbortedError:
             return  # nobody is there to respond to
-        for message in await self._responded(environ, send):
+        try:
+            last = await self._responded(environ, send)
+        except Exception:  # of the application itself: Django responds to what its views raise
+            logger.exception("request path=%r state=broken", environ["PATH_INFO"])
+            last = _failed()
+        for message in last:
             await send(message)
 
     async def _responded(self, environ: Environ, send: Send) -> list[Message]:
@@ -120,6 +129,15 @@ def _leave_what_is_there_alone() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _failed() -> list[Message]:
+    content_type, body = problem(500, "The server failed to handle the request.")
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    return [
+        {"type": "http.response.start", "status": 500, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    ]
 
 
 async def _sent(send: Send, message: Message) -> None:

@@ -73,9 +73,10 @@ def give_back() -> None:
         return
     for alias, connection in fiber.connections.items():
         if connection.in_atomic_block:
-            # Something ended the request in the middle of a transaction.
+            # Something ended the request in the middle of a transaction: nobody can go on with this one.
             connection.in_atomic_block = False
             connection.close()
+            continue
         read_limit.end_request(connection)
         _free[alias].append(connection)
     fiber.connections.clear()

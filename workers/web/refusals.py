@@ -9,19 +9,35 @@ CODES = {
     408: "request_timeout",
     414: "uri_too_long",
     431: "header_too_large",
+    500: "internal_error",
     501: "not_implemented",
     503: "too_many_connections",
 }
+CONTENT_TYPE = b"application/problem+json"
+
+
+def problem(status: int, detail: str) -> tuple[bytes, bytes]:
+    """Return the media type and the body of an error."""
+    title = HTTPStatus(status).phrase
+    fields = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": CODES[status],
+        "detail": detail,
+    }
+    return CONTENT_TYPE, orjson.dumps(fields)
 
 
 def refusal(status: int, detail: str) -> bytes:
     """Return a whole response, after which the connection is closed."""
-    phrase = HTTPStatus(status).phrase
-    body = orjson.dumps(
-        {"type": "about:blank", "title": phrase, "status": status, "code": CODES[status], "detail": detail}
-    )
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n{'Retry-After: 1' if status == 503 else ''}"
-    )
-    return head.removesuffix("\r\n").encode() + b"\r\n\r\n" + body
+    content_type, body = problem(status, detail)
+    lines = [
+        b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()),
+        b"Content-Type: " + content_type,
+        b"Content-Length: %d" % len(body),
+        b"Connection: close",
+    ]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        lines.append(b"Retry-After: 1")
+    return b"\r\n".join([*lines, b"", body])

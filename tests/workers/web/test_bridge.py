@@ -1,5 +1,6 @@
 """A WSGI application on an event loop: where its code runs, what it is given, what comes of its response."""
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -118,6 +119,18 @@ def test_a_response_has_its_length_and_one_without_a_body_has_none() -> None:
     with serving(Bridge(application, on_loop=[])) as port:
         assert b"content-length: 3\r\n" in get(port, "/something")
         assert b"content-length" not in get(port, "/nothing")
+
+
+@pytest.mark.parametrize("path", ["/api/", "/"])
+def test_an_application_that_raises_is_an_error_in_the_shape_of_every_error(path: str) -> None:
+    def broken(environ: dict[str, Any]) -> bytes:
+        raise LookupError("broken")
+
+    with serving(Bridge(saying(broken), on_loop=["/api/"])) as port:
+        response = get(port, path)
+
+    assert response.startswith(b"HTTP/1.1 500")
+    assert json.loads(body_of(response))["code"] == "internal_error"
 
 
 @pytest.mark.django_db

@@ -21,11 +21,16 @@ calls: list[bytes] = []
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     calls.clear()
     monkeypatch.setattr(limits, "LOOK_SECONDS", 0.05)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short deadlines, for tests that await their end."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "UNREAD_SECONDS", "SEND_SECONDS"):
-        monkeypatch.setattr(limits, name, 0.4)
+        monkeypatch.setattr(limits, name, 1.0)
 
 
 def respond(scope: dict[str, Any], body: bytes) -> bytes:
@@ -84,27 +89,29 @@ def test_what_is_no_request_is_refused_in_the_shape_of_every_error(
         GET + HEAD,
     ],
 )
-def test_a_request_that_is_announced_and_never_comes_is_ended(port: int, sent: bytes) -> None:
+def test_a_request_that_is_announced_and_never_comes_is_ended(
+    impatient: None, port: int, sent: bytes
+) -> None:
     *responses, last = exchange(port, sent).split(b"HTTP/1.1 ")[1:]
 
     assert problem(b"HTTP/1.1 " + last) == (408, "request_timeout")
     assert len(responses) == len(calls) == sent.count(GET)
 
 
-def test_a_connection_on_which_nothing_comes_is_ended(port: int) -> None:
+def test_a_connection_on_which_nothing_comes_is_ended(impatient: None, port: int) -> None:
     assert exchange(port, b"") == b""
 
 
 def test_a_body_that_keeps_coming_fast_enough_has_the_time_that_it_needs(
-    port: int, monkeypatch: pytest.MonkeyPatch
+    impatient: None, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "BODY_BYTES_PER_SECOND", 1)
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        client.sendall(HEAD + b"Connection: close\r\nContent-Length: 8\r\n\r\n")
-        for _ in range(4):
-            client.sendall(b"ab")
+        client.sendall(HEAD + b"Connection: close\r\nContent-Length: 8\r\n\r\nab")
+        for _ in range(3):
             # All of them together are longer than the limit.
-            assert select.select([client], [], [], 0.2)[0] == [] or calls
+            assert select.select([client], [], [], 0.5)[0] == []
+            client.sendall(b"ab")
         assert received(client).endswith(b"ok")
 
 
@@ -129,7 +136,7 @@ def test_a_wrong_request_behind_others_is_refused_after_their_responses(port: in
     assert problem(b"HTTP/1.1 " + last) == (400, "bad_request")
 
 
-def test_a_client_that_takes_nothing_of_its_response_is_ended(port: int) -> None:
+def test_a_client_that_takes_nothing_of_its_response_is_ended(impatient: None, port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         until(lambda: calls, what="the request to be served")
@@ -147,7 +154,9 @@ def test_past_the_connections_the_one_that_waits_longest_gives_way() -> None:
 
         first, *others = slow
         assert received(first) == b""
-        assert [problem(received(client)) for client in others] == [(408, "request_timeout")] * 2
+        for client in others:
+            client.sendall(b"Connection: close\r\nContent-Length: 0\r\n\r\n")
+            assert received(client).endswith(b"ok")
         for client in slow:
             client.close()
 

@@ -32,7 +32,7 @@ WEB_PROCESSES = environment.integer(
 )
 WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 4_000, at_least=1, at_most=10_000)
 # Requests of these paths run on the event loop of a web process, where nothing may block; others in threads.
-WEB_ON_LOOP = ["/api/", "/health/"]
+WEB_ON_LOOP = ["/api/items/", "/api/transactions/", "/api/writes/", "/health/"]
 
 # Behind a TLS-terminating proxy that sets X-Forwarded-Proto itself.
 if environment.boolean("TRUST_X_FORWARDED_PROTO", default=False):

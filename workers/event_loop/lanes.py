@@ -20,6 +20,7 @@ NICENESS = 10
 """The threads take what is left of the CPU: who waits for one of them waits for long work anyway."""
 
 SHORT_CALLS_AT_ONCE = 32
+SHORT_CALLS_WAIT_SECONDS = 2.0
 
 
 def _give_way(niceness: int) -> None:
@@ -59,10 +60,15 @@ class Lane:
             self._unfinished += 1
         try:
             call = self._executor.submit(function)
-            if not _is_done(call, within_seconds) and call.cancel():
-                raise Busy
-            # It runs: what it works with is the caller's, and goes with the caller.
-            _wait_until_done(call)
+            try:
+                if not _is_done(call, within_seconds) and call.cancel():
+                    raise Busy
+                _wait_until_done(call)
+            except BaseException:
+                # The request is over, and with it goes what the thread works with: it has to finish first.
+                if not call.cancel():
+                    wait([call])
+                raise
         finally:
             with self._counting:
                 self._unfinished -= 1
@@ -91,21 +97,25 @@ def beside_loop(function: Callable[..., T], *arguments: Any, **options: Any) -> 
     """Make a call that waits a little for the network: in a fiber beside the loop, else where it stands."""
     if not in_fiber():
         return function(*arguments, **options)
-    return _short_calls.run(partial(function, *arguments, **options), within_seconds=60)
+    call = partial(function, *arguments, **options)
+    return _short_calls.run(call, within_seconds=SHORT_CALLS_WAIT_SECONDS)
 
 
 def _is_done(call: Future[Any], seconds: float) -> bool:
     if not in_fiber():
         wait([call], timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
         return call.done()
-    return sleep_until_done(asyncio.wrap_future(call), min(seconds, 86_400.0))
+    copy = asyncio.wrap_future(call)
+    copy.add_done_callback(_retrieve)
+    return sleep_until_done(copy, min(seconds, 86_400.0))
+
+
+def _retrieve(copy: asyncio.Future[Any]) -> None:
+    """Keep asyncio from telling of an error that the call itself is asked for."""
+    if not copy.cancelled():
+        copy.exception()
 
 
 def _wait_until_done(call: Future[Any]) -> None:
     while not call.done():
-        try:
-            _is_done(call, 86_400.0)
-        except BaseException:
-            # The request is over, and with it goes what the thread still works with: it has to finish first.
-            wait([call])
-            raise
+        _is_done(call, 86_400.0)

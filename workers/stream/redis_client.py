@@ -9,14 +9,17 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from workers.conf import settings
-from workers.event_loop.lanes import beside_loop
+from workers.event_loop.lanes import Busy, beside_loop
 
 
 class Client(redis.Redis):
     """redis-py's client. In a fiber its commands, which block, are sent from a thread beside the loop."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return beside_loop(super().execute_command, *args, **options)
+        try:
+            return beside_loop(super().execute_command, *args, **options)
+        except Busy:  # others wait for a Redis that does not reply
+            raise redis.TimeoutError("no thread was free in time") from None
 
 
 def connect(*, timeout_seconds: float, url: str | None = None) -> redis.Redis:

@@ -108,7 +108,7 @@ class Sender:
         except StreamOfAnotherStore as exc:
             logger.error("submit state=stream-of-another-store writes=%s hint='manage.py doctor'", len(batch))
             for submission in batch:
-                submission.refuse(exc)
+                submission.refuse(AcceptanceUnknown() if was_sent_before else exc)
             return
         for submission, one in zip(batch, found.replies, strict=True):
             submission.take(one, writer_is_alive=found.writer_is_alive, was_sent_before=was_sent_before)

@@ -85,7 +85,8 @@ class Submission:
         """Take the stream's reply."""
         match reply.fate:
             case Fate.FULL:
-                self.refuse(StreamFull())
+                # The first attempt may be what fills it.
+                self.refuse(AcceptanceUnknown() if was_sent_before else StreamFull())
             case Fate.REUSED:
                 self.refuse(KeyReused())
             case Fate.RUNNING if not was_sent_before:

@@ -11,7 +11,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -34,6 +34,8 @@ Emit = Callable[[Message], None]
 
 THREADS = 40
 """Requests beside the loop that are served at once; more wait for their turn."""
+
+JOINED_BYTES = 4_194_304
 
 SETTLED_SECONDS = (0.0, 10.0)
 """When, after the first request, a process has what it keeps for its life."""
@@ -106,7 +108,11 @@ class Bridge:
 
         response = self._application(environ, start_response)
         try:
-            chunks = iter(response)
+            chunks = (
+                _joined(response)
+                if start and not fibers.in_fiber() and _is_sized(start[0])
+                else iter(response)
+            )
             chunk = next(chunks, b"")
             for following in chunks:
                 for message in start:
@@ -129,6 +135,21 @@ def _leave_what_is_there_alone() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _is_sized(start: Message) -> bool:
+    return any(name == b"content-length" for name, _ in start["headers"])
+
+
+def _joined(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of a file in large ones, so that a slow client keeps a buffer busy and no thread."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        if len(held) >= JOINED_BYTES:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
 
 
 def _failed() -> list[Message]:

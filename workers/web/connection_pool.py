@@ -14,6 +14,9 @@ from greenlet import getcurrent
 from workers.event_loop.fibers import Fiber, in_fiber
 from workers.store import read_limit
 
+KEPT = 64
+"""Connections of each database that wait for a request. Each has two files open, and a cache."""
+
 _free: dict[str, list[BaseDatabaseWrapper]] = defaultdict(list)
 _make = connections.create_connection
 
@@ -75,6 +78,9 @@ def give_back() -> None:
         if connection.in_atomic_block:
             # Something ended the request in the middle of a transaction: nobody can go on with this one.
             connection.in_atomic_block = False
+            connection.close()
+            continue
+        if len(_free[alias]) >= KEPT:
             connection.close()
             continue
         read_limit.end_request(connection)

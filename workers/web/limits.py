@@ -10,6 +10,7 @@ import sys
 from enum import Enum
 from typing import Any
 
+from workers.conf import settings
 from workers.web.refusals import refusal
 
 HEAD_BYTES = 65_536
@@ -22,6 +23,9 @@ BODY_SECONDS = 10.0
 """Longest time for a body, to which each BODY_BYTES_PER_SECOND that arrive add a second."""
 
 BODY_BYTES_PER_SECOND = 8_192
+
+BYTES_PER_BODY_BYTE = 8
+"""Most bytes on the wire for each byte that a body may have: in chunks of one byte it is six."""
 
 UNREAD_SECONDS = 5.0
 """How long the rest of a body is taken and dropped after its response, so that the client reads that."""
@@ -101,6 +105,7 @@ class Limits(asyncio.Protocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._stuck_since: float | None = None
+        self._unsent = 0
         self._refusal: bytes | None = None
         self._is_leaving = False
         self.has_begun = False
@@ -128,12 +133,17 @@ class Limits(asyncio.Protocol):
         super().data_received(data)
         self.received = b""
         if self.is_busy:
-            self._head_bytes = 0
+            # The head of a request behind the one under way may come early, but not without end.
+            self._head_bytes = self._head_bytes + len(data) if self.has_begun else 0
             if self._is_leaving:
                 self.cycle.keep_alive = False
-            if self.cycle.more_body:
+            if self._head_bytes > 2 * HEAD_BYTES:
+                self.refuse(431, f"The head of the request is longer than {HEAD_BYTES} bytes.")
+            elif self.cycle.more_body:
                 self._enter(State.BODY)
                 self._body_bytes += len(data)
+                if self._body_bytes > HEAD_BYTES + BYTES_PER_BODY_BYTE * settings.WRITE_MAX_BODY_BYTES:
+                    self.refuse(413, "What frames the body is longer than any body may be.")
             else:
                 self._state = State.RESPONSE
         elif self._state is not State.UNREAD_BODY:
@@ -151,11 +161,21 @@ class Limits(asyncio.Protocol):
         if self._state is not state:
             self._state, self._since, self._body_bytes = state, self.loop.time(), 0
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Serve what came whole before the client went away: uvicorn begins nothing after that."""
+        early = list(self.pipeline)
+        super().connection_lost(exc)
+        if early:
+            self.pipeline.clear()
+        for cycle, application in reversed(early):
+            if not cycle.more_body:
+                self._start_asgi_task(cycle, application)  # type: ignore[attr-defined]  # uvicorn's
+
     def eof_received(self) -> bool:
         """Respond to what came whole from a client that has closed its half; refuse what was cut short."""
         if self._state in (State.HEAD, State.BODY) and (self._head_bytes or self._state is State.BODY):
             self.refuse(400, "The request ended before it was complete. Nothing was done.")
-            return False
+            return not self.transport.is_closing()  # open, while one that came before it is under way
         if not self.is_busy:
             self.transport.close()  # with what is still to be sent
             return False
@@ -163,12 +183,12 @@ class Limits(asyncio.Protocol):
         return True
 
     def on_response_complete(self) -> None:
+        was_last = not self.pipeline
         super().on_response_complete()  # type: ignore[misc]  # uvicorn's
-        if self.is_busy:  # with the next one, which came early
-            self._enter(State.BODY if self.cycle.more_body else State.RESPONSE)
-            return
-        if self._refusal is not None:
+        if was_last and self._refusal is not None:
             self._send_refusal()
+        elif self.is_busy:  # with the next one, which came early
+            self._enter(State.BODY if self.cycle.more_body else State.RESPONSE)
         elif self.cycle.more_body:
             self._enter(State.UNREAD_BODY)
         elif self.has_begun:
@@ -206,6 +226,8 @@ class Limits(asyncio.Protocol):
 
     def refuse(self, status: int, detail: str) -> None:
         """Respond with an error and close, after the responses to requests that came before."""
+        if self._refusal is not None:
+            return
         self._refusal = refusal(status, detail)
         cycle = self.cycle
         if self.is_busy and cycle.more_body:  # the one whose body is wrong: its view was never called
@@ -226,6 +248,9 @@ class Limits(asyncio.Protocol):
     def look(self, now: float) -> None:
         """End the connection when its time is over."""
         seconds = now - self._since
+        unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        if self._stuck_since is not None and self._unsent < unsent:
+            self._stuck_since = now  # slow, but it takes something
         if self._stuck_since is not None and now - self._stuck_since > SEND_SECONDS:
             self.transport.abort()
         elif self.transport.is_closing():

@@ -47,6 +47,10 @@ else:
             scope: Any = self.scope
             scope[REQUEST] = self.cycle
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self.has_begun:  # else it is a trailer, which must not pass for a field of the head
+                super().on_header(name, value)
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self.has_begun = True

@@ -7,6 +7,7 @@ import orjson
 CODES = {
     400: "bad_request",
     408: "request_timeout",
+    413: "body_too_large",
     414: "uri_too_long",
     431: "header_too_large",
     500: "internal_error",

@@ -21,8 +21,10 @@ except ImportError:
 
 logger = logging.getLogger(__name__)
 
+FILES_PER_CONNECTION = 3
+"""A socket, and the store and its log for a request that waits after it has read."""
+
 OTHER_FILES = 300
-"""Open files of a web process beside its connections: the store for each request that reads, Redis, code."""
 
 QUICK = {"uvloop": uvloop is not None, "httptools": protocol.IS_QUICK}
 """What makes the server quick, and whether it is there: it has no wheel for every machine."""
@@ -49,7 +51,7 @@ class LoopWorker(UvicornWorker):
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def init_process(self) -> None:
-        _allow_files(self.cfg.worker_connections + OTHER_FILES)
+        _allow_files(FILES_PER_CONNECTION * self.cfg.worker_connections + OTHER_FILES)
         super().init_process()
 
     def load_wsgi(self) -> None:

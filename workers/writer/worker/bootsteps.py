@@ -73,6 +73,12 @@ class WriterStep(bootsteps.StartStopStep):
 
     def _tick(self, consumer: Any) -> None:
         """Take the lease if it is free; consume doorbells and wait at the stream only with it."""
+        try:
+            self._look(consumer)
+        except Exception:  # Celery's loop must outlive it; the next tick tries again
+            logger.exception("writer state=broken")
+
+    def _look(self, consumer: Any) -> None:
         was_writer = leadership.writer is not None
         try:
             is_writer = leadership.try_begin()
@@ -91,14 +97,18 @@ class WriterStep(bootsteps.StartStopStep):
         if is_writer:
             leadership.work(Writer.tend)
         self._wait_again()
+        if self._wait is not None and not self._wait.waits:
+            # It cannot wait, whatever keeps it: nobody rings, because it tends the doorbell.
+            leadership.work(lambda writer: writer.drain())
 
     def _drain(self) -> None:
         """Commit what has come. What is left after a while is told of at once by the next wait."""
         try:
-            leadership.work(lambda writer: writer.drain(stays=True))
-        except Exception:  # Celery's loop must outlive it; the next tick tries again
+            done = leadership.work(lambda writer: writer.drain(stays=True))
+        except Exception:  # Celery's loop must outlive it
             logger.exception("drain state=broken")
-        else:
+            return
+        if done is not None:  # else the next tick tries again: at once it would fail again
             self._wait_again()
 
     def _wait_again(self) -> None:

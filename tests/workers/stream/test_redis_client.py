@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import redis
 
-from workers.event_loop import fibers
+from workers.event_loop import fibers, lanes
 from workers.stream import redis_client
 
 
@@ -26,3 +26,22 @@ def test_a_command_in_a_fiber_is_sent_beside_the_loop(clean_redis: redis.Redis) 
         return await waiting, still_waits
 
     assert asyncio.run(serve()) == ((b"list", b"a"), True)
+
+
+def test_a_redis_that_holds_all_threads_is_a_time_out(
+    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_short_calls", lanes.Lane(threads=1))
+    monkeypatch.setattr(lanes, "SHORT_CALLS_WAIT_SECONDS", 0.05)
+    client = redis_client.connect(timeout_seconds=20)
+
+    async def serve() -> None:
+        holding = asyncio.ensure_future(fibers.run(client.blpop, ["list"], 15))
+        while not clean_redis.info("clients")["blocked_clients"]:
+            await asyncio.sleep(0.001)
+        with pytest.raises(redis.TimeoutError):
+            await fibers.run(client.ping)
+        clean_redis.rpush("list", "a")
+        await holding
+
+    asyncio.run(serve())

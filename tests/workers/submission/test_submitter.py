@@ -90,6 +90,19 @@ def test_an_append_whose_reply_was_cut_off_takes_effect_once_and_rings_for_the_l
     assert texts() == ["a"]
 
 
+def test_a_write_that_was_sent_twice_is_not_called_refused_by_a_full_stream(
+    writer: Writer, clean_redis: redis.Redis, cut_once: None
+) -> None:
+    """Its first copy may be what fills it."""
+    clean_redis.script_load(Appender.script)
+
+    with override_settings(WRITE_STREAM_MAX_LENGTH=1), pytest.raises(AcceptanceUnknown):
+        add("a").accepted()
+
+    writer.drain()
+    assert texts() == ["a"]
+
+
 def test_a_write_that_only_asks_for_its_id_is_not_sent_again(
     writer: Writer, clean_redis: redis.Redis, cut_once: None
 ) -> None:

@@ -1,12 +1,15 @@
 """What a connection may take: every state has its deadline, every part of a request its size."""
 
+import asyncio
 import json
 import select
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from tests.waiting import until
 from tests.workers.web.serving import application, exchange, received, serving
@@ -194,3 +197,87 @@ def test_connections_of_a_crowd_are_taken_one_at_a_time(monkeypatch: pytest.Monk
             client.close()
 
     assert max(taken) == 1
+
+
+CHUNKED = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+
+
+def test_a_trailer_does_not_pass_for_a_field_of_the_head() -> None:
+    fields: list[bytes] = []
+
+    def note(scope: dict[str, Any], body: bytes) -> bytes:
+        fields.extend(name for name, _ in scope["headers"])
+        return body
+
+    with serving(application(note)) as port:
+        assert exchange(port, CHUNKED + b"X-Forwarded-For: 192.0.2.1\r\n\r\n").endswith(b"x")
+
+    assert b"transfer-encoding" in fields
+    assert b"x-forwarded-for" not in fields
+
+
+def test_trailers_without_end_are_refused(port: int) -> None:
+    with override_settings(WRITE_MAX_BODY_BYTES=1_024):
+        response = exchange(port, CHUNKED + b"A: b\r\n" * 20_000)
+
+    assert problem(response) == (413, "body_too_large")
+    assert calls == []
+
+
+def test_a_head_without_end_behind_a_request_under_way_is_refused_after_its_response() -> None:
+    go_on = asyncio.Event()
+
+    async def wait(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await go_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def noted(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        loops.append(asyncio.get_running_loop())
+        await wait(scope, receive, send)
+
+    with serving(noted) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(GET + HEAD)
+        until(lambda: loops, what="the request to be under way")
+        client.sendall(b"A: b\r\n" * 40_000)
+        loops[0].call_soon_threadsafe(go_on.set)
+        first, last = received(client).split(b"HTTP/1.1 ")[1:]
+
+    assert first.endswith(b"ok")
+    assert problem(b"HTTP/1.1 " + last) == (431, "header_too_large")
+
+
+@pytest.mark.parametrize("rest", [b"", b"not json"])
+def test_a_body_cut_short_behind_a_request_is_refused_after_its_response(port: int, rest: bytes) -> None:
+    cut_short = HEAD + b"Content-Length: 200\r\n\r\n" + rest
+
+    first, last = exchange(port, GET + cut_short, half_close=True).split(b"HTTP/1.1 ")[1:]
+
+    assert first.endswith(b"ok")
+    assert problem(b"HTTP/1.1 " + last) == (400, "bad_request")
+    assert calls == [b""]
+
+
+def test_what_came_whole_before_its_client_was_gone_is_served() -> None:
+    served: list[str] = []
+    go_on = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        loops.append(asyncio.get_running_loop())
+        if scope["path"] == "/first":
+            await receive()  # lets the server read on, and so notice that the client is gone
+            await go_on.wait()
+        served.append(scope["path"])
+
+    with serving(serve) as port:
+        client = socket.create_connection(("127.0.0.1", port), timeout=20)
+        client.sendall(GET.replace(b"/ ", b"/first ", 1) + GET.replace(b"/ ", b"/second ", 1))
+        until(lambda: loops, what="the first to be under way")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()  # with a reset
+        until(lambda: "/second" in served, what="the second to be served")
+        loops[0].call_soon_threadsafe(go_on.set)
+        until(lambda: len(served) == 2, what="the first to be served")

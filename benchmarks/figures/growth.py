@@ -1,19 +1,34 @@
 """Whether it stays as quick with rows in the store: rate at 0, 1 and 10 million, and pages of a long list."""
 
-import base64
 import json
 import shutil
 import statistics
+import subprocess
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlencode
 
 from benchmarks.big_store import big_store
 from benchmarks.client import Client
 from benchmarks.contestants import Contestant, registry
 from benchmarks.contestants.one_writer import OneWriterServer
+from benchmarks.processes import BASE_DIR
 from benchmarks.run import Run
 from benchmarks.stage import in_turn, stage
+
+CURSOR = """
+import sys
+from urllib.parse import parse_qs, urlsplit
+import django; django.setup()
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
+from items.models import Item
+from workers.rest import KeysetPagination
+pages = KeysetPagination()
+request = Request(APIRequestFactory().get("/api/items/?page_size=1", headers={"host": "localhost"}))
+pages.paginate_queryset(Item.objects.filter(pk__gte=int(sys.argv[1])), request)
+print(parse_qs(urlsplit(pages.get_next_link()).query)["cursor"][0])
+"""
+"""Prints where `next` of a page that ends with this key leads."""
 
 LEVELS = (0, 1_000_000, 10_000_000)
 PAGE_ITEMS = 50
@@ -58,7 +73,7 @@ def _contestant(run: Run, rows: int) -> Contestant:
 def _pages(run: Run, contestant: Contestant) -> dict[str, list[float]]:
     """Fetch the first page and page 10,000 in turn, and return the seconds of each."""
     deep = (DEEP_PAGE - 1) * PAGE_ITEMS
-    paths = {"first": "/api/items/", "deep": f"/api/items/?{urlencode({'cursor': cursor_after(deep)})}"}
+    paths = {"first": "/api/items/", "deep": f"/api/items/?cursor={cursor_after(contestant, deep)}"}
     seconds: dict[str, list[float]] = {name: [] for name in paths}
     with closing(Client(contestant.server.port, contestant.request.all_headers())) as client:
         for name, expected in (("first", 1), ("deep", deep + 1)):
@@ -73,6 +88,15 @@ def _pages(run: Run, contestant: Contestant) -> dict[str, list[float]]:
     return seconds
 
 
-def cursor_after(position: int) -> str:
-    """Return DRF's cursor for the page that begins behind this position in the ordering."""
-    return base64.b64encode(urlencode({"p": str(position)}).encode()).decode()
+def cursor_after(contestant: Contestant, key: int) -> str:
+    """Return the cursor of the page that begins behind this key. The service signs it, so it is asked."""
+    server = contestant.server
+    done = subprocess.run(
+        [server.bench.python, "-c", CURSOR, str(key)],
+        env=server.processes.environment,
+        cwd=BASE_DIR,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()

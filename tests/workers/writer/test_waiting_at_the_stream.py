@@ -1,5 +1,6 @@
 """The bootstep that waits at the stream: what it does when it cannot."""
 
+import select
 from typing import Any
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_writer_that_waits_is_told_of_what_comes_and_waits_again(step: WriterS
     assert wait_of(step).waits
     wait_of(step).end()
     assert wait_of(step)._hub.watched == {}
+
+
+def test_what_came_before_the_wait_began_is_told_of_too(step: WriterStep) -> None:
+    """Between the last read and the wait a write may be accepted, and nobody rings for it."""
+    add("a").accepted()
+
+    wait_of(step).begin()
+
+    [descriptor] = wait_of(step)._hub.watched
+    assert select.select([descriptor], [], [], 20)[0] == [descriptor]
+    wait_of(step).end()
 
 
 def test_a_drain_that_failed_is_not_begun_again_at_once(

@@ -28,7 +28,8 @@ def test_an_accepted_write_is_committed_acknowledged_and_announced(
     heartbeat.Heartbeat(clean_redis).renew(committed=0)
     submission = add("a")
     write_id = submission.accepted()
-    outcome_of = in_thread(lambda: submission.wait(10))
+    # Longer than the test waits: it is the announcement that has to wake it, not the look at its receipt.
+    outcome_of = in_thread(lambda: submission.wait(600))
 
     writer.drain()
 

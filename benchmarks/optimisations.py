@@ -162,7 +162,6 @@ def _sender() -> Send:
 
 def _optimisations() -> dict[str, tuple[tuple[str, ...], Callable[[], Any]]]:
     """Return by name the kinds of request that meet it, and what takes it away while it is entered."""
-    from django.contrib.messages.middleware import MessageMiddleware
     from django.urls import reverse
     from django_filters.rest_framework import DjangoFilterBackend
     from knox.auth import TokenAuthentication
@@ -171,11 +170,10 @@ def _optimisations() -> dict[str, tuple[tuple[str, ...], Callable[[], Any]]]:
 
     from items.filters import AskedFilterBackend
     from project.accounts.authentication import BearerAuthentication
-    from project.api.middleware import AdminMessages
+    from project.api.handlers import Application
     from workers.rest import responses
     from workers.rest.negotiation import PlainNegotiation
     from workers.rest.serializers import SharedFieldsMixin
-    from workers.stream import redis_client
 
     def own_fields(self: Any, data: Any = empty) -> Any:
         return super(SharedFieldsMixin, self).run_validation(data)
@@ -206,17 +204,13 @@ def _optimisations() -> dict[str, tuple[tuple[str, ...], Callable[[], Any]]]:
             ALL,
             lambda: patch(PlainNegotiation, "select_renderer", DefaultContentNegotiation.select_renderer),
         ),
-        "no store for messages outside the admin": (
+        "what only browsers need passed by": (
             ALL,
-            lambda: patch(AdminMessages, "__call__", MessageMiddleware.__call__),
+            lambda: patch(Application, "__call__", lambda self, *request: self._browsers(*request)),
         ),
         "a route asked for its form once": (
             ("POST",),
             lambda: patch(responses, "detail_path", reversed_each_time),
-        ),
-        "a connection used a moment ago is not looked at": (
-            ("POST",),
-            lambda: patch(redis_client, "RECENT_SECONDS", -1.0),
         ),
     }
 

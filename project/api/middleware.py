@@ -1,10 +1,8 @@
 """What is settled around a view: bodies, final slashes, redirects of unsafe requests, errors."""
 
 from collections.abc import Callable
-from typing import cast
 
 from django.conf import settings
-from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import is_valid_path
@@ -119,15 +117,6 @@ def _add_slash(request: HttpRequest) -> None:
         request.path_info += "/"
         request.path += "/"
         request.META["PATH_INFO"] = request.path_info
-
-
-class AdminMessages(MessageMiddleware):
-    """Messages for the pages that show them: making their storage costs each request of the API 3 %."""
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(ADMIN_PATH):
-            return cast(HttpResponse, self.get_response(request))
-        return cast(HttpResponse, super().__call__(request))
 
 
 class Refusals:

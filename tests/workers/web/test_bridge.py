@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.workers.web.serving import exchange, serving
 from workers.event_loop import fibers
 from workers.event_loop.bells import Bell, new_bell
 from workers.submission import client
+from workers.web import connection_pool
 from workers.web.bridge import Bridge
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -157,3 +159,29 @@ def test_fibers_that_run_at_once_have_a_connection_each_and_later_ones_have_the_
     first, second, third = ids
     assert first != second
     assert second == third
+
+
+@pytest.mark.django_db
+def test_no_more_connections_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_pool, "KEPT", 1)
+    monkeypatch.setattr(connection_pool, "_free", defaultdict(list))
+    bells: list[Bell] = []
+
+    def note(environ: dict[str, Any]) -> bytes:
+        assert connection.vendor == "sqlite"
+        if environ["PATH_INFO"] == "/waits":
+            bells.append(new_bell())
+            bells[-1].sleep(20)
+        return b""
+
+    with serving(Bridge(saying(note), on_loop=["/"])) as port:
+        waiting = [threading.Thread(target=get, args=(port, "/waits")) for _ in range(3)]
+        for one in waiting:
+            one.start()
+        until(lambda: len(bells) == 3, what="all to wait")
+        for bell in bells:
+            bell.ring()
+        for one in waiting:
+            one.join(20)
+
+    assert len(connection_pool._free["default"]) == 1

@@ -147,6 +147,22 @@ def test_a_client_that_takes_nothing_of_its_response_is_ended(impatient: None, p
             until(lambda: client.send(b"\r\n") == 0, what="the connection to be ended")
 
 
+def test_a_client_that_takes_its_response_slowly_gets_all_of_it(impatient: None, port: int) -> None:
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        until(lambda: calls, what="the request to be served")
+        taken = 0
+        for _ in range(8):  # longer than the limit, all in all
+            assert select.select([], [], [], 0.25) == ([], [], [])
+            taken += len(client.recv(1_000_000))
+        taken += len(received(client))
+
+    assert taken > 20_000_000
+
+
 def test_past_the_connections_the_one_that_waits_longest_gives_way() -> None:
     with serving(application(respond), most_connections=3) as port:
         slow = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3)]

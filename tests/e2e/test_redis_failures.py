@@ -22,6 +22,15 @@ def service(make_service: Callable[..., Service]) -> Service:
     return service
 
 
+class Cut:
+    """Whether a connection is to be cut before its next reply."""
+
+    def __init__(self) -> None:
+        self.is_due = False
+        self.lock = threading.Lock()
+        """Held until the script is passed on: a reply to what came before must not cut that off."""
+
+
 class CuttingProxy:
     """Passes bytes between clients and Redis; on demand it cuts a connection before the next reply."""
 
@@ -44,22 +53,21 @@ class CuttingProxy:
                 return
             redis = socket.socket(socket.AF_UNIX)
             redis.connect(self._target)
-            cut = threading.Event()
+            cut = Cut()
             for source, sink, is_request in ((client, redis, True), (redis, client, False)):
                 threading.Thread(target=self._pass, args=(source, sink, is_request, cut), daemon=True).start()
 
-    def _pass(
-        self, source: socket.socket, sink: socket.socket, is_request: bool, cut: threading.Event
-    ) -> None:
+    def _pass(self, source: socket.socket, sink: socket.socket, is_request: bool, cut: "Cut") -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                if is_request and b"EVALSHA" in data and self.cut_after_scripts:
-                    self.cut_after_scripts -= 1
-                    cut.set()
-                if not is_request and cut.is_set():
-                    self.cuts += 1
-                    break
-                sink.sendall(data)
+                with cut.lock:
+                    if is_request and b"EVALSHA" in data and self.cut_after_scripts:
+                        self.cut_after_scripts -= 1
+                        cut.is_due = True
+                    if not is_request and cut.is_due:
+                        self.cuts += 1
+                        break
+                    sink.sendall(data)
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

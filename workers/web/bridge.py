@@ -108,11 +108,8 @@ class Bridge:
 
         response = self._application(environ, start_response)
         try:
-            chunks = (
-                _joined(response)
-                if start and not fibers.in_fiber() and _is_sized(start[0])
-                else iter(response)
-            )
+            is_file = bool(start) and not fibers.in_fiber() and _is_sized(start[0])
+            chunks = _joined(response) if is_file else iter(response)
             chunk = next(chunks, b"")
             for following in chunks:
                 for message in start:
@@ -200,9 +197,7 @@ def _start_of(status: str, headers: list[tuple[str, str]]) -> Message:
 
 
 def _tell_length(start: Message, length: int) -> None:
-    if start["status"] not in _WITHOUT_BODY and all(
-        name != b"content-length" for name, _ in start["headers"]
-    ):
+    if start["status"] not in _WITHOUT_BODY and not _is_sized(start):
         start["headers"].append((b"content-length", b"%d" % length))
 
 

@@ -70,19 +70,14 @@ def _take(alias: str) -> BaseDatabaseWrapper:
 
 
 def give_back() -> None:
-    """Leave this fiber's connections to others. The fiber has none afterwards."""
-    fiber = getcurrent()
-    if type(fiber) is not Fiber:
-        return
-    for alias, connection in fiber.connections.items():
-        if connection.in_atomic_block:
-            # Something ended the request in the middle of a transaction: nobody can go on with this one.
+    """Leave this fiber's connections to others. The fiber has none afterwards. To be called in a fiber."""
+    own: dict[str, BaseDatabaseWrapper] = getcurrent().connections
+    for alias, connection in own.items():
+        if connection.in_atomic_block or len(_free[alias]) >= KEPT:
+            # Of one whose request was ended in the middle of a transaction nobody can go on.
             connection.in_atomic_block = False
-            connection.close()
-            continue
-        if len(_free[alias]) >= KEPT:
             connection.close()
             continue
         read_limit.end_request(connection)
         _free[alias].append(connection)
-    fiber.connections.clear()
+    own.clear()

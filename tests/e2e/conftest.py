@@ -17,12 +17,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A running service for the tests of one module that leave it well."""
-    running = Service.on_copy_of(prepared, tmp_path_factory.mktemp("service"), {})
-    try:
-        running.start_all()
+    with Service.running(prepared, tmp_path_factory.mktemp("service"), {}) as running:
         yield running
-    finally:
-        running.stop_all()
 
 
 @pytest.fixture

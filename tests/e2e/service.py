@@ -79,6 +79,17 @@ class Service:
         shutil.copytree(template, directory, dirs_exist_ok=True)
         return cls(directory, settings)
 
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, template: Path, directory: Path, settings: Mapping[str, str]) -> Iterator["Service"]:
+        """Run all of it on a copy while the block runs."""
+        service = cls.on_copy_of(template, directory, settings)
+        try:
+            service.start_all()
+            yield service
+        finally:
+            service.stop_all()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"

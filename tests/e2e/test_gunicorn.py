@@ -16,12 +16,8 @@ pytestmark = pytest.mark.xdist_group("gunicorn")
 def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service behind a proxy that is trusted, with one web process: ready, it has logged its start."""
     settings = {"TRUST_X_FORWARDED_PROTO": "1", "HSTS_SECONDS": "60", "WEB_PROCESSES": "1"}
-    running = Service.on_copy_of(prepared, tmp_path_factory.mktemp("service"), settings)
-    try:
-        running.start_all()
+    with Service.running(prepared, tmp_path_factory.mktemp("service"), settings) as running:
         yield running
-    finally:
-        running.stop_all()
 
 
 def raw(service: Service, request: bytes) -> bytes:

@@ -17,12 +17,8 @@ pytestmark = pytest.mark.xdist_group("http")
 @pytest.fixture(scope="module")
 def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {"WEB_PROCESSES": "1", "WRITE_MAX_BODY_BYTES": "2000"}
-    running = Service.on_copy_of(prepared, tmp_path_factory.mktemp("service"), settings)
-    try:
-        running.start_all()
+    with Service.running(prepared, tmp_path_factory.mktemp("service"), settings) as running:
         yield running
-    finally:
-        running.stop_all()
 
 
 def head(service: Service, *fields: str, method: str = "POST", path: str = "/api/items/") -> bytes:
@@ -167,10 +163,8 @@ def test_an_error_of_the_server_itself_has_the_shape_of_every_error(service: Ser
 
 def test_slow_clients_without_a_token_keep_nobody_out(prepared: Path, tmp_path: Path) -> None:
     """With as many of them as there may be connections, twice over."""
-    service = Service.on_copy_of(prepared, tmp_path, {"WEB_PROCESSES": "1", "WEB_CONNECTIONS": "20"})
     slow = []
-    try:
-        service.start_all()
+    with Service.running(prepared, tmp_path, {"WEB_PROCESSES": "1", "WEB_CONNECTIONS": "20"}) as service:
         for _ in range(40):
             client = connect(service)
             client.sendall(
@@ -180,10 +174,8 @@ def test_slow_clients_without_a_token_keep_nobody_out(prepared: Path, tmp_path: 
             slow.append(client)
 
         assert [service.create(f"item {number}").status for number in range(5)] == [201] * 5
-    finally:
-        for client in slow:
-            client.close()
-        service.stop_all()
+    for client in slow:
+        client.close()
 
 
 def test_without_uvloop_and_httptools_it_serves_all_the_same_and_says_so_once(
@@ -193,10 +185,7 @@ def test_without_uvloop_and_httptools_it_serves_all_the_same_and_says_so_once(
     absent.mkdir()
     for name in ("uvloop", "httptools"):
         (absent / f"{name}.py").write_text(f"raise ImportError('no {name}')")
-    service = Service.on_copy_of(prepared, tmp_path / "service", {"PYTHONPATH": str(absent)})
-    try:
-        service.start_all()
-
+    with Service.running(prepared, tmp_path / "service", {"PYTHONPATH": str(absent)}) as service:
         assert [service.create(f"item {number}").status for number in range(5)] == [201] * 5
         with connect(service) as client:
             client.sendall(head(service, "Content-Length: 18", "Expect: 100-continue"))
@@ -208,5 +197,3 @@ def test_without_uvloop_and_httptools_it_serves_all_the_same_and_says_so_once(
         [(status, body)] = exchange(service, head(service, "Content-Length: 200"), b"{}", half_close=True)
         assert (status, json.loads(body)["code"]) == (400, "bad_request")
         assert service.log("web").count("state=slow missing='uvloop httptools'") == 1
-    finally:
-        service.stop_all()

@@ -24,12 +24,8 @@ pytestmark = pytest.mark.xdist_group("schema")
 def service(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service as it is shipped, without the apps of the tests, whose views fail on purpose."""
     settings = {"DJANGO_SETTINGS_MODULE": "project.settings"}
-    running = Service.on_copy_of(prepared, tmp_path_factory.mktemp("service"), settings)
-    try:
-        running.start_all()
+    with Service.running(prepared, tmp_path_factory.mktemp("service"), settings) as running:
         yield running
-    finally:
-        running.stop_all()
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,13 @@ def main() -> None:
     try:
         from django.core.management import execute_from_command_line
 
-        from workers import LeaseUnavailable, Role, WrongStore, forbid_pause, set_role
+        from workers import Role, StoreBusy, WrongStore, set_role
 
-        # runserver answers requests, so it is a web process like any other.
-        set_role(Role.WEB if sys.argv[1:2] == ["runserver"] else Role.COMMAND)
-        if "--no-pause" in sys.argv:
-            sys.argv.remove("--no-pause")  # an option of every command, so no command knows of it
-            forbid_pause()
+        # It serves requests, so it is a web process like any other.
+        if sys.argv[1:2] == ["runserver"]:
+            set_role(Role.WEB)
         execute_from_command_line(sys.argv)
-    except (InvalidEnvironment, LeaseUnavailable, WrongStore) as exc:
+    except (InvalidEnvironment, StoreBusy, WrongStore) as exc:
         sys.exit(f"manage.py: {exc}")
     except Exception as exc:
         # Not imported above: Django may be what is missing.

@@ -233,6 +233,10 @@ WRITE_BATCH_MAX_WRITES = environment.read(WriteSettings.WRITE_BATCH_MAX_WRITES)
 WRITE_TASK_SECONDS = environment.read(WriteSettings.WRITE_TASK_SECONDS)
 WRITE_TIME_LIMIT_SECONDS = environment.read(WriteSettings.WRITE_TIME_LIMIT_SECONDS)
 WRITE_MAX_DELIVERIES = environment.read(WriteSettings.WRITE_MAX_DELIVERIES)
+# Everything here has a write function, but for the admin: see project/urls.py.
+WRITE_OUTSIDE_WRITER = "refuse"
+WRITE_LOCK_WAIT_SECONDS = environment.read(WriteSettings.WRITE_LOCK_WAIT_SECONDS)
+WRITE_LOCK_HOLD_SECONDS = environment.read(WriteSettings.WRITE_LOCK_HOLD_SECONDS)
 WRITE_PAUSE_TIMEOUT_SECONDS = environment.read(WriteSettings.WRITE_PAUSE_TIMEOUT_SECONDS)
 WRITE_SYNCHRONOUS = environment.read(WriteSettings.WRITE_SYNCHRONOUS)
 WRITE_CHECKPOINT_BYTES = environment.read(WriteSettings.WRITE_CHECKPOINT_BYTES)

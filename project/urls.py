@@ -6,6 +6,7 @@ from project.api.docs import DocsView, SchemaView
 from project.api.middleware import ADMIN_PATH
 from project.api.root import RootView
 from project.demo.views import SessionA, SessionB
+from workers import with_store_lock
 
 urlpatterns = [
     path("", RootView.as_view(), name="root"),
@@ -17,7 +18,7 @@ urlpatterns = [
     path("session_b", SessionB.as_view(), name="session-b"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
-    path(ADMIN_PATH.removeprefix("/"), admin.site.urls),
+    path(ADMIN_PATH.removeprefix("/"), with_store_lock(admin.site.urls)),
 ]
 handler400 = "project.api.exception_handler.bad_request"
 handler403 = "project.api.exception_handler.permission_denied"

@@ -8,7 +8,6 @@ from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 from tests.answering import Answered, answering
-from workers import release_command_lease
 from workers.store import identity
 from workers.store.roles import Role, set_role
 from workers.stream import ownership
@@ -22,15 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "clean_redis" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Let each test begin without the lease.
-
-    Tests that write one after the other never leave this process idle for long enough to give it back.
-    """
-    release_command_lease()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,18 +3,20 @@
 Other packages import from here (and `workers.rest` for the REST side), from nowhere below.
 """
 
+from workers.direct_writes import with_store_lock
 from workers.event_loop.lanes import Busy, Lane
 from workers.exceptions import (
     AcceptanceUnknown,
     FileArgument,
     KeyInProgress,
     KeyReused,
-    LeaseUnavailable,
     NotAccepted,
     QueueUnavailable,
+    StoreBusy,
     StoreNotReady,
     StreamFull,
     StreamOfAnotherStore,
+    TransactionTimedOut,
     UnfitArgument,
     UnknownWriteFunction,
     UnsupportedArgument,
@@ -30,7 +32,6 @@ from workers.store.bulk_insert import BulkInsert
 from workers.store.conflicts import conflict_of
 from workers.store.errors import is_cut_off, is_request_error, is_store_error
 from workers.store.identity import problem as store_problem
-from workers.store.lease.command import forbid_pause, release_command_lease
 from workers.store.roles import Role, current_role, set_role
 from workers.submission.client import submit
 from workers.submission.submission import Submission
@@ -55,12 +56,11 @@ __all__ = [
     "queue_status",
     "store_problem",
     "why_no_writer",
-    # Roles, and the lease of commands
+    # Who may write: roles, and views that write with the store lock
     "Role",
     "current_role",
-    "release_command_lease",
-    "forbid_pause",
     "set_role",
+    "with_store_lock",
     # Calls that block, beside the event loop
     "Busy",
     "Lane",
@@ -69,12 +69,13 @@ __all__ = [
     "FileArgument",
     "KeyInProgress",
     "KeyReused",
-    "LeaseUnavailable",
     "NotAccepted",
     "QueueUnavailable",
+    "StoreBusy",
     "StoreNotReady",
     "StreamFull",
     "StreamOfAnotherStore",
+    "TransactionTimedOut",
     "UnfitArgument",
     "UnknownWriteFunction",
     "UnsupportedArgument",

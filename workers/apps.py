@@ -1,7 +1,7 @@
 from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate, pre_migrate
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -10,24 +10,16 @@ class WorkersConfig(AppConfig):
     verbose_name = "Write path"
 
     def ready(self) -> None:
-        from workers import checks  # noqa: F401 - registers them
+        from workers import checks, middleware  # noqa: F401 - registers them
         from workers.store import identity, opening, read_limit
-        from workers.store.lease import command
-        from workers.stream import pauses
 
         if apps.is_installed("rest_framework"):
             from workers.rest.checks import check_views
 
             register(check_views, Tags.urls)
-        command.command_lease.ask_writer = pauses.asked_for
+        middleware.install()
         read_limit.connect()
         connection_created.connect(opening.configure, dispatch_uid="workers.store.opening.configure")
-        pre_migrate.connect(
-            command.keep_while_migrating, dispatch_uid="workers.store.lease.command.keep_while_migrating"
-        )
-        post_migrate.connect(
-            command.keep_no_longer, dispatch_uid="workers.store.lease.command.keep_no_longer"
-        )
         post_migrate.connect(
             identity.ensure_after_migrate,
             sender=self,

@@ -10,11 +10,19 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
-from workers.conf import FORMER_NAMES, all_settings, settings
+from workers.conf import FORMER_NAMES, GONE_NAMES, all_settings, settings
 from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
-from workers.store import pragmas
+from workers.store import opening, pragmas
 from workers.store.roles import current_role
+
+OWN_PRAGMAS = {
+    "journal_mode": "It is WAL.",
+    "synchronous": "WRITE_SYNCHRONOUS is FULL, or NORMAL.",
+    "wal_autocheckpoint": "Checkpoints are made by who holds the lock.",
+    "query_only": "A connection only reads until it holds the lock.",
+}
+"""What a connection of ours sets, and what to say of it."""
 
 
 @register(Tags.compatibility)
@@ -29,10 +37,12 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
                 id="workers.E003",
             )
         )
-    if getattr(django_settings, "SESSION_ENGINE", "").endswith((".db", ".cached_db")):
+    if settings.WRITE_OUTSIDE_WRITER == "refuse" and getattr(django_settings, "SESSION_ENGINE", "").endswith(
+        (".db", ".cached_db")
+    ):
         found.append(
             Error(
-                "Sessions are kept in the database, which web processes may not write.",
+                "Sessions lie in the database, which web processes must not write (WRITE_OUTSIDE_WRITER).",
                 hint='Set SESSION_ENGINE = "django.contrib.sessions.backends.cache" with a cache in Redis.',
                 id="workers.E004",
             )
@@ -67,6 +77,8 @@ def _check_names() -> list[CheckMessage]:
     for name in unknown:
         meant = FORMER_NAMES.get(name) or next(iter(get_close_matches(name, known, 1)), None)
         hint = f"Is {meant} meant?" if meant else "workers/SETTINGS.md lists them all."
+        if name in GONE_NAMES:
+            hint = f"Remove it: {GONE_NAMES[name]}."
         found.append(Error(f"{name} is no setting of the write path.", hint=hint, id="workers.E014"))
     return found
 
@@ -74,19 +86,40 @@ def _check_names() -> list[CheckMessage]:
 def _check_database() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     database: dict[str, Any] = django_settings.DATABASES["default"]
+    if database.get("ENGINE") != "django.db.backends.sqlite3" and "sqlite" not in database.get("ENGINE", ""):
+        return []
     if database.get("ATOMIC_REQUESTS"):
         found.append(
-            Error(
-                "ATOMIC_REQUESTS opens a transaction for every request.",
-                hint="Remove it: requests do not write, and each write is atomic in the writer.",
-                id="workers.E001",
+            checks.Warning(
+                "ATOMIC_REQUESTS opens a transaction for every request, so GETs wait for the store lock too.",
+                hint="Remove it, and use transaction.atomic in the views that write.",
+                id="workers.W003",
             )
         )
-    if "transaction_mode" in database.get("OPTIONS", {}) or "init_command" in database.get("OPTIONS", {}):
+    mode = database.get("OPTIONS", {}).get("transaction_mode")
+    if str(mode or "IMMEDIATE").upper() != "IMMEDIATE":
+        found.append(
+            checks.Warning(
+                f"transaction_mode {mode} in DATABASES is not followed: transactions begin IMMEDIATE.",
+                hint="Remove it: they begin once the store lock is held, and so wait for nobody.",
+                id="workers.W005",
+            )
+        )
+    command = str(database.get("OPTIONS", {}).get("init_command") or "")
+    for name in OWN_PRAGMAS:
+        if re.search(rf"\b{name}\b", command, re.I):
+            found.append(
+                checks.Warning(
+                    f"init_command in DATABASES sets {name}, which is set anew for whoever writes.",
+                    hint=f"Remove PRAGMA {name} from init_command. {OWN_PRAGMAS[name]}",
+                    id="workers.W004",
+                )
+            )
+    if re.search(r"\blocking_mode\b\s*=\s*exclusive", command, re.I):
         found.append(
             Error(
-                "transaction_mode or init_command in DATABASES overrides what each role needs.",
-                hint="Remove them: workers/store/opening.py sets the transaction mode and the pragmas.",
+                "init_command in DATABASES keeps the store for one connection (locking_mode=EXCLUSIVE).",
+                hint="Remove it: all other processes would be locked out, whatever they do.",
                 id="workers.E002",
             )
         )
@@ -99,16 +132,20 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     if not databases or "default" not in databases:
         return []
     connection = connections["default"]
-    if connection.vendor != "sqlite":
+    if opening.file_of(connection) is None:
         return []
-    # Except query_only: a command may hold the lease, and write.
+    # Except query_only: a command may hold the store lock, and write.
     wanted = {name: value for name, value in pragmas.of_role(current_role()).items() if name != "query_only"}
     try:
-        actual = pragmas.read(connection, wanted)
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            actual = pragmas.read(connection.connection, wanted)
     except (WrongStore, DatabaseError) as exc:
         return [
             Error(
-                f"The store cannot be opened: {exc}", hint="Is DATA_DIR on a local disk?", id="workers.E005"
+                f"The store cannot be opened: {exc}",
+                hint="Is it on a local disk that this user may write?",
+                id="workers.E005",
             )
         ]
     return [
@@ -118,7 +155,7 @@ def check_store(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
             id="workers.E006",
         )
         for name, value in wanted.items()
-        if actual[name] != value and actual[name] != "memory"
+        if actual[name] != value
     ]
 
 

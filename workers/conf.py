@@ -120,9 +120,27 @@ class WriteSettings:
         at_least=3,
         at_most=100,
     )
+    WRITE_OUTSIDE_WRITER = Setting(
+        "lock",
+        "What a web process does to write: `lock` takes the store lock, `refuse` raises WriteOutsideWriter.",
+        choices=("lock", "refuse"),
+    )
+    WRITE_LOCK_WAIT_SECONDS = Setting(
+        20.0,
+        "Longest wait of a view, a command or a task for the store lock, in seconds; past it StoreBusy, 503.",
+        at_least=0.1,
+        at_most=3_600,
+    )
+    # Below the wait, so that one slow view never fails those behind it.
+    WRITE_LOCK_HOLD_SECONDS = Setting(
+        15.0,
+        "Longest transaction of a request, in seconds; past it it is undone. 0 for no limit.",
+        at_least=0,
+        at_most=3_600,
+    )
     WRITE_PAUSE_TIMEOUT_SECONDS = Setting(
         15.0,
-        "Longest wait of a command for the writer to pause, in seconds; past it nothing is written.",
+        "Longest wait of `manage.py pause` for the writer to give the lease back, in seconds.",
         at_least=1,
         at_most=600,
     )

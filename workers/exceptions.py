@@ -111,8 +111,12 @@ class UndecodableEntry(WritePathError):
     """An entry of the stream is not a write in a form that this version knows."""
 
 
-class LeaseUnavailable(WritePathError):
-    """Another process holds the lease, so nothing was written."""
+class StoreBusy(WritePathError, OperationalError):
+    """The store lock could not be had in time, so nothing was written: try again in a few seconds."""
+
+
+class TransactionTimedOut(WritePathError, OperationalError):
+    """A request's transaction held the store lock past WRITE_LOCK_HOLD_SECONDS, so it was undone."""
 
 
 class WrongStore(WritePathError, OperationalError):

@@ -20,7 +20,7 @@ from tests.waiting import until
 TAKE_THE_LEASE_AGAIN_AND_AGAIN = """
 import sys
 from pathlib import Path
-from workers.store.lease.lease import Lease
+from workers.store.lease import Lease
 print("ready", flush=True)
 for line in sys.stdin:
     lease = Lease(Path(sys.argv[1]))

@@ -52,9 +52,10 @@ def test_a_setting_that_would_be_ignored_is_named_with_what_may_be_meant(name: s
 @pytest.mark.parametrize(
     ("database", "expected"),
     [
-        ({"ATOMIC_REQUESTS": True}, "workers.E001"),
-        ({"OPTIONS": {"transaction_mode": "IMMEDIATE"}}, "workers.E002"),
-        ({"OPTIONS": {"init_command": "PRAGMA busy_timeout=1"}}, "workers.E002"),
+        ({"ATOMIC_REQUESTS": True}, "workers.W003"),
+        ({"OPTIONS": {"transaction_mode": "EXCLUSIVE"}}, "workers.W005"),
+        ({"OPTIONS": {"init_command": "PRAGMA synchronous=NORMAL"}}, "workers.W004"),
+        ({"OPTIONS": {"init_command": "PRAGMA locking_mode = EXCLUSIVE"}}, "workers.E002"),
     ],
 )
 def test_a_wrong_database_is_found(

@@ -9,9 +9,8 @@ from pathlib import Path
 from django.db import connection
 
 from tests.waiting import until
-from workers import release_command_lease
-from workers.store.lease.holder import Holder
-from workers.store.lease.lease import Lease, is_held
+from workers.store.holder import Holder
+from workers.store.lease import Lease, is_held
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -20,8 +19,17 @@ WRITER = "import django; django.setup(); from tests.workers import a_writer; a_w
 HOLDER = """
 import sys
 from pathlib import Path
-from workers.store.lease.lease import Lease
+from workers.store.lease import Lease
 assert Lease(Path(sys.argv[1] + ".lease")).try_acquire(purpose=sys.argv[2])
+sys.stdin.read()
+"""
+
+LOCK_HOLDER = """
+import sys
+from pathlib import Path
+from workers.store.lock.store_lock import StoreLock
+StoreLock(Path(sys.argv[1])).acquire(sys.argv[2], seconds=10)
+print("held", flush=True)
 sys.stdin.read()
 """
 
@@ -42,7 +50,6 @@ def store_path() -> Path:
 @contextmanager
 def running(program: str, *arguments: str, says: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run a program until the block ends; with `says`, begin once it has said it."""
-    release_command_lease()  # the test may have set the scene, and hold the lease for that
     command = [sys.executable, "-c", program, str(store_path()), *arguments]
     with subprocess.Popen(
         command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -54,6 +61,13 @@ def running(program: str, *arguments: str, says: str = "") -> Iterator[subproces
             yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def lock_held(purpose: str) -> Iterator[subprocess.Popen[str]]:
+    """Let another process hold the store lock while the block runs."""
+    with running(LOCK_HOLDER, purpose, says="held") as process:
+        yield process
 
 
 @contextmanager

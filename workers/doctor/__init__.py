@@ -28,6 +28,7 @@ def examine(*, full: bool = False) -> Iterator[Finding]:
         yield from disk.examine(sqlite_store.path())
         yield privacy.examine(sqlite_store.path())
         yield from _store(full=full)
+        yield write_path.look_at_lock()
         yield from host.examine(sqlite_store.path())
     else:
         yield ok("store", f"On {vendor}: the checks of an SQLite store do not apply.")

@@ -35,7 +35,7 @@ def examine(path: Path) -> Iterator[Finding]:
         else ok("store.open_by", "Which processes have it open cannot be told on this system.")
     )
     readers = long_readers(Path(f"{path}-shm"))
-    yield disk.judge_log(wal.size_bytes(), describe_readers(readers))
+    yield disk.judge_log(wal.size_bytes(path), describe_readers(readers))
     if readers:
         yield ok("store.readers", describe_readers(readers))
     yield from overcommit()

@@ -17,7 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from workers.doctor.finding import Finding, error, info, ok, warning
 from workers.exceptions import WrongStore
 from workers.store import errors, pragmas, store_file
-from workers.store.lease import lease
+from workers.store.lock.store_lock import lock_of
 from workers.store.roles import Role, current_role, set_role
 
 ROLES = (Role.WRITER, Role.COMMAND, Role.WEB)
@@ -57,8 +57,8 @@ def judge_version(version: Version) -> Finding:
         return info(
             name,
             f"SQLite {shown}. Nothing to do: its rare WAL-reset bug needs two connections that write or "
-            "checkpoint at the same instant, and only the lease's holder does either. No other program may "
-            "write the store. Fixed in SQLite 3.51.3, 3.50.7 and 3.44.6.",
+            "checkpoint at the same instant, and only the store lock's holder does either. No other "
+            "program may write the store. Fixed in SQLite 3.51.3, 3.50.7 and 3.44.6.",
         )
     return ok(name, f"SQLite {shown}, without the WAL-reset bug.")
 
@@ -67,7 +67,7 @@ def file() -> Finding:
     """Say whether the file may be written: it has one name, and the log beside it is its own."""
     found = path()
     try:
-        store_file.refuse_unsafe(found, lease.left_mark(found))
+        store_file.refuse_unsafe(found, lock_of(found).mark())
     except WrongStore as exc:
         return error("store.file", str(exc), "Until then nothing is written or acknowledged.")
     return ok("store.file", f"{found}, device {found.stat().st_dev}, inode {found.stat().st_ino}.")
@@ -83,8 +83,8 @@ def opened(role: Role) -> Iterator[BaseDatabaseWrapper]:
     set_role(role)
     try:
         connection.ensure_connection()
-        # A command's wrapper would ask the writer to pause at the first statement that fails to write.
-        connection.execute_wrappers.clear()
+        with connection.wrap_database_errors:
+            pragmas.apply(connection.connection, pragmas.of_role(role))
         yield connection
     finally:
         set_role(own_role)
@@ -93,11 +93,11 @@ def opened(role: Role) -> Iterator[BaseDatabaseWrapper]:
 
 def as_role(role: Role) -> Finding:
     """Say which pragmas are in force for a role, a command's being those with which it writes."""
-    with opened(role) as connection:
+    with opened(role) as connection, connection.wrap_database_errors:
         if role is Role.COMMAND:
-            pragmas.apply(connection, pragmas.for_writing())
+            pragmas.apply(connection.connection, pragmas.for_writing())
         names = ("journal_mode", "synchronous", "query_only", "wal_autocheckpoint", "busy_timeout")
-        return judge_pragmas(role, pragmas.read(connection, names))
+        return judge_pragmas(role, pragmas.read(connection.connection, names))
 
 
 def judge_pragmas(role: Role, actual: dict[str, Any]) -> Finding:

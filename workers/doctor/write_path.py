@@ -10,8 +10,9 @@ from workers.conf import settings
 from workers.doctor.finding import Finding, Level, error, ok, warning
 from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady
-from workers.store.lease.holder import Holder
-from workers.store.lease.lease import Lease, is_held
+from workers.store.holder import Holder
+from workers.store.lease import Lease, is_held
+from workers.store.opening import store_lock
 from workers.stream import heartbeat, keys, ownership, pauses, redis_stream
 from workers.stream.heartbeat import WriterState
 from workers.stream.pauses import Pause
@@ -24,7 +25,7 @@ HANDOVER_SECONDS = heartbeat.LIFE_SECONDS + 0.5
 LOOK_SECONDS = 0.1
 
 LONG_SECONDS = 10.0
-"""How long a command may hold the lease before it is named as what keeps the writes waiting."""
+"""How long the store lock may be held before its holder is named as what keeps writes waiting."""
 
 NO_WRITER = "Start one: `manage.py up`, or the Celery worker of this project."
 
@@ -66,8 +67,7 @@ def _writer_and_lease(client: redis.Redis, pause: Pause | None, waiting: int) ->
         if not disagree(held, holder, writer) or time.monotonic() >= deadline:
             break
         time.sleep(LOOK_SECONDS)
-    other = (holder or Holder.unknown()) if held else None
-    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting, holder=other)
+    yield judge_writer(writer, is_paused=pause is not None, waiting=waiting)
     yield lease
 
 
@@ -76,8 +76,6 @@ def lease_without_redis() -> Finding:
     held, holder = _look_at_lease()
     if held is None:
         return judge_lease(held, holder, None)
-    if held and not (holder or Holder.unknown()).is_writer:
-        return _judge_command_lease(holder or Holder.unknown())
     return ok("lease", f"Held by {_who(holder)}." if held else "Free: nobody writes.")
 
 
@@ -104,17 +102,13 @@ def judge_pause(pause: Pause | None, *, now: float) -> Iterator[Finding]:
             "writer.pause",
             f"{pause.by} asks for a pause, until {utc_text(pause.until)} at the latest "
             f"(in {max(0.0, pause.until - now):.0f} s). Writes are accepted and wait.",
-            "`manage.py resume` ends an operator's pause; a command's ends by itself.",
+            "`manage.py resume` ends it.",
         )
 
 
-def judge_writer(
-    writer: WriterState | None, *, is_paused: bool, waiting: int, holder: Holder | None = None
-) -> Finding:
-    """Say whether somebody commits. Whoever else holds the lease is a command."""
+def judge_writer(writer: WriterState | None, *, is_paused: bool, waiting: int) -> Finding:
+    """Say whether somebody commits."""
     name = "writer"
-    if writer is None and holder is not None and not holder.is_writer:
-        return ok(name, f"None can work while {holder.purpose} holds the lease; {waiting} writes wait.")
     if writer is None and is_paused:
         return ok(name, f"Paused; {waiting} writes wait.")
     if writer is None:
@@ -143,25 +137,32 @@ def judge_lease(held: bool | None, holder: Holder | None, writer: WriterState | 
         )
     if not held:
         return ok(name, f"Free. {who} died with it." if holder else "Free.")
-    if writer is None and holder is not None and holder.is_writer:
+    if writer is None:
         return warning(
             name,
             f"Held by {who}, which shows no progress: it is starting, busy with one long write, or frozen.",
             "If it stays so, kill that process: a standby takes over within a second.",
         )
-    if holder is None or not holder.is_writer:
-        return _judge_command_lease(holder or Holder.unknown())
     return ok(name, f"Held by {who}.")
 
 
-def _judge_command_lease(holder: Holder) -> Finding:
-    """Say whether a command keeps the writer waiting for too long."""
-    found = f"Held by {holder}"
+def look_at_lock() -> Finding:
+    """Say who writes the store now, and whether that keeps others waiting for too long."""
+    lock = store_lock()
+    try:
+        return judge_lock(None if lock is None else lock.holder())
+    except OSError:
+        return warning("store.lock", "It may not be looked at.", "Run this as the user who runs the service.")
+
+
+def judge_lock(holder: Holder | None) -> Finding:
+    """Say whether somebody keeps the store lock for long, or is stopped with it."""
+    if holder is None:
+        return ok("store.lock", "Free: nobody writes at this moment.")
     if holder.is_stopped or holder.held_seconds > LONG_SECONDS:
-        return warning(
-            "lease", f"{found}, for {holder.held_seconds:.0f} s: no write is committed.", holder.hint
-        )
-    return ok("lease", f"{found}.")
+        found = f"Held by {holder}, for {holder.held_seconds:.0f} s: nobody else can write."
+        return warning("store.lock", found, holder.hint)
+    return ok("store.lock", f"Held by {holder}.")
 
 
 def _who(holder: Holder | None) -> str:

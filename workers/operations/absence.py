@@ -8,8 +8,8 @@ import redis
 from django.db import connections
 
 from workers.encoding.times import utc_text
-from workers.store.lease.holder import Holder
-from workers.store.lease.lease import Lease, is_held
+from workers.store.holder import Holder
+from workers.store.lease import Lease, is_held
 from workers.stream import pauses
 from workers.stream.redis_client import shared_client
 
@@ -61,19 +61,11 @@ def _causes(pause: pauses.Pause | None, holder: Holder | None) -> Iterator[Absen
     if pause is not None:
         yield Absence(
             reason=f"{pause.by} asks for a pause, until {utc_text(pause.until)} at the latest",
-            hint="`manage.py resume` ends it."
-            if pause.kind is pauses.PauseKind.OPERATOR
-            else "It ends by itself: wait.",
+            hint="`manage.py resume` ends it.",
         )
-    if holder is not None and holder.is_writer:
+    if holder is not None:
         yield Absence(
             reason=f"{holder} holds the lease and shows no progress: it is starting, busy with one long "
             "write, or frozen",
-            hint=holder.hint,
-        )
-    elif holder is not None:
-        yield Absence(
-            reason=f"{holder} has held the lease for {holder.held_seconds:.0f} s, and no writer can work "
-            "until it ends",
             hint=holder.hint,
         )

@@ -15,7 +15,7 @@ from workers.operations import absence
 from workers.stream import heartbeat, ownership, pauses
 from workers.stream.doorbell import ring
 from workers.stream.heartbeat import WriterState
-from workers.stream.pauses import Pause, PauseKind
+from workers.stream.pauses import Pause
 
 POLL_SECONDS = 0.05
 
@@ -51,7 +51,7 @@ def pause(client: redis.Redis, *, seconds: float) -> Paused:
     until = time.time() + seconds
     was_at_work = heartbeat.read(client) is not None or writer_holds_lease()
     asked_by = Pause(by=f"manage.py pause on {socket.gethostname()}", until=until)
-    pauses.request(client, PauseKind.OPERATOR, asked_by, seconds=seconds)
+    pauses.request(client, asked_by, seconds=seconds)
     ring()
     limit = min(settings.WRITE_PAUSE_TIMEOUT_SECONDS, seconds)
     if not _within(limit, lambda: not writer_holds_lease()):
@@ -70,7 +70,7 @@ def resume(client: redis.Redis) -> tuple[bool, WriterState]:
     redis.RedisError.
     """
     ownership.refuse_another_stores(client)
-    was_paused = pauses.withdraw(client, PauseKind.OPERATOR)
+    was_paused = pauses.withdraw(client)
     ring()
     writer: WriterState | None = None
 
@@ -91,13 +91,11 @@ def _why_nobody_writes(client: redis.Redis, *, was_paused: bool) -> str:
 
 
 def writer_holds_lease() -> bool:
-    """Return whether the lease is held by a writer, not by a command.
+    """Return whether some process is the writer.
 
     The lease decides, not the heartbeat: a frozen writer loses its heartbeat and still holds the lease.
     """
-    holder = absence.holder()
-    # One that has just taken it has not said who it is yet.
-    return holder is not None and (holder.is_writer or holder.pid is None)
+    return absence.holder() is not None
 
 
 def _within(seconds: float, ask: Callable[[], bool]) -> bool:

@@ -14,7 +14,7 @@ from types import FrameType
 
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 
-from workers.exceptions import WrongStore
+from workers.exceptions import StoreBusy, WrongStore
 
 SQLITE_READONLY = sqlite3.SQLITE_READONLY
 SQLITE_INTERRUPT = sqlite3.SQLITE_INTERRUPT
@@ -69,7 +69,7 @@ def sqlite_code(exc: BaseException) -> int | None:
 
 def is_transient(exc: BaseException) -> bool:
     """Return whether the store, not the write, caused it."""
-    if isinstance(exc, WrongStore):
+    if isinstance(exc, WrongStore | StoreBusy):
         return True
     if not isinstance(exc, DatabaseError | InterfaceError):
         return False

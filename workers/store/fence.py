@@ -9,6 +9,8 @@ open) is noticed afterwards.
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -30,6 +32,8 @@ class _State(threading.local):
 
     is_up = False
     refused = ""
+    guard: object = None
+    """What guards the connection of the batch; workers/store/lock/guard.py."""
 
 
 _state = _State()
@@ -50,6 +54,25 @@ def authorize(
     return sqlite3.SQLITE_DENY
 
 
+def refuse_transaction(guard: object) -> None:
+    """Raise TransactionManagementError when the batch's connection begins one while a function runs.
+
+    Then the batch's own is over, and what is written now would be committed without its receipt.
+    """
+    if _state.is_up and _state.guard is guard:
+        raise TransactionManagementError("The transaction that this write shares with others is over.")
+
+
+@contextmanager
+def lowered() -> Iterator[None]:
+    """Let the store lock's own PRAGMAs pass in the block, whatever runs."""
+    was_up, _state.is_up = _state.is_up, False
+    try:
+        yield
+    finally:
+        _state.is_up = was_up
+
+
 class Fenced:
     """Runs a write function in its savepoint. Raises TransactionManagementError when it tried to get out.
 
@@ -63,7 +86,7 @@ class Fenced:
     def __enter__(self) -> None:
         self._blocks = [*self.connection.atomic_blocks]
         self._savepoints = [*self.connection.savepoint_ids]
-        _state.is_up, _state.refused = True, ""
+        _state.is_up, _state.refused, _state.guard = True, "", vars(self.connection).get("guard")
 
     def __exit__(self, kind: type[BaseException] | None, exc: object, trace: object) -> None:
         _state.is_up = False

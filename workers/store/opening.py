@@ -1,72 +1,158 @@
-"""How each role opens the store: pragmas, transaction mode, and who may write. For every new connection."""
+"""How each connection opens the store: pragmas, transaction mode, and the store lock before it writes.
 
-from collections.abc import Callable
+For every new connection to an SQLite file, of every database in the settings.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from django.db import Error, OperationalError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from workers.exceptions import WriteOutsideWriter
-from workers.store import errors, fence, pragmas, private_files, read_limit, store_file, time_limit
-from workers.store.lease.command import write_with_lease
-from workers.store.lease.lease import left_mark
+from workers.exceptions import StoreBusy
+from workers.store import fence, pragmas, private_files, read_limit, store_file, time_limit
+from workers.store.lock.cursor import GuardedCursor
+from workers.store.lock.guard import Guard
+from workers.store.lock.store_lock import StoreLock, lock_of
 from workers.store.roles import Role, current_role
 
-
-def refuse_writes(
-    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
-) -> Any:
-    """Run a statement; name the right way when it tried to write."""
-    try:
-        return execute(sql, params, many, context)
-    except OperationalError as exc:
-        if errors.sqlite_code(exc) == errors.SQLITE_READONLY:
-            raise WriteOutsideWriter from exc
-        raise
+READ_ONLY_URI = {"mode": "ro", "immutable": "1"}
+"""What a name as a URI says when nobody can write through it: https://www.sqlite.org/uri.html."""
 
 
-WRAPPERS = {Role.WEB: refuse_writes, Role.COMMAND: write_with_lease}
+class GuardedConnection(BaseDatabaseWrapper):
+    """What a Django connection to an SQLite file becomes once it is open."""
+
+    guard: Guard
+
+    def create_cursor(self, name: Any = None) -> Any:
+        # None for a statement of Django's own while it opens the connection anew.
+        return self.connection.cursor(factory=self._cursor_factory())
+
+    def _cursor_factory(self) -> Any:
+        if current_role() is Role.WEB:
+            return partial(read_limit.TimedCursor, read_limit.reading_of(self), self.guard)
+        return partial(GuardedCursor, self.guard)
+
+    def _commit(self) -> Any:
+        return self.guard.end(super()._commit)  # type: ignore[misc]  # private to Django
+
+    def _rollback(self) -> Any:
+        return self.guard.undo(super()._rollback)  # type: ignore[misc]  # the same
+
+    def _close(self) -> Any:
+        return self.guard.undo(super()._close)  # type: ignore[misc]  # the same
+
+
+@cache
+def _guarded(kind: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
+    return type(f"Guarded{kind.__name__}", (GuardedConnection, kind), {})
 
 
 def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Prepare a new connection for this process's role. Raises WrongStore."""
-    if connection.vendor != "sqlite" or connection.alias != "default":
+    """Prepare a new connection. Raises WrongStore."""
+    path = file_of(connection)
+    if path is None:
         return
-    role = current_role()
     try:
-        path = store_file.path()
-        _refuse_log_of_another(connection, path)
-        private_files.make_private_if_new(path)
-        pragmas.apply(connection, pragmas.of_role(role))
-    except Exception:
+        _prepare(connection, path)
+    except BaseException:
         connection.close()  # Django would use it, as it is, the next time
         raise
-    # IMMEDIATE takes the write lock at BEGIN: right for who writes, a stall for who reads.
-    connection.transaction_mode = None if role is Role.WEB else "IMMEDIATE"  # type: ignore[attr-defined]  # of SQLite's wrapper alone
-    # A connection outlives a change of role when it is closed and opened again.
-    wrappers = [wrapper for wrapper in connection.execute_wrappers if wrapper not in WRAPPERS.values()]
-    if role in WRAPPERS:
-        wrappers.append(WRAPPERS[role])
-    connection.execute_wrappers[:] = wrappers
-    read_limit.lift(connection)
-    if role is Role.WEB:
-        read_limit.limit(connection)
-    else:
-        connection.connection.set_progress_handler(time_limit.is_over, time_limit.PROGRESS_INSTRUCTIONS)
-        connection.connection.set_authorizer(fence.authorize)
 
 
-def _refuse_log_of_another(connection: BaseDatabaseWrapper, path: Path) -> None:
-    """Raise WrongStore before SQLite reads a log that is not this file's, or copies it into the file."""
-    if connection.settings_dict["NAME"] == connections["default"].settings_dict["NAME"]:
-        store_file.refuse_log_of_another(path, left_mark(path))
+def _prepare(connection: Any, path: Path) -> None:
+    role, raw = current_role(), connection.connection
+    guard = guard_of(connection)
+    if guard is None or guard.lock.store != path:  # test runners give a connection another name
+        guard = Guard(lock_of(path))
+    if not isinstance(connection, GuardedConnection):
+        # Of whatever class it is: some projects have a backend of their own.
+        connection.__class__ = _guarded(type(connection))  # type: ignore[arg-type]  # any class can be a key
+    connection.guard = guard
+    with connection.wrap_database_errors:
+        # Before SQLite reads a log that is not this file's, or copies it into the file.
+        if path.exists() or store_file.log_path(path).exists():
+            store_file.refuse_log_of_another(path, guard.lock.mark())
+        private_files.make_private_if_new(path)
+        pragmas.apply(raw, pragmas.of_role(role))
+        # IMMEDIATE takes SQLite's lock at BEGIN; taken later, it finds what was read before out of date.
+        connection.transaction_mode = "IMMEDIATE"
+        read_limit.prepare(connection, is_limited=role is Role.WEB)
+        guard.opened(raw)
+
+
+def file_of(connection: BaseDatabaseWrapper) -> Path | None:
+    """Return the real path of the file that a connection may write; None when there is no such file."""
+    if connection.vendor != "sqlite":
+        return None
+    name = os.fspath(connection.settings_dict["NAME"] or "")
+    if name.startswith("file:"):
+        parts = urlsplit(name)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        if query.get("mode") == "memory" or READ_ONLY_URI.items() & query.items():
+            return None
+        name = unquote(parts.path)
+    if not name or name == ":memory:":
+        return None
+    return Path(os.path.realpath(name))
+
+
+def guard_of(connection: BaseDatabaseWrapper) -> Guard | None:
+    """Return what guards an open connection; None when it is not one to an SQLite file."""
+    guard: Guard | None = vars(connection).get("guard")
+    return guard
+
+
+def own_guard() -> Guard | None:
+    """Return the guard of this thread's connection to the default database, opened if need be."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.ensure_connection()
+    return guard_of(connection)
+
+
+def store_lock() -> StoreLock | None:
+    """Return the lock of the default database; None when that is not an SQLite file."""
+    path = file_of(connections[DEFAULT_DB_ALIAS])
+    return None if path is None else lock_of(path)
+
+
+@contextmanager
+def kept(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Hold the store lock in the block, over several transactions of this connection. Raises StoreBusy."""
+    connection.ensure_connection()
+    guard = guard_of(connection)
+    with nullcontext() if guard is None else guard.kept():
+        yield
+
+
+def prepare_to_apply(connection: BaseDatabaseWrapper) -> None:
+    """Let write functions on this connection be fenced in and cut off."""
+    raw = connection.connection
+    if connection.vendor != "sqlite" or vars(connection).get("fenced") is raw:
+        return
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - narrows the type
+    raw.set_progress_handler(time_limit.is_over, time_limit.PROGRESS_INSTRUCTIONS)
+    raw.set_authorizer(fence.authorize)
+    vars(connection)["fenced"] = raw
 
 
 def probe() -> str | None:
-    """Return why the store cannot be written now, or None. Takes the write lock for an instant."""
+    """Return why the store cannot be written now, or None. Takes the store lock for an instant, if free."""
     try:
-        with transaction.atomic():
+        guard = own_guard()
+        if guard is None:
+            with transaction.atomic():
+                return None
+        with guard.kept(seconds=0), transaction.atomic():
             return None
+    except StoreBusy as exc:
+        return None if exc.__cause__ is None else str(exc)  # another process writes: so it can be
     except Error as exc:
         return str(exc)

@@ -3,9 +3,10 @@
 See https://www.sqlite.org/pragma.html.
 """
 
+import sqlite3
+import time
+from collections.abc import Iterable
 from typing import Any
-
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.conf import settings
 from workers.exceptions import WrongStore
@@ -16,50 +17,75 @@ JOURNAL_SIZE_LIMIT_BYTES = 64 * MIB
 WRITER_BUSY_MILLISECONDS = 2_000
 """A busy store means that a foreign process writes it. The writer then says so, and tries again."""
 
+AGAIN_SECONDS = 0.05
+"""Pause between attempts to turn the write-ahead log on, while somebody reads the store without one."""
 
-def for_writing() -> dict[str, int | str]:
+Values = dict[str, int | str]
+
+
+def for_writing() -> Values:
     """Return the pragmas of whoever writes, in the order in which they are set."""
     return {
         "journal_mode": "wal",
         # 2 and 1 are how SQLite reads FULL and NORMAL back.
         "synchronous": {"FULL": 2, "NORMAL": 1}[settings.WRITE_SYNCHRONOUS],
         "journal_size_limit": JOURNAL_SIZE_LIMIT_BYTES,
-        "cache_size": -64 * 1024,
     }
 
 
-def of_role(role: Role) -> dict[str, int | str]:
+def of_role(role: Role) -> Values:
     """Return the pragmas with which a role's connection begins."""
-    common: dict[str, int | str] = {"mmap_size": 0, "wal_autocheckpoint": 0}
+    # Who holds the store lock checkpoints by itself, see workers/store/wal.py.
+    common: Values = {"wal_autocheckpoint": 0}
     match role:
         case Role.WRITER:
-            return common | for_writing() | {"busy_timeout": WRITER_BUSY_MILLISECONDS}
-        case Role.COMMAND:
-            # A command reads until it takes the lease. It checkpoints for itself, with nobody to do it later.
-            return {"mmap_size": 0, "wal_autocheckpoint": 1000, "query_only": 1}
+            own: Values = {"busy_timeout": WRITER_BUSY_MILLISECONDS, "cache_size": -64 * 1024}
+            return common | {"mmap_size": 0} | for_writing() | own
+        case Role.WEB:
+            return common | {"mmap_size": 0, "cache_size": -8 * 1024, "query_only": 1}
         case _:
-            return common | {"cache_size": -8 * 1024, "query_only": 1}
+            return common | {"query_only": 1}
 
 
-def apply(connection: BaseDatabaseWrapper, wanted: dict[str, int | str]) -> None:
-    """Set pragmas and verify each. Raises WrongStore."""
-    with connection.cursor() as cursor:
-        for name, value in wanted.items():
-            cursor.execute(f"PRAGMA {name} = {value}")
-        actual = read(connection, wanted)
+def is_log_on(raw: sqlite3.Connection) -> bool:
+    """Return whether the store has a write-ahead log already."""
+    return bool(read(raw, ["journal_mode"])["journal_mode"] == "wal")
+
+
+def make_writable(raw: sqlite3.Connection, seconds: float) -> None:
+    """Set the pragmas of whoever writes; wait for so many seconds until nobody reads without the log.
+
+    Raises WrongStore and sqlite3.OperationalError.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            apply(raw, for_writing())
+            return
+        except sqlite3.OperationalError as exc:
+            # Turning the log on needs the store for itself, and does not wait for it.
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(AGAIN_SECONDS)
+
+
+def apply(raw: sqlite3.Connection, wanted: Values) -> None:
+    """Set pragmas and verify each. Raises WrongStore and sqlite3.Error."""
     for name, value in wanted.items():
-        if actual[name] != value and not (name == "journal_mode" and actual[name] == "memory"):
+        raw.execute(f"PRAGMA {name} = {value}").fetchall()
+    actual = read(raw, wanted)
+    for name, value in wanted.items():
+        if actual[name] != value:
             raise WrongStore(
                 f"SQLite keeps {name}={actual[name]} instead of {value}. "
                 "Is the store on a local disk that this process may write?"
             )
 
 
-def read(connection: BaseDatabaseWrapper, names: Any) -> dict[str, Any]:
+def read(raw: sqlite3.Connection, names: Iterable[str]) -> dict[str, Any]:
     """Return the pragmas' values in force."""
-    with connection.cursor() as cursor:
-        values = {}
-        for name in names:
-            row = cursor.execute(f"PRAGMA {name}").fetchone()
-            values[name] = row[0] if row else None
-        return values
+    values = {}
+    for name in names:
+        row = raw.execute(f"PRAGMA {name}").fetchone()
+        values[name] = row[0] if row else None
+    return values

@@ -21,6 +21,8 @@ from workers.conf import settings
 from workers.event_loop.fibers import in_fiber
 from workers.event_loop.lanes import Busy, Lane
 from workers.store.errors import SQLITE_INTERRUPT
+from workers.store.lock.cursor import GuardedCursor
+from workers.store.lock.guard import Guard
 
 AT_ONCE_SECONDS = 0.005
 """How long a statement may stop the event loop."""
@@ -67,6 +69,15 @@ class Reading:
         """Let the statement run until its deadline."""
         self._until = self.deadline
 
+    @property
+    def is_lifted(self) -> bool:
+        """Whether the statement may take as long as it likes."""
+        return self._until == float("inf")
+
+    def lift(self) -> None:
+        """Let the statement run to its end: it writes, for which there is a limit on the store lock."""
+        self._until = self.deadline = float("inf")
+
     def is_over(self) -> bool:
         """Return whether the statement has to stop. SQLite's progress handler."""
         self._seen = time.monotonic()
@@ -75,14 +86,14 @@ class Reading:
     def may_go_on(self, exc: sqlite3.Error) -> bool:
         """Return whether it was stopped for the event loop's sake only."""
         is_cut_off = getattr(exc, "sqlite_errorcode", None) == SQLITE_INTERRUPT
-        return is_cut_off and in_fiber() and time.monotonic() < self.deadline
+        return is_cut_off and in_fiber() and not self.is_lifted and time.monotonic() < self.deadline
 
 
-class TimedCursor(SQLiteCursorWrapper):
+class TimedCursor(GuardedCursor):
     """Reads within the limit; on an event loop for a moment only, and then in a thread."""
 
-    def __init__(self, reading: Reading, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, reading: Reading, guard: Guard, connection: sqlite3.Connection) -> None:
+        super().__init__(guard, connection)
         self._reading = reading
         self._statement: tuple[str, Any] = ("", None)
         self._ahead: list[Any] | None = None
@@ -106,11 +117,14 @@ class TimedCursor(SQLiteCursorWrapper):
         self._ahead, self._is_through = [], True
         return super().executemany(query, param_list)
 
+    def _begin_to_write(self) -> None:
+        self._reading.lift()
+
     def fetchmany(self, size: int | None = None) -> list[Any]:
         wanted = self.arraysize if size is None else size
         ahead = self._first(wanted) if self._ahead is None else self._ahead
         while len(ahead) < wanted and not self._is_through:
-            ahead = ahead + self._in_thread(partial(self._fetch, max(wanted, READ_AHEAD_ROWS)))
+            ahead = ahead + self._more(max(wanted, READ_AHEAD_ROWS))
         self._ahead = ahead[wanted:]
         return ahead[:wanted]
 
@@ -138,6 +152,9 @@ class TimedCursor(SQLiteCursorWrapper):
                 raise
         self._begin_anew(count)
         return self._ahead or []
+
+    def _more(self, count: int) -> list[Any]:
+        return self._fetch(count) if self._reading.is_lifted else self._in_thread(partial(self._fetch, count))
 
     def _fetch(self, count: int) -> list[Any]:
         rows = super().fetchmany(count)
@@ -168,36 +185,26 @@ class TimedCursor(SQLiteCursorWrapper):
             handle(reading.is_over, AT_ONCE_INSTRUCTIONS)
 
 
-def limit(connection: BaseDatabaseWrapper) -> None:
-    """Put a new SQLite connection under the limit."""
-    reading = _reading_of(connection)
-    factory = partial(TimedCursor, reading)
-
-    def create_cursor(name: Any = None) -> Any:
-        return connection.connection.cursor(factory=factory)
-
-    connection.create_cursor = create_cursor  # type: ignore[method-assign]  # on purpose, see `lift`
-    connection.connection.set_progress_handler(reading.is_over, AT_ONCE_INSTRUCTIONS)
+def prepare(connection: BaseDatabaseWrapper, *, is_limited: bool) -> None:
+    """Put a new SQLite connection under the limit, or leave it to itself."""
+    if is_limited:
+        connection.connection.set_progress_handler(reading_of(connection).is_over, AT_ONCE_INSTRUCTIONS)
 
 
-def lift(connection: BaseDatabaseWrapper) -> None:
-    """Give the connection its own cursors back."""
-    vars(connection).pop("create_cursor", None)
-
-
-def _reading_of(connection: BaseDatabaseWrapper) -> Reading:
+def reading_of(connection: BaseDatabaseWrapper) -> Reading:
+    """Return how long the statements of a connection may still take."""
     reading: Reading = vars(connection).setdefault("reading", Reading())
     return reading
 
 
 def begin_request(connection: BaseDatabaseWrapper) -> None:
     """Let the statements of this connection share the limit of one request, from now on."""
-    _reading_of(connection).begin_request()
+    reading_of(connection).begin_request()
 
 
 def end_request(connection: BaseDatabaseWrapper) -> None:
     """Let each statement of this connection have a limit of its own."""
-    _reading_of(connection).end_request()
+    reading_of(connection).end_request()
 
 
 def _request_begins(**_: object) -> None:

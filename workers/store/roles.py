@@ -1,7 +1,7 @@
 """What this process may do with the store.
 
-A process says its role once, at start, before it opens the store. A process that says nothing is a web
-process: the role that may do least is the one that is safe to forget.
+A process says its role once, at start, before it opens the store. One that says nothing is an ordinary one:
+an existing project needs to say nothing at all.
 """
 
 from enum import StrEnum
@@ -11,14 +11,14 @@ class Role(StrEnum):
     """One process, one role."""
 
     WEB = "web"
-    """Serves requests. Reads the store, never writes it."""
+    """Serves requests, reads within a limit, and writes as WRITE_OUTSIDE_WRITER says."""
     WRITER = "writer"
     """The Celery worker that holds the lease and commits."""
     COMMAND = "command"
-    """A management command, run by a person or a deploy script."""
+    """Any other: a command, a shell, a task, a web server of one's own. Writes with the store lock."""
 
 
-_role = Role.WEB
+_role = Role.COMMAND
 
 
 def set_role(role: Role) -> None:

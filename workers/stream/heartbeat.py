@@ -94,10 +94,10 @@ class Heartbeat:
         """Whether the key is to be renewed."""
         return time.monotonic() - self._renewed >= RENEW_SECONDS
 
-    def tick(self) -> None:
+    def tick(self, error: str | None = None) -> None:
         """Note progress within a batch. Never fails: the batch must not, for want of this."""
         try:
-            self.renew(committed=0)
+            self.renew(committed=0, error=error)
         except redis.RedisError as exc:
             logger.warning("writer state=heartbeat-not-renewed error=%s", exc)
 

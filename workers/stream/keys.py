@@ -38,9 +38,9 @@ def rate() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:rate"
 
 
-def pause(kind: str) -> str:
+def pause() -> str:
     """Asks the writer to give the lease back for a while."""
-    return f"{settings.WRITE_KEY_PREFIX}:pause:{kind}"
+    return f"{settings.WRITE_KEY_PREFIX}:pause"
 
 
 def claims() -> str:

@@ -14,7 +14,7 @@ from celery import current_app
 from django.conf import settings
 
 from workers import QueueUnavailable, queue_status, web
-from workers.store.lease.lease import Lease
+from workers.store.lease import Lease
 from workers.stream import doorbell
 from workers.stream.redis_client import connect
 from workers.up import embedded_redis, redis_address

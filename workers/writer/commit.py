@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from workers.store import errors, receipts
+from workers.store import errors, opening, receipts
 from workers.writer import hooks, verdicts
 from workers.writer.apply import Settled as Settled
 from workers.writer.apply import TransactionLost, apply
@@ -87,6 +87,7 @@ def _commit(
 ) -> tuple[list[Settled], list[hooks.Hooks]]:
     put_off: list[hooks.Hooks] = []
     with transaction.atomic(durable=True):
+        opening.prepare_to_apply(connection)
         known = receipts.find(write.token for write in writes)
         fresh: dict[object, Write] = {}
         for write in writes:

@@ -6,20 +6,20 @@ again, and its receipt makes that harmless.
 """
 
 import base64
-import contextlib
 import logging
+import sqlite3
 import time
 import uuid
-from collections.abc import Callable
 from enum import StrEnum
 
 import redis
 from django.db import DatabaseError, Error, connection
 
 from workers.conf import settings
-from workers.exceptions import UndecodableEntry, WrongStore
+from workers.exceptions import StoreBusy, UndecodableEntry
 from workers.store import opening, pragmas, wal
-from workers.store.store_file import Mark, Watch
+from workers.store.holder import Holder
+from workers.store.watch import Watch
 from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit
@@ -45,8 +45,8 @@ trip, and with the fsync, of the append itself; Celery's loop stands still meanw
 PAUSE_CHECK_SECONDS = 0.1
 """How often the writer looks whether somebody asks for the lease."""
 
-CHECKPOINT_RETRY_SECONDS = 1.0
-"""Pause between attempts to empty the log while a reader keeps it from being emptied."""
+PATIENCE_SECONDS = 2.0
+"""How long the writer waits for the store lock before it says that it cannot commit."""
 
 
 class Drained(StrEnum):
@@ -67,21 +67,22 @@ class Writer:
     cannot begin.
     """
 
-    def __init__(self, *, leave_mark: Callable[[Mark], None] = lambda mark: None) -> None:
+    def __init__(self) -> None:
         self._client = connect(timeout_seconds=REPLY_SECONDS)
-        self._watch = Watch(leave_mark=leave_mark)
+        self._watch = Watch()
         self._watch.note()
         # Before anything is read: what waits in the stream may be another store's.
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
+        if (guard := opening.own_guard()) is not None:
+            guard.on_wait = self._wait_for_lock
         self._reader = Reader(self._client)
         self._held: Batch | None = None  # read, and not committed because the store is unwell
         self._pruning = Pruning()
         self._failures = 0
         self._checkpoint_after = 0.0
         self._pause_check_at = 0.0
-        self._pauses_shortly = False
 
     def drain(self, *, stays: bool = False) -> Drained:
         """Commit what is in the stream, for WRITE_TASK_SECONDS at most.
@@ -122,10 +123,11 @@ class Writer:
         return Drained.EMPTY
 
     def stop(self) -> None:
-        """Close the store; drop the heartbeat, except for a command's short pause: requests wait for that."""
+        """Close the store, and drop the heartbeat."""
+        if (guard := opening.guard_of(connection)) is not None:
+            guard.on_wait = None
         connection.close()  # before the lease goes: whoever takes it next must find nothing open
-        if not self._pauses_shortly:
-            self._heartbeat.stop()
+        self._heartbeat.stop()
 
     def _is_to_pause(self) -> bool:
         now = time.monotonic()
@@ -135,7 +137,6 @@ class Writer:
         pause = pauses.requested(self._client)
         if pause is not None:
             logger.info("writer state=pausing by=%s", pause.by)
-            self._pauses_shortly = pause.kind is pauses.PauseKind.COMMAND
         return pause is not None
 
     def _step(self, *, wait_seconds: float) -> bool:
@@ -158,8 +159,19 @@ class Writer:
     def _idle(self) -> None:
         """Prove that this writer could write, and tidy up."""
         if self._heartbeat.is_due:
-            self._heartbeat.renew(committed=0, error=self._watch.problem() or opening.probe())
+            self._heartbeat.renew(committed=0, error=self._problem() or opening.probe())
+            self._checkpoint()  # of what others wrote
         self._pruning.prune_a_little()
+
+    def _problem(self) -> str | None:
+        try:
+            return self._watch.problem()
+        except StoreBusy:
+            return None  # somebody writes, and so the store can be written
+
+    def _wait_for_lock(self, holder: Holder, seconds: float) -> None:
+        """Say whom the writer waits for, while it does."""
+        self._heartbeat.tick(error=f"{holder} holds the store lock." if seconds > PATIENCE_SECONDS else None)
 
     def _read(self, wait_seconds: float) -> Batch | None:
         try:
@@ -227,26 +239,25 @@ class Writer:
 
     def _checkpoint(self) -> None:
         now = time.monotonic()
-        if now < self._checkpoint_after or wal.size_bytes() < settings.WRITE_CHECKPOINT_BYTES:
+        guard = opening.own_guard()
+        if guard is None or now < self._checkpoint_after:
+            return
+        if wal.size_bytes(guard.lock.store) < settings.WRITE_CHECKPOINT_BYTES:
             return
         try:
-            emptied = wal.checkpoint()
-        except DatabaseError as exc:
+            with guard.kept():
+                emptied = wal.checkpoint(guard.lock, guard.raw)
+        except (DatabaseError, sqlite3.Error) as exc:
             logger.warning("checkpoint state=failed error=%s", exc)
             emptied = False
-        self._note_checkpoint()
         if not emptied:
-            self._checkpoint_after = now + CHECKPOINT_RETRY_SECONDS
-            if wal.size_bytes() > pragmas.JOURNAL_SIZE_LIMIT_BYTES:
+            self._checkpoint_after = now + wal.AGAIN_SECONDS
+            wal_bytes = wal.size_bytes(guard.lock.store)
+            if wal_bytes > pragmas.JOURNAL_SIZE_LIMIT_BYTES:
                 logger.warning(
                     "checkpoint state=held-back wal_bytes=%s reason=long-reader hint='manage.py doctor'",
-                    wal.size_bytes(),
+                    wal_bytes,
                 )
-
-    def _note_checkpoint(self) -> None:
-        """The file itself has changed, by this writer's own hand. A problem shows at the next batch."""
-        with contextlib.suppress(WrongStore, Error):
-            self._watch.note()
 
 
 def _decode(entry: redis_stream.Entry) -> Write:

@@ -8,7 +8,6 @@ from django.test import Client
 
 from project.api import health
 from tests.answering import Answered
-from workers import release_command_lease
 from workers.writer.loop import Writer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -55,7 +54,6 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
 
 @pytest.mark.usefixtures("writer")
 def test_what_stands_in_the_way_is_on_the_page_and_in_json(client: Client) -> None:
-    release_command_lease()  # who holds it would change meanwhile
     reason = health.obstacles()["writer"]
 
     assert reason in client.get("/", headers={"Accept": BROWSER}).content.decode()

@@ -1,20 +1,23 @@
 """Places that the doctor looks at."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
-from workers.store.lease.command import command_lease
+from workers.store.lease import Lease
 from workers.writer.loop import Writer
 
 
 @pytest.fixture
-def at_work(writer: Writer) -> Writer:
-    """A writer at work in this process, which holds the lease as a command would."""
-    command_lease.take()
+def at_work(writer: Writer) -> Iterator[Writer]:
+    """A writer at work in this process, with the lease."""
+    lease = Lease()
+    assert lease.try_acquire(purpose="writer")
     writer.drain()
-    return writer
+    yield writer
+    lease.release()
 
 
 @pytest.fixture

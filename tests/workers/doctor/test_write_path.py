@@ -9,8 +9,8 @@ from django.test import override_settings
 
 from tests.waiting import until
 from tests.workers.doctor.stores import examined
-from tests.workers.writer_process import lease_held
-from workers import release_command_lease, submit
+from tests.workers.writer_process import lease_held, lock_held
+from workers import submit
 from workers.doctor import Level, write_path
 from workers.stream import heartbeat, pauses
 from workers.stream.heartbeat import Heartbeat
@@ -19,7 +19,6 @@ from workers.writer.loop import Writer
 
 @pytest.mark.django_db(transaction=True)
 def test_without_a_writer_that_is_an_error(clean_redis: redis.Redis) -> None:
-    release_command_lease()
 
     finding = examined()["writer"]
 
@@ -29,7 +28,7 @@ def test_without_a_writer_that_is_an_error(clean_redis: redis.Redis) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_pause_is_shown_and_excuses_the_writer(clean_redis: redis.Redis) -> None:
-    pauses.request(clean_redis, pauses.PauseKind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
+    pauses.request(clean_redis, pauses.Pause(by="Ada", until=2e9), seconds=60)
 
     found = examined()
 
@@ -70,7 +69,6 @@ def test_a_heartbeat_while_nobody_holds_the_lease_is_an_error(
 ) -> None:
     monkeypatch.setattr(write_path, "HANDOVER_SECONDS", 0.0)
     writer.drain()
-    release_command_lease()
 
     finding = examined()["lease"]
 
@@ -81,7 +79,6 @@ def test_a_heartbeat_while_nobody_holds_the_lease_is_an_error(
 @pytest.mark.django_db(transaction=True)
 def test_a_dead_writer_is_given_time_to_be_forgotten(writer: Writer, clean_redis: redis.Redis) -> None:
     writer.drain()
-    release_command_lease()
     clean_redis.pexpire("writes:writer", 300)
 
     assert examined()["lease"].level is Level.OK
@@ -97,30 +94,29 @@ def test_a_holder_without_progress_is_a_warning(clean_redis: redis.Redis) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_command_with_the_lease_excuses_the_writer_and_is_a_warning_when_it_takes_long(
+def test_who_holds_the_store_lock_is_named_and_is_a_warning_when_it_takes_long(
     clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with lease_held("manage.py shell") as shell:
-        shortly = examined()
+    free = examined()["store.lock"]
+    with lock_held("manage.py shell") as shell:
+        shortly = examined()["store.lock"]
         monkeypatch.setattr(write_path, "LONG_SECONDS", 0.0)
-        long = examined()["lease"]
-        without_redis = write_path.lease_without_redis()
+        long = examined()["store.lock"]
 
-    assert (shortly["writer"].level, shortly["lease"].level) == (Level.OK, Level.OK)
-    assert "manage.py shell holds the lease" in shortly["writer"].msg
-    assert long.level is without_redis.level is Level.WARNING
+    assert (free.level, shortly.level, long.level) == (Level.OK, Level.OK, Level.WARNING)
+    assert free.msg.startswith("Free")
     assert long.msg.startswith(f"Held by manage.py shell (pid {shell.pid}, since ")
-    assert long.hint.startswith("Wait until it ends")
+    assert long.hint.startswith("Wait until its transaction ends")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stopped_command_is_a_warning_at_once_and_says_how_to_let_it_go_on(
+def test_a_stopped_holder_is_a_warning_at_once_and_says_how_to_let_it_go_on(
     clean_redis: redis.Redis,
 ) -> None:
-    with lease_held("manage.py dbshell") as stopped:
+    with lock_held("manage.py dbshell") as stopped:
         os.kill(stopped.pid, signal.SIGSTOP)
-        until(lambda: examined()["lease"].level is Level.WARNING, what="the stop to be seen")
-        finding = examined()["lease"]
+        until(lambda: examined()["store.lock"].level is Level.WARNING, what="the stop to be seen")
+        finding = examined()["store.lock"]
 
     assert f"`fg` in its terminal, or kill {stopped.pid}" in finding.hint
 

@@ -16,7 +16,6 @@ from django.utils import timezone
 from tests.jottings.write_functions import texts
 from tests.waiting import until
 from tests.workers.writer_process import WRITER, running
-from workers import release_command_lease
 from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families
@@ -70,7 +69,6 @@ def start_writer(clean_redis: redis.Redis, transactional_db: None) -> Iterator[C
     with ExitStack() as stack:
 
         def start() -> None:
-            release_command_lease()
             stack.enter_context(running(WRITER))
             until(
                 lambda: heartbeat.read(clean_redis) is not None, seconds=30, what="the writer to be at work"

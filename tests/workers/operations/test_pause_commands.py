@@ -11,14 +11,13 @@ from django.test import override_settings
 
 from tests.jottings.write_functions import texts
 from tests.waiting import until
-from tests.workers.writer_process import WRITER, lease_held, running, store_path
-from workers import release_command_lease, submit
+from tests.workers.writer_process import WRITER, lock_held, running, store_path
+from workers import submit
 from workers.operations import pause
 from workers.store import identity
-from workers.store.lease.holder import Holder
-from workers.store.lease.lease import Lease, is_held
+from workers.store.holder import Holder
+from workers.store.lease import Lease, is_held
 from workers.stream import heartbeat, keys, pauses
-from workers.stream.pauses import PauseKind
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +47,8 @@ def test_after_pause_the_writer_has_let_the_store_go(writer_pid: int, clean_redi
     assert heartbeat.read(clean_redis) is None
     if Path("/proc/self/fd").exists():
         opened = {os.path.realpath(file) for file in Path(f"/proc/{writer_pid}/fd").iterdir()}
-        assert not [path for path in opened if path.startswith(f"{store_path()}")]
+        # But for the store lock, which it does not hold.
+        assert {path for path in opened if path.startswith(f"{store_path()}")} <= {f"{store_path()}.lock"}
     assert said.startswith("The writer has given the lease back. Paused until ")
     assert "End it earlier with `manage.py resume`." in said
 
@@ -75,13 +75,12 @@ def test_a_pause_ends_by_itself(writer_pid: int, clean_redis: redis.Redis) -> No
 
 
 def test_a_pause_without_a_writer_says_so_and_holds_for_one_that_starts(clean_redis: redis.Redis) -> None:
-    release_command_lease()
     said = run("pause", "--seconds=90")
 
     assert said.startswith("No writer is at work; one that starts stays paused. Paused until ")
     pause = pauses.requested(clean_redis)
     assert pause is not None
-    assert 80 < clean_redis.ttl(keys.pause(PauseKind.OPERATOR)) <= 90
+    assert 80 < clean_redis.ttl(keys.pause()) <= 90
 
 
 def test_a_writer_that_does_not_let_go_in_time_is_an_error_and_the_pause_holds(
@@ -110,53 +109,27 @@ def test_a_frozen_writer_without_heartbeat_has_not_let_go(writer_pid: int, clean
 
 
 def test_a_command_that_writes_does_not_keep_pause_waiting(clean_redis: redis.Redis) -> None:
-    with lease_held("manage.py migrate") as command:
+    with lock_held("manage.py migrate") as command:
         said = run("pause")
 
     assert said.startswith("No writer is at work")
-    assert f"manage.py migrate (pid {command.pid}, since " in said
-    assert "holds the lease and may write" in said
+    assert f"The store is not at rest: manage.py migrate (pid {command.pid}, since " in said
 
 
 def test_resume_without_a_pause_says_so(writer_pid: int) -> None:
     assert run("resume").startswith(f"There was no pause. The writer is at work: pid {writer_pid} on ")
 
 
-@pytest.mark.parametrize(
-    ("purpose", "hint"),
-    [
-        ("", "Start one with `manage.py up`."),
-        (
-            "manage.py migrate",
-            r"manage.py migrate \(pid \d+, .*\) has held the lease .* Wait until it ends",
-        ),
-    ],
-)
 def test_resume_without_a_writer_withdraws_the_pause_and_says_what_to_do(
-    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, purpose: str, hint: str
-) -> None:
-    monkeypatch.setattr(pause, "RESUME_SECONDS", 0.1)
-    run("pause")
-    release_command_lease()
-
-    with pytest.raises(CommandError, match=f"The pause is withdrawn, but no writer began .*{hint}"):
-        if purpose:
-            with lease_held(purpose):
-                run("resume")
-        else:
-            run("resume")
-
-    assert pauses.requested(clean_redis) is None
-
-
-def test_resume_names_a_command_that_asks_for_a_pause_too(
     clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pause, "RESUME_SECONDS", 0.1)
-    pauses.request(clean_redis, PauseKind.COMMAND, pauses.Pause(by="manage.py loaddata", until=0), seconds=60)
+    run("pause")
 
-    with pytest.raises(CommandError, match=r"manage\.py loaddata asks for a pause, until .* ends by itself"):
+    with pytest.raises(CommandError, match=r"but no writer began .* Start one with `manage.py up`"):
         run("resume")
+
+    assert pauses.requested(clean_redis) is None
 
 
 STRANGER = "0" * 32 + ":1:2"
@@ -166,7 +139,7 @@ STRANGER = "0" * 32 + ":1:2"
 def test_another_stores_writer_is_left_alone(clean_redis: redis.Redis, command: str) -> None:
     clean_redis.hset(keys.owner(), mapping={"store": STRANGER, "path": "/other/store.sqlite3", "host": "h"})
     asked = pauses.Pause(by="its own operator", until=2e9)
-    pauses.request(clean_redis, PauseKind.OPERATOR, asked, seconds=60)
+    pauses.request(clean_redis, asked, seconds=60)
 
     with pytest.raises(CommandError, match=r"belongs to another store, at /other/store\.sqlite3 on h"):
         run(command)

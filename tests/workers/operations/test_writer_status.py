@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 from io import StringIO
 from typing import Any
 
@@ -10,12 +9,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.waiting import until
 from tests.workers.writer_process import lease_held
 from workers import submit
 from workers.models import Receipt
-from workers.store.lease.command import release_command_lease
-from workers.store.lease.lease import Lease
+from workers.store.lease import Lease
 from workers.stream import keys, pauses
 from workers.stream.redis_client import connect
 from workers.writer.loop import Writer
@@ -69,7 +66,6 @@ def test_a_writer_at_work_is_shown_with_what_it_committed(writer: Writer) -> Non
 def test_writes_that_wait_without_a_writer_are_a_failure(clean_redis: redis.Redis) -> None:
     add_jotting("first")
     add_jotting("second")
-    release_command_lease()
 
     state, error = run_without_writer()
 
@@ -79,31 +75,8 @@ def test_writes_that_wait_without_a_writer_are_a_failure(clean_redis: redis.Redi
 
 
 @pytest.mark.django_db
-def test_a_command_that_holds_the_lease_is_named_instead_of_a_writer_to_start(
-    clean_redis: redis.Redis,
-) -> None:
-    add_jotting("first")
-
-    with lease_held("manage.py shell") as shell:
-        state, error = run_without_writer()
-        ready = APIClient().get("/health/ready")
-        os.kill(shell.pid, signal.SIGSTOP)
-        until(lambda: "It is stopped (Ctrl-Z)" in run_without_writer()[1], what="the stop to be seen")
-
-    who = f"manage.py shell (pid {shell.pid}, since "
-    assert error.startswith(who)
-    assert "1 accepted writes wait. Wait until it ends" in error
-    assert "Start one" not in error
-    assert state["lease_is_held"] is True
-    assert ready.status_code == 503
-    assert ready.data["fields"]["writer"][0].startswith(who)
-
-
-@pytest.mark.django_db
 def test_who_paused_is_named_with_the_end_and_the_way_out(clean_redis: redis.Redis) -> None:
-    pauses.request(clean_redis, pauses.PauseKind.OPERATOR, pauses.Pause(by="Ada", until=2e9), seconds=60)
-
-    release_command_lease()
+    pauses.request(clean_redis, pauses.Pause(by="Ada", until=2e9), seconds=60)
 
     _, error = run_without_writer()
     ready = APIClient().get("/health/ready")
@@ -157,7 +130,6 @@ def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:
 
 def test_who_took_the_lease_last_is_shown(writer: Writer) -> None:
     writer.drain()
-    release_command_lease()
     lease = Lease()
     assert lease.try_acquire(purpose="backup")
     try:

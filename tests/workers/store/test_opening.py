@@ -16,8 +16,9 @@ django.setup()
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from tests.jottings.models import Topic
-from workers import Role, WriteOutsideWriter, release_command_lease, set_role
+from workers import Role, WriteOutsideWriter, set_role
 from workers.store import pragmas
+set_role(Role.WEB)
 """
 PRAGMAS = (
     "journal_mode synchronous query_only cache_size mmap_size "
@@ -26,7 +27,6 @@ PRAGMAS = (
 STRAY_WRITE = """
 set_role(Role.COMMAND)
 Topic.objects.create(name="kept")
-release_command_lease()
 connections.close_all()
 set_role(Role.WEB)
 try:
@@ -76,15 +76,15 @@ def run(migrated: Path, tmp_path: Path) -> Run:
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        ("WRITER", "wal 2 0 -65536 0 67108864 0 2000 IMMEDIATE"),
-        ("WEB", "wal 2 1 -8192 0 -1 0 5000 None"),
-        ("COMMAND", "wal 2 1 -2000 0 -1 1000 5000 IMMEDIATE"),
+        ("WRITER", "wal 2 0 -65536 0 67108864 0 2000"),
+        ("WEB", "wal 2 1 -8192 0 -1 0 5000"),
+        ("COMMAND", "wal 2 1 -2000 0 -1 0 5000"),
     ],
 )
 def test_each_role_opens_the_store_as_the_design_says(run: Run, role: str, expected: str) -> None:
     printed = run(
-        f"set_role(Role.{role})\nvalues = pragmas.read(connection, {PRAGMAS!r}.split())\n"
-        "print(*values.values(), connection.transaction_mode)"
+        f"set_role(Role.{role})\nconnection.ensure_connection()\n"
+        f"print(*pragmas.read(connection.connection, {PRAGMAS!r}.split()).values())"
     )
 
     assert printed == expected
@@ -92,11 +92,13 @@ def test_each_role_opens_the_store_as_the_design_says(run: Run, role: str, expec
 
 def test_a_command_is_as_durable_as_the_writer_once_it_writes(run: Run) -> None:
     printed = run(
-        "set_role(Role.COMMAND)\nTopic.objects.create(name='x')\n"
-        f"values = pragmas.read(connection, {PRAGMAS!r}.split())\nprint(*values.values())"
+        "set_role(Role.COMMAND)\n"
+        "with transaction.atomic():\n"
+        "    Topic.objects.create(name='x')\n"
+        f"    print(*pragmas.read(connection.connection, {PRAGMAS!r}.split()).values())"
     )
 
-    assert printed == "wal 2 0 -65536 0 67108864 1000 5000"
+    assert printed == "wal 2 0 -2000 0 67108864 0 5000"
 
 
 @pytest.mark.parametrize(
@@ -118,5 +120,10 @@ def test_a_stray_write_in_a_web_process_is_refused_by_name_and_changes_nothing(
     assert names == "['kept']"
 
 
-def test_a_process_that_says_no_role_may_only_read(run: Run) -> None:
-    assert run("print(pragmas.read(connection, ['query_only'])['query_only'])") == "1"
+def test_a_connection_only_reads_again_once_its_transaction_is_over(run: Run) -> None:
+    printed = run(
+        "set_role(Role.COMMAND)\nTopic.objects.create(name='x')\n"
+        "print(pragmas.read(connection.connection, ['query_only'])['query_only'])"
+    )
+
+    assert printed == "1"

@@ -151,7 +151,7 @@ now = timezone.now()
 Item.objects.bulk_create(
     Item(name=f"{n:060} {chr(97) * 120}", created_at=now, updated_at=now) for n in range(20_000)
 )
-release_command_lease(); connections.close_all(); set_role(Role.WEB)
+connections.close_all(); set_role(Role.WEB)
 settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 settings.ALLOWED_HOSTS = ["testserver"]
 client = Client(raise_request_exception=False)

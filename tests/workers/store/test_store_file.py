@@ -12,7 +12,8 @@ from pytest_django import DjangoDbBlocker
 from tests.workers.writer_process import lease_held
 from workers import WrongStore
 from workers.store import store_file, wal
-from workers.store.lease.lease import Lease, lease_path
+from workers.store.lease import Lease, lease_path
+from workers.store.lock.store_lock import StoreLock, lock_of
 from workers.store.store_file import Mark, is_mount_point
 
 
@@ -42,6 +43,11 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     connections.close_all()
 
 
+def write() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO t VALUES (1)")
+
+
 def call(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
 
@@ -65,31 +71,31 @@ def test_another_name_of_the_store_has_the_same_lease_and_the_same_log(
         case "relative":
             monkeypatch.chdir(tmp_path)
             other = named.relative_to(tmp_path)
-    size = wal.size_bytes()
+    size = wal.size_bytes(store_file.path())
 
     with lease_held("writer"):
         call(other, monkeypatch)
         assert not Lease().try_acquire(purpose="second writer")
         assert lease_path() == Path(f"{named}.lease")
-        assert wal.size_bytes() == size > 0
+        assert wal.size_bytes(store_file.path()) == size > 0
+        assert lock_of(store_file.path()).path == Path(f"{named}.lock")
 
 
 def test_a_store_with_a_second_hard_link_is_not_written(
-    named: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    named: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
 ) -> None:
     other = tmp_path / "other.sqlite3"
     other.hardlink_to(named)
 
     for path in (named, other):
         call(path, monkeypatch)
-        with pytest.raises(WrongStore, match="2 names"):
-            Lease().try_acquire(purpose="writer")
+        with django_db_blocker.unblock(), pytest.raises(WrongStore, match="2 names"):
+            write()
 
     other.unlink()
     call(named, monkeypatch)
-    lease = Lease()
-    assert lease.try_acquire(purpose="writer")
-    lease.release()
+    with django_db_blocker.unblock():
+        write()
 
 
 def test_a_file_that_is_itself_a_mount_point_is_recognised() -> None:
@@ -105,9 +111,7 @@ def test_a_file_that_is_itself_a_mount_point_is_recognised() -> None:
 def test_a_file_that_was_put_beside_the_log_of_another_is_not_opened_by_anybody(
     named: Path, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    lease = Lease()
-    assert lease.try_acquire(purpose="writer")
-    lease.release()
+    StoreLock(named).leave_mark(store_file.mark_of(named))  # as who wrote it last did
     backup = named.with_name("backup")
     with closing(sqlite3.connect(backup)) as made:
         made.execute("CREATE TABLE restored (x)")
@@ -115,32 +119,38 @@ def test_a_file_that_was_put_beside_the_log_of_another_is_not_opened_by_anybody(
 
     os.replace(backup, named)
 
-    with pytest.raises(WrongStore, match=r"is not the file that .*-wal was written for"):
-        lease.try_acquire(purpose="writer")
     for _ in range(2):  # the second time, too, Django must not find it open
-        with django_db_blocker.unblock(), pytest.raises(WrongStore), connection.cursor():
+        with (
+            django_db_blocker.unblock(),
+            pytest.raises(WrongStore, match=r"is not the file that .*-wal was written for"),
+            connection.cursor(),
+        ):
             pass
     assert named.read_bytes() == before
 
     Path(f"{named}-wal").unlink()  # as the message says
     Path(f"{named}-shm").unlink()
-    assert lease.try_acquire(purpose="writer")
-    lease.release()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM restored")
 
 
-def test_a_store_that_another_program_changed_under_its_log_is_not_opened(named: Path) -> None:
-    lease = Lease()
-    assert lease.try_acquire(purpose="writer")
+def test_a_store_that_another_program_changed_under_its_log_is_not_opened(
+    named: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    lock = StoreLock(named)
     files = store_file.mark_of(named)
-    lease.leave_mark(Mark(store=files.store, log=files.log, is_changed=True))
-    lease.release()
+    lock.leave_mark(Mark(store=files.store, log=files.log, is_changed=True))
 
-    with pytest.raises(WrongStore, match="was changed by another program"):
-        lease.try_acquire(purpose="writer")
+    with (
+        django_db_blocker.unblock(),
+        pytest.raises(WrongStore, match="was changed by another program"),
+        connection.cursor(),
+    ):
+        pass
 
-    lease.path.unlink()  # as the message says, once the store is known to be sound
-    assert lease.try_acquire(purpose="writer")
-    lease.release()
+    lock.path.unlink()  # as the message says, once the store is known to be sound
+    with django_db_blocker.unblock():
+        write()
 
 
 def test_a_copy_of_a_whole_folder_is_a_store_of_its_own(
@@ -158,7 +168,7 @@ def test_a_copy_of_a_whole_folder_is_a_store_of_its_own(
         lease.release()
 
 
-def test_the_lease_says_who_holds_it_and_keeps_only_its_mark_afterwards(named: Path) -> None:
+def test_the_lease_says_who_holds_it(named: Path) -> None:
     lease = Lease()
     assert lease.holder() is None
     assert lease.try_acquire(purpose="writer")

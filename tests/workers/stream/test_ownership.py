@@ -10,17 +10,14 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 from django.db import connections
-from django.test import override_settings
 from rest_framework.test import APIClient
 
-from tests.jottings.models import Topic
 from tests.jottings.write_functions import texts
-from tests.workers.writer_process import lease_held
-from workers import LeaseUnavailable, StreamOfAnotherStore, queue_status, release_command_lease, submit
+from workers import StreamOfAnotherStore, queue_status, submit
 from workers.doctor import Level, write_path
 from workers.store import identity, store_file
 from workers.store.identity import StoreId
-from workers.stream import heartbeat, keys, ownership, pauses, redis_stream
+from workers.stream import heartbeat, keys, ownership, redis_stream
 from workers.stream.ownership import Here, Owner, may_replace
 from workers.submission import client
 from workers.writer.loop import Drained, Writer
@@ -236,19 +233,3 @@ def test_adopt_stream_takes_what_waits_unless_a_writer_is_at_work(
     Writer().drain()
 
     assert texts() == ["of another store"]
-
-
-def test_a_command_that_waits_for_its_lease_does_not_pause_another_stores_writer(
-    writer: Writer, own: pytest.MonkeyPatch, clean_redis: redis.Redis
-) -> None:
-    release_command_lease()
-    be(STRANGER, own)
-    with (
-        lease_held("manage.py backup"),
-        override_settings(WRITE_PAUSE_TIMEOUT_SECONDS=0.2),
-        pytest.raises(LeaseUnavailable, match="backup"),
-    ):
-        Topic.objects.create(name="waits in vain")
-
-    assert pauses.requested(clean_redis) is None
-    assert clean_redis.get(keys.doorbell()) is None

@@ -12,7 +12,7 @@ from django.test import override_settings
 from workers import StreamFull, WriteStatus, queue_status, submit
 from workers.exceptions import TooManyWaiting
 from workers.models import Receipt
-from workers.store import receipts, wal
+from workers.store import receipts, store_file, wal
 from workers.stream import keys, redis_stream
 from workers.submission import client
 from workers.writer.loop import Writer
@@ -123,7 +123,7 @@ def test_the_log_is_emptied_past_its_size_and_a_reader_does_not_hold_the_writer_
         for number in range(300):
             accepted(f"{number:0200}")
         writer.drain()
-        assert wal.size_bytes() == 0
+        assert wal.size_bytes(store_file.path()) == 0
 
         name = str(connection.settings_dict["NAME"])
         with closing(sqlite3.connect(name)) as reader:
@@ -132,11 +132,11 @@ def test_the_log_is_emptied_past_its_size_and_a_reader_does_not_hold_the_writer_
             for number in range(300):
                 accepted(f"{number:0200}")
             Writer().drain()
-            assert wal.size_bytes() > 65_536
+            assert wal.size_bytes(store_file.path()) > 65_536
             reader.execute("COMMIT")
         accepted("last")
         Writer().drain()
-        assert wal.size_bytes() == 0
+        assert wal.size_bytes(store_file.path()) == 0
 
 
 @pytest.mark.django_db(transaction=True)

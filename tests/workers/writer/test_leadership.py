@@ -6,7 +6,6 @@ import pytest
 import redis
 from django.db import connection
 
-from workers import release_command_lease
 from workers.store.roles import Role, current_role, set_role
 from workers.stream import keys
 from workers.writer.worker.leadership import Leadership
@@ -14,7 +13,6 @@ from workers.writer.worker.leadership import Leadership
 
 @pytest.fixture
 def leadership(clean_redis: redis.Redis, transactional_db: None) -> Iterator[Leadership]:
-    release_command_lease()
     leadership = Leadership()
     yield leadership
     leadership.end(reason="test")
@@ -29,7 +27,7 @@ def test_whoever_gives_the_lease_back_has_closed_the_store(leadership: Leadershi
     leadership.end(reason="pause")
 
     assert connection.connection is None
-    assert current_role() is Role.WEB
+    assert current_role() is Role.COMMAND
     assert not leadership.lease.is_held
 
 
@@ -42,5 +40,5 @@ def test_whoever_is_refused_as_the_writer_keeps_no_connection_that_may_write(
     assert not leadership.try_begin()
 
     assert connection.connection is None
-    assert current_role() is Role.WEB
+    assert current_role() is Role.COMMAND
     assert not leadership.lease.is_held

@@ -79,12 +79,14 @@ def test_a_pause_that_is_asked_for_ends_the_drain_and_leaves_the_rest(
 ) -> None:
     accepted("a")
     pause = pauses.Pause(by="a test", until=time.time() + 60)
-    pauses.request(clean_redis, pauses.PauseKind.OPERATOR, pause, seconds=60)
+    pauses.request(clean_redis, pause, seconds=60)
 
     assert writer.drain() is Drained.PAUSE
     assert texts() == []
 
-    pauses.withdraw(clean_redis, pauses.PauseKind.OPERATOR)
+    pauses.withdraw(
+        clean_redis,
+    )
     assert Writer().drain() is Drained.EMPTY
     assert texts() == ["a"]
 

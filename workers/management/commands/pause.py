@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore
 from workers.management.console import whole_number
-from workers.operations import absence, pause
+from workers.operations import pause
+from workers.store.opening import store_lock
 from workers.stream.redis_client import connect
 
 LONGEST_SECONDS = 3_600
@@ -48,9 +49,10 @@ class Command(BaseCommand):
             if paused.was_at_work
             else "No writer is at work; one that starts stays paused."
         )
-        holder = absence.holder()
-        if holder is not None and not holder.is_writer:
-            what += f" The store is not at rest: {holder} holds the lease and may write."
+        lock = store_lock()
+        holder = None if lock is None else lock.holder()
+        if holder:
+            what += f" The store is not at rest: {holder} writes it."
         self.stdout.write(
             f"{what} Paused until {utc_text(paused.until)} ({seconds} s). "
             "End it earlier with `manage.py resume`."

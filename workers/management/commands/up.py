@@ -12,7 +12,7 @@ from django.core.management.color import supports_color
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from workers import release_command_lease, store_problem
+from workers import store_problem
 from workers.up import embedded_redis, service
 from workers.up.output import Console
 from workers.up.run_lock import AlreadyRunning, RunLock
@@ -74,11 +74,9 @@ class Command(BaseCommand):
             self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
         self.prepare()
-        # The processes are forked from this one, and a connection to the store must not cross a fork. The
-        # lease, if the migration took it, must be free for the writer.
+        # The processes are forked from this one, and a connection to the store must not cross a fork.
         store_problem()  # remembers the store's identity: from here on this process does not open the store
         connections.close_all()
-        release_command_lease()
 
     def _supervise(self, processes_descriptor: int, *, colour: bool) -> bool:
         processes = service.processes(self._redis_binary)

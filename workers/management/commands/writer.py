@@ -7,7 +7,6 @@ from celery import current_app
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from workers.store.roles import Role, set_role
 from workers.stream import doorbell
 
 
@@ -39,9 +38,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, name: str, loglevel: str, **options: Any) -> None:
-        # It may write once it holds the lease, and until then only read, as a web process does.
-        connections.close_all()
-        set_role(Role.WEB)
+        connections.close_all()  # what is opened from now on is the writer's, once it holds the lease
         # fmt: off
         current_app.worker_main([
             "--quiet", "worker",

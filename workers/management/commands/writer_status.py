@@ -19,7 +19,7 @@ from workers.management.console import console, whole_number
 from workers.models import Receipt
 from workers.operations import absence
 from workers.operations.status import QueueStatus, queue_status
-from workers.store.lease.lease import Lease
+from workers.store.lease import Lease
 from workers.stream import ownership
 from workers.stream.redis_client import shared_client
 from workers.writes import WriteStatus

@@ -16,7 +16,7 @@ from celery import Celery, bootsteps, signals
 from celery.concurrency import get_implementation
 
 from workers.celery import BOOTSTEP
-from workers.store.lease.holder import Holder
+from workers.store.holder import Holder
 from workers.stream import doorbell
 from workers.writer.loop import REPLY_SECONDS, Writer
 from workers.writer.worker import tasks  # noqa: F401 - registers the task

@@ -10,7 +10,7 @@ from django.db import Error, connections
 
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
 from workers.store import store_file
-from workers.store.lease.lease import Lease
+from workers.store.lease import Lease
 from workers.store.roles import Role, set_role
 from workers.store.store_file import FileId
 from workers.stream import heartbeat, pauses
@@ -69,7 +69,7 @@ class Leadership:
         set_role(Role.WRITER)
         connections.close_all()  # whatever was opened before could only read
         try:
-            writer = Writer(leave_mark=self.lease.leave_mark)
+            writer = Writer()
         except BaseException:
             self._give_back()
             raise
@@ -128,7 +128,7 @@ class Leadership:
     def _give_back(self) -> None:
         # The lease goes last: until then nobody else may find a connection here that could still write.
         connections.close_all()
-        set_role(Role.WEB)
+        set_role(Role.COMMAND)
         self.lease.release()
 
 

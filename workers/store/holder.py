@@ -1,4 +1,4 @@
-"""Who holds the lease, for people to read and to act on."""
+"""Who holds the lease or the store lock, for people to read and to act on."""
 
 import time
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from typing import Any
 from workers.encoding.times import utc_text
 
 WRITER = "writer"
-"""The purpose for which a writer takes the lease; a command's is its name."""
+"""The purpose for which the writer takes both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The process that holds the lease."""
+    """The process that holds it, and what for."""
 
     purpose: str
     pid: int | None
     since: float | None
-    """When it took the lease, in seconds since 1970."""
+    """When it took it, in seconds since 1970."""
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Holder":
-        """Return the holder that the lease's file names, as far as it does."""
+        """Return the holder that a lock's file names, as far as it does."""
         pid, since = content.get("pid"), content.get("since")
         return cls(
             purpose=str(content.get("purpose") or "an unknown process"),
@@ -34,7 +34,7 @@ class Holder:
 
     @classmethod
     def unknown(cls) -> "Holder":
-        """Return one that has just taken the lease, and has not said yet who it is."""
+        """Return one that has just taken it, and has not said yet who it is."""
         return cls.of({})
 
     @property
@@ -57,7 +57,7 @@ class Holder:
             return f"It is stopped (Ctrl-Z): let it go on with `fg` in its terminal, or kill {self.pid}."
         if self.is_writer:
             return "If it stays so, kill that process: a standby takes over within a second."
-        return "Wait until it ends; a shell or a command that waits for input: leave it, or kill it."
+        return "Wait until its transaction ends. If it waits for somebody in one: go on there, or kill it."
 
     def __str__(self) -> str:
         since = "" if self.since is None else f", since {utc_text(self.since)}"

@@ -1,4 +1,6 @@
-"""The lease: whoever holds it is the only process that may write the store.
+"""The lease, leadership: whoever holds it is the writer, the one worker that commits what is in the stream.
+
+Who writes *now* is another matter, see workers/store/lock/store_lock.py: the writer for a batch.
 
 An exclusive `flock` on a file beside the store. The operating system gives it back when its holder dies,
 however it dies, so a stale writer cannot exist and no time-out decides who writes.
@@ -12,14 +14,11 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workers.exceptions import WrongStore
 from workers.store import store_file
-from workers.store.lease.holder import Holder
-from workers.store.store_file import Mark
+from workers.store.holder import Holder
 
 SUFFIX = ".lease"
 
@@ -37,10 +36,7 @@ class Lease:
         return self._file is not None
 
     def try_acquire(self, *, purpose: str) -> bool:
-        """Return whether this process holds the lease now. Never waits.
-
-        Raises WrongStore when nobody holds it and the store must not be written as it is.
-        """
+        """Return whether this process holds the lease now. Never waits."""
         if self._file is not None:
             return True
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -52,29 +48,18 @@ class Lease:
         if not _is_file(descriptor, self.path):
             os.close(descriptor)  # the file was replaced meanwhile: this lock is on nothing
             return False
-        store = _store(self.path)
-        try:
-            store_file.refuse_unsafe(store, _mark(_content(self.path)))
-        except WrongStore:
-            os.close(descriptor)
-            raise
         self._file = descriptor
-        holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
-        self._write(holder | asdict(store_file.mark_of(store)))
+        self._write({"pid": os.getpid(), "purpose": purpose, "since": time.time()})
         return True
 
     def is_intact(self) -> bool:
         """Return whether the file that is locked still is the one that others would lock."""
         return self._file is not None and _is_file(self._file, self.path)
 
-    def leave_mark(self, mark: Mark) -> None:
-        """Note which files this process writes, for whoever takes the lease next. Needs the lease."""
-        self._write(_content(self.path) | asdict(mark))
-
     def release(self) -> None:
         """Give the lease back. Does nothing when it is not held."""
         if self._file is not None:
-            self._write(asdict(_mark(_content(self.path))))
+            self._write({})
             os.close(self._file)
             self._file = None
 
@@ -91,11 +76,6 @@ class Lease:
         os.pwrite(self._file, data.ljust(os.fstat(self._file).st_size), 0)
 
 
-def left_mark(path: Path) -> Mark:
-    """Return the mark in the lease's file of the store at this path."""
-    return _mark(_content(Path(f"{path}{SUFFIX}")))
-
-
 def _content(path: Path) -> dict[str, Any]:
     """Return what the lease's file says; whoever takes the lease may be writing it at this moment."""
     with suppress(OSError, ValueError):
@@ -103,20 +83,6 @@ def _content(path: Path) -> dict[str, Any]:
         if isinstance(content, dict):
             return content
     return {}
-
-
-def _mark(content: dict[str, Any]) -> Mark:
-    def file(name: str) -> store_file.FileId | None:
-        match content.get(name):
-            case [int(device), int(inode)]:
-                return device, inode
-        return None
-
-    return Mark(store=file("store"), log=file("log"), is_changed=content.get("is_changed") is True)
-
-
-def _store(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(SUFFIX))
 
 
 def _is_file(descriptor: int, path: Path) -> bool:

@@ -1,0 +1,345 @@
+"""The store lock: whoever holds it writes the store now, for one transaction; nobody else does.
+
+An exclusive `flock` on a file beside the store, so the operating system gives it back when its holder dies.
+
+Who finds it taken queues with a ticket (tickets.py). For AT_ONCE_SECONDS a caller that runs and finds the
+lock free may take it before one that sleeps and has to be woken: the lock would be idle meanwhile, and a
+thread of Python waits up to 5 ms for the interpreter. From then on it is handed over: first come, first
+served, over all processes. In each process one thread sleeps in the kernel for all who wait here, so that a
+wait can have a limit, and does not stop an event loop.
+"""
+
+import fcntl
+import logging
+import mmap
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from workers.event_loop.bells import Bell, new_bell
+from workers.exceptions import StoreBusy
+from workers.store.holder import Holder
+from workers.store.lock import record, tickets
+from workers.store.store_file import Mark
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".lock"
+
+AT_ONCE_SECONDS = 0.05
+"""How long a caller may find others served before it. As long as a few commits take on a slow disk."""
+
+LOOK_SECONDS = 1.0
+"""How often who waits looks at whom it waits for."""
+
+OnWait = Callable[[Holder, float], None]
+"""Called each LOOK_SECONDS of a wait, with who holds the lock and how many seconds the wait has lasted."""
+
+
+class _Claim:
+    """One caller that waits."""
+
+    def __init__(self, ticket: int, bell: Bell, purpose: str) -> None:
+        self.ticket = ticket
+        self.bell = bell
+        self.purpose = purpose
+        self.is_granted = False
+        self.is_over = False
+        """Whether nobody waits for it any more. It keeps its place until the thread has come past it."""
+
+
+class StoreLock:
+    """The lock of one store, shared by all threads of the process. Holds it for one caller at a time."""
+
+    def __init__(self, store: Path) -> None:
+        """`store` is the real path of the store's file."""
+        self.store = store
+        self.path = Path(f"{store}{SUFFIX}")
+        self.checkpoint_at = 0.0
+        """When to look at the size of the log again, by the monotonic clock."""
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
+        self._waiting: deque[_Claim] = deque()
+        self._descriptor = -1
+        self._memory: mmap.mmap | None = None
+        self._checked_at = 0.0
+        self._held = -1
+        """The descriptor by which this process holds the lock; -1 while it does not."""
+        self._thread: threading.Thread | None = None
+        self._named: tuple[int | None, float | None] = (None, None)
+
+    def acquire(self, purpose: str, *, seconds: float, on_wait: OnWait | None = None) -> None:
+        """Hold the lock, for so many seconds at most.
+
+        Raises StoreBusy when the time is over, and OSError when the lock's file cannot be used.
+        """
+        with self._mutex:
+            if self._try(purpose):
+                return
+            if seconds <= 0:
+                raise StoreBusy(f"{self._holder()} writes the store.")
+            claim = self._queue(purpose)
+        try:
+            self._wait(claim, seconds, on_wait)
+        except BaseException:
+            self._give_up(claim)
+            raise
+
+    def release(self) -> None:
+        """Give the lock back: to who is next, in this process or another."""
+        with self._mutex:
+            if self._held == -1:
+                return
+            if self._held == self._descriptor and self._is_late() and self._pass_on():
+                return
+            self._free()
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lock; None when nobody does. Raises OSError when that may not be looked at."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            # Who died, or gave it back, is still named there.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Holder.of(record.read(os.pread(descriptor, record.SIZE, record.HOLDER), 0))
+        finally:
+            os.close(descriptor)
+        return None
+
+    def mark(self) -> Mark:
+        """Return which files were written last."""
+        with self._mutex:
+            self._open()
+            self._checked_at = 0.0
+            self._look_at_file()
+            return record.read_mark(self._shared())
+
+    def leave_mark(self, mark: Mark) -> None:
+        """Note which files this process writes, for whoever writes next. To be called by the holder."""
+        with self._mutex:
+            if record.read_mark(self._shared()) != mark:
+                record.write(self._shared(), record.MARK, asdict(mark))
+
+    def _open(self) -> int:
+        if self._descriptor == -1:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._memory = record.open_shared(self._descriptor)
+        return self._descriptor
+
+    def _shared(self) -> mmap.mmap:
+        self._open()
+        assert self._memory is not None  # noqa: S101 - narrows the type
+        return self._memory
+
+    def _try(self, purpose: str) -> bool:
+        """Take the lock if it is free and nobody has waited for it for long."""
+        if self._held != -1 or self._is_late():
+            return False
+        self._open()
+        self._look_at_file()
+        if tickets.is_waiting(self._open(), for_seconds=AT_ONCE_SECONDS):
+            return False
+        # At once, also when the thread below has just got it for this process: the descriptor is the same.
+        if not _lock(self._descriptor):
+            return False
+        self._hold(self._descriptor, purpose)
+        return True
+
+    def _is_late(self) -> bool:
+        """Return whether somebody in this process has waited for long."""
+        return bool(self._waiting) and tickets.age(self._waiting[0].ticket) > AT_ONCE_SECONDS
+
+    def _look_at_file(self) -> None:
+        """Use another file when this one was deleted or replaced: others lock that one by now."""
+        now = time.monotonic()
+        if self._waiting or now - self._checked_at < LOOK_SECONDS:
+            return
+        self._checked_at = now
+        if not _is_file(self._descriptor, self.path):
+            self._leave_descriptor()
+
+    def _hold(self, descriptor: int, purpose: str) -> None:
+        self._held = descriptor
+        holder = {"pid": os.getpid(), "purpose": purpose[:300], "since": time.time()}
+        record.write(self._shared(), record.HOLDER, holder)
+
+    def _free(self) -> None:
+        descriptor, self._held = self._held, -1
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        if descriptor != self._descriptor:
+            os.close(descriptor)
+        if self._waiting:
+            self._changed.notify_all()
+
+    # Waiting
+
+    def _queue(self, purpose: str) -> _Claim:
+        claim = _Claim(tickets.take(self._open()), new_bell(), purpose)
+        self._waiting.append(claim)
+        if self._thread is None:
+            self._begin_to_serve()
+        self._changed.notify_all()
+        return claim
+
+    def _wait(self, claim: _Claim, seconds: float, on_wait: OnWait | None) -> None:
+        started = time.monotonic()
+        seen: Holder | None = None
+        while True:
+            waited = time.monotonic() - started
+            claim.bell.sleep(min(LOOK_SECONDS, seconds - waited))
+            waited = time.monotonic() - started
+            with self._mutex:
+                if claim.is_granted:
+                    return
+                holder = self._holder()
+                if holder == seen and self._pass_by(claim):
+                    return
+                seen = holder
+            if waited >= seconds:
+                raise StoreBusy(
+                    f"{holder} writes the store, and this waited for {waited:.0f} s. Nothing was written."
+                )
+            if waited >= LOOK_SECONDS:
+                self._name(holder)
+                if on_wait is not None:
+                    on_wait(holder, waited)
+
+    def _holder(self) -> Holder:
+        """Return who the record names; whoever waits knows that the lock is held, or about to be."""
+        return Holder.of(record.read(self._shared(), record.HOLDER))
+
+    def _name(self, holder: Holder) -> None:
+        """Say in the log who keeps others waiting, once for each time that it holds the lock for long."""
+        if holder.held_seconds > LOOK_SECONDS and (holder.pid, holder.since) != self._named:
+            self._named = (holder.pid, holder.since)
+            logger.warning(
+                "store-lock state=waited-for holder=%r pid=%s held_seconds=%.1f stopped=%s",
+                holder.purpose,
+                holder.pid,
+                holder.held_seconds,
+                holder.is_stopped,
+            )
+
+    def _pass_by(self, claim: _Claim) -> bool:
+        """Take the lock although others are before, when it has been free without anybody taking it.
+
+        Whoever is next may be stopped (Ctrl-Z), and must not stop everybody else.
+        """
+        if self._held != -1:
+            return False
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return False
+        claim.is_over = True
+        self._hold(descriptor, claim.purpose)
+        tickets.pass_over(descriptor, claim.ticket)
+        self._queue_anew()
+        return True
+
+    def _queue_anew(self) -> None:
+        """Leave the thread that waits for who is passed by, and have another one wait for the rest."""
+        for claim in self._waiting:
+            tickets.drop(self._descriptor, claim.ticket)
+        self._leave_descriptor()
+        self._waiting = deque(claim for claim in self._waiting if not claim.is_over)
+        for claim in self._waiting:
+            claim.ticket = tickets.take(self._open())
+        if self._waiting:
+            self._begin_to_serve()
+
+    def _give_up(self, claim: _Claim) -> None:
+        with self._mutex:
+            claim.is_over = True
+            if not claim.is_granted:
+                return
+        self.release()
+
+    def _pass_on(self) -> bool:
+        """Hand the lock to the next one of this process, unless another process asked before it."""
+        while self._waiting and self._waiting[0].is_over:
+            tickets.drop(self._descriptor, self._waiting.popleft().ticket)
+        if not self._waiting or tickets.is_waiting(self._descriptor, before=self._waiting[0].ticket):
+            return False
+        claim = self._waiting.popleft()
+        self._hold(self._descriptor, claim.purpose)
+        claim.is_granted = True
+        claim.bell.ring()
+        # After the lock is taken: until then the ticket keeps others behind it.
+        tickets.drop(self._descriptor, claim.ticket)
+        return True
+
+    def _begin_to_serve(self) -> None:
+        self._thread = threading.Thread(
+            target=self._serve, args=(self._open(),), name="store lock", daemon=True
+        )
+        self._thread.start()
+
+    def _leave_descriptor(self) -> None:
+        """Use another one from now on. A thread that may be asleep in the kernel with it closes it then."""
+        former, self._descriptor = self._descriptor, -1
+        if self._thread is None:
+            os.close(former)
+        self._thread = None
+        self._changed.notify_all()
+
+    def _serve(self, descriptor: int) -> None:
+        """Wait in the kernel for the first of those who wait here, one after another."""
+        while True:
+            with self._changed:
+                while self._is_mine() and (not self._waiting or self._held != -1):
+                    self._changed.wait()
+                if not self._is_mine():
+                    break
+                ticket = self._waiting[0].ticket
+            tickets.wait(descriptor, ticket)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with self._mutex:
+                if not self._is_mine():
+                    break
+                # Another thread may have held it since by the same descriptor, and given it back.
+                if self._held == -1 and _lock(descriptor) and not self._pass_on():
+                    self._held = descriptor
+                    self._free()
+        os.close(descriptor)  # and with it whatever it locks
+
+    def _is_mine(self) -> bool:
+        """Return whether it is still the calling thread that waits for all."""
+        return self._thread is threading.current_thread()
+
+    def forget(self) -> None:
+        """Begin anew in a process that was forked: what it has inherited is its parent's."""
+        for descriptor in {self._descriptor, self._held} - {-1}:
+            os.close(descriptor)
+        self.__init__(self.store)  # type: ignore[misc]  # all of it, the mutex too: a thread may have had it
+
+
+@cache
+def lock_of(store: Path) -> StoreLock:
+    """Return the lock of the store with this real path, one for the process."""
+    lock = StoreLock(store)
+    os.register_at_fork(after_in_child=lock.forget)
+    return lock
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -43,7 +43,7 @@ def _role() -> None:
 def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A process has one store, but some tests have this process open one of their own.
     monkeypatch.setattr(identity, "_current", None)
-    submitter = client.submitter()
+    submitter = client.stream_submitter()
     vars(submitter).pop("_appender", None)
     yield
     submitter._listener._waiters.clear()  # nobody waits any more for what the test left behind

@@ -16,6 +16,8 @@ from workers.submission import client
 from workers.up import embedded_redis
 from workers.writer.loop import Writer
 
+pytest_plugins = ["workers.testing.pytest"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let there be a test database wherever there is a stream: the stream is that of its identity."""

@@ -15,6 +15,8 @@ from workers.submission import client
 from workers.up import embedded_redis
 from workers.writer.loop import Writer
 
+pytest_plugins = ["workers.testing.pytest"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let there be a test database wherever there is a stream: the stream is that of its identity."""
@@ -33,7 +35,7 @@ def _role() -> None:
 def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A process has one store, but some tests have this process open one of their own.
     monkeypatch.setattr(identity, "_current", None)
-    submitter = client.submitter()
+    submitter = client.stream_submitter()
     vars(submitter).pop("_appender", None)
     yield
     submitter._listener._waiters.clear()  # nobody waits any more for what the test left behind

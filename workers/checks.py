@@ -10,7 +10,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
-from workers.conf import FORMER_NAMES, GONE_NAMES, all_settings, settings
+from workers.conf import FORMER_NAMES, GONE_NAMES, SettingsOfTests, all_settings, settings
 from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
 from workers.store import opening, pragmas
@@ -71,7 +71,7 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
 
 def _check_names() -> list[CheckMessage]:
     """Name settings that begin like those of the write path, and are none: they would be ignored silently."""
-    known = [setting.name for setting in all_settings()]
+    known = [setting.name for setting in all_settings()] + [SettingsOfTests.WRITE_SUBMITTER.name]
     unknown = [name for name in dir(django_settings) if name.startswith("WRITE_") and name not in known]
     found: list[CheckMessage] = []
     for name in unknown:

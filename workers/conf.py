@@ -185,6 +185,17 @@ class WriteSettings:
 settings = WriteSettings()
 
 
+class SettingsOfTests:
+    """For the tests of a project, in its Django settings alone: no environment variable gives them."""
+
+    WRITE_SUBMITTER = Setting(
+        "", "Import path of what takes writes instead of the stream, in tests: workers.testing.AtOnce."
+    )
+
+
+settings_of_tests = SettingsOfTests()
+
+
 FORMER_NAMES = {"WRITE_MAX_DEATHS": "WRITE_MAX_DELIVERIES"}
 """Of settings. One that is still set must not be ignored silently."""
 

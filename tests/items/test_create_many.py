@@ -9,19 +9,16 @@ from rest_framework.exceptions import ValidationError
 
 from items.bodies import BULK_MAX_ITEMS, bulk_arguments
 from items.models import Item
-from workers import Outcome, Write
-from workers.writer import commit
-from workers.writes import WriteStatus, new_token
+from workers import Outcome, submit
+from workers.writes import WriteStatus
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-_ids = iter(range(1, 1_000_000))
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes_at_once")]
 
 
 def create_many(*names: Any, atomic: bool) -> Outcome:
     arguments = bulk_arguments({"atomic": atomic, "items": [{"name": name} for name in names]})
-    write = Write(function="items.create_many", arguments=arguments, token=new_token(), write_id=next(_ids))
-    [(_, outcome)] = commit.commit_batch([write])
+    outcome = submit("items.create_many", arguments).wait(0)
+    assert outcome is not None
     return outcome
 
 

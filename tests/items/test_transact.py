@@ -10,14 +10,11 @@ from rest_framework.exceptions import ValidationError
 
 from items.models import Item
 from items.operations import TRANSACTION_MAX_OPERATIONS, transaction_arguments
-from workers import Outcome, Write
+from workers import Outcome, submit
 from workers.rest import ProblemError
-from workers.writer import commit
-from workers.writes import WriteStatus, new_token
+from workers.writes import WriteStatus
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-_ids = iter(range(1, 1_000_000))
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes_at_once")]
 
 
 def create(name: str, ref: str | None = None) -> dict[str, Any]:
@@ -34,8 +31,8 @@ def delete(target: Any, **more: Any) -> dict[str, Any]:
 
 def transact(*operations: dict[str, Any]) -> Outcome:
     arguments = transaction_arguments({"operations": list(operations)})
-    write = Write(function="items.transact", arguments=arguments, token=new_token(), write_id=next(_ids))
-    [(_, outcome)] = commit.commit_batch([write])
+    outcome = submit("items.transact", arguments).wait(0)
+    assert outcome is not None
     return outcome
 
 

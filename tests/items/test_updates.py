@@ -1,6 +1,5 @@
 """What an update may send, and what it leaves as it was."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,17 +9,18 @@ from rest_framework.test import APIClient
 from items import write_functions
 from items.bodies import bulk_arguments
 from items.models import Item
-from tests.answering import Answered
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes_at_once")]
 
 
-def send(method: str, path: str, body: Any = None, **headers: str) -> Callable[[], Any]:
+def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
     client = APIClient()
     client.force_authenticate(User(pk=1, is_active=True))
-    return lambda: getattr(client, method)(path, body, format="json", headers=headers)
+    return getattr(client, method)(path, body, format="json", headers=headers)
 
 
 @pytest.fixture
-def path(answered: Answered) -> str:
+def path() -> str:
     [item] = write_functions._insert([{"name": "a"}])
     return f"/api/items/{item['id']}/"
 
@@ -29,28 +29,26 @@ def path(answered: Answered) -> str:
     ("method", "body"),
     [("patch", {}), ("patch", {"name": "a"}), ("patch", {"name": " a "}), ("put", {"name": "a"})],
 )
-def test_what_changes_nothing_makes_no_new_version(
-    answered: Answered, path: str, method: str, body: dict[str, str]
-) -> None:
-    before = send("get", path)()
+def test_what_changes_nothing_makes_no_new_version(path: str, method: str, body: dict[str, str]) -> None:
+    before = send("get", path)
 
-    answer = answered(send(method, path, body))
+    answer = send(method, path, body)
 
     assert (answer.status_code, answer.json(), answer["ETag"]) == (200, before.json(), before["ETag"])
-    assert send("get", path)().json() == before.json()
+    assert send("get", path).json() == before.json()
 
 
-def test_what_was_read_may_be_sent_back_with_a_change(answered: Answered, path: str) -> None:
-    read = send("get", path)().json()
+def test_what_was_read_may_be_sent_back_with_a_change(path: str) -> None:
+    read = send("get", path).json()
 
-    answer = answered(send("put", path, read | {"name": "b"}))
+    answer = send("put", path, read | {"name": "b"})
 
     assert (answer.status_code, answer.json()["name"], answer.json()["version"]) == (200, "b", 2)
 
 
 @pytest.mark.parametrize(("method", "body"), [("patch", {}), ("put", {"name": "b"})])
 def test_a_name_that_is_no_field_is_refused_by_name(path: str, method: str, body: dict[str, Any]) -> None:
-    answer = send(method, path, body | {"nmae": "b"})()
+    answer = send(method, path, body | {"nmae": "b"})
 
     assert (answer.status_code, answer.json()["fields"]) == (
         400,
@@ -60,8 +58,8 @@ def test_a_name_that_is_no_field_is_refused_by_name(path: str, method: str, body
 
 
 def test_creates_refuse_unknown_names_alike() -> None:
-    one = send("post", "/api/items/", {"name": "a", "nmae": "b"})()
-    many = send("post", "/api/items/bulk/", {"items": [{"name": "a"}, {"name": "a", "nmae": "b"}]})()
+    one = send("post", "/api/items/", {"name": "a", "nmae": "b"})
+    many = send("post", "/api/items/bulk/", {"items": [{"name": "a"}, {"name": "a", "nmae": "b"}]})
     each = bulk_arguments({"atomic": False, "items": [{"name": "a"}, {"name": "a", "nmae": "b"}]})
 
     assert (one.status_code, list(one.json()["fields"])) == (400, ["nmae"])
@@ -69,15 +67,15 @@ def test_creates_refuse_unknown_names_alike() -> None:
     assert (each["data"], [list(errors) for _, errors in each["refused"]]) == ([{"name": "a"}], [["nmae"]])
 
 
-def test_in_a_transaction_too_nothing_changes_without_a_change(answered: Answered, path: str) -> None:
+def test_in_a_transaction_too_nothing_changes_without_a_change(path: str) -> None:
     item_id = int(path.split("/")[3])
 
     def update(data: dict[str, Any], **more: Any) -> dict[str, Any]:
         return {"op": "update", "id": item_id, "data": data} | more
 
     operations = [update({}), update({"name": "a"}, version=1), update({"name": "b"}, version=1)]
-    answer = answered(send("post", "/api/transactions/", {"operations": operations}))
-    refused = send("post", "/api/transactions/", {"operations": [update({"nmae": "b"})]})()
+    answer = send("post", "/api/transactions/", {"operations": operations})
+    refused = send("post", "/api/transactions/", {"operations": [update({"nmae": "b"})]})
 
     assert [result["item"]["version"] for result in answer.json()["results"]] == [1, 1, 2]
     assert (refused.status_code, list(refused.json()["fields"])) == (400, ["operations.0.data.nmae"])

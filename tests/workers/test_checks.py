@@ -49,6 +49,11 @@ def test_a_setting_that_would_be_ignored_is_named_with_what_may_be_meant(name: s
     assert name in message.msg
 
 
+def test_the_setting_of_the_tests_is_known() -> None:
+    with override_settings(WRITE_SUBMITTER="workers.testing.AtOnce"):
+        assert check_configuration() == []
+
+
 @pytest.mark.parametrize(
     ("database", "expected"),
     [

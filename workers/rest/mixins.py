@@ -31,8 +31,8 @@ from workers.rest.responses import body_for, principal_of, queued_response, rais
 from workers.rest.validation import validated_data
 from workers.stream.conditions import CONDITION
 from workers.submission import idempotency
-from workers.submission.client import submit
-from workers.submission.read_after import Progress, wait_until_committed
+from workers.submission.client import submit, submitter
+from workers.submission.read_after import Progress
 from workers.writes import Outcome
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class ReadAfterMixin(StableListMixin):
         if write_id is None:
             return
         try:
-            progress = wait_until_committed(write_id, settings.WRITE_WAIT_SECONDS)
+            progress = submitter().wait_until_committed(write_id, settings.WRITE_WAIT_SECONDS)
         except redis.RedisError as exc:
             raise problem_of(QueueUnavailable(f"Redis does not say whether write {write_id} waits.")) from exc
         match progress:

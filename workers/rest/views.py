@@ -13,8 +13,8 @@ from workers.exceptions import QueueUnavailable, UndecodableEntry
 from workers.models import Receipt, accepted_at
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.responses import QUEUED, principal_of
-from workers.stream import redis_stream
-from workers.stream.redis_client import shared_client
+from workers.stream.redis_stream import Entry
+from workers.submission.client import submitter
 from workers.writes import WriteStatus, decode
 
 LARGEST_WRITE_ID = 2**63 - 1
@@ -56,7 +56,7 @@ class WriteStatusView(APIView):
         unreachable: redis.RedisError | None = None
         entry = None
         try:
-            entry = redis_stream.find(shared_client(), write_id)
+            entry = submitter().find(write_id)
         except redis.RedisError as exc:
             unreachable = exc
         receipt = Receipt.objects.filter(write_id=write_id).first()
@@ -81,14 +81,14 @@ def _may_see(request: Request, principal: str) -> bool:
     return is_own or bool(request.user and request.user.has_perm("workers.view_receipt"))
 
 
-def _principal(entry: redis_stream.Entry) -> str:
+def _principal(entry: Entry) -> str:
     try:
         return decode(entry.write_id, entry.payload).principal
     except UndecodableEntry:
         return ""
 
 
-def _queued(entry: redis_stream.Entry) -> dict[str, Any]:
+def _queued(entry: Entry) -> dict[str, Any]:
     return {
         "write_id": str(entry.write_id),
         "status": QUEUED,

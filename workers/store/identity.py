@@ -47,6 +47,12 @@ def current() -> StoreId:
     return _current
 
 
+def forget() -> None:
+    """Have this process's store read again: a test has opened another one."""
+    global _current
+    _current = None
+
+
 def problem() -> str | None:
     """Return why this process should be started anew: its store is no more where it was; else None.
 

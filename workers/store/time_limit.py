@@ -15,6 +15,9 @@ from types import FrameType
 REPEAT_SECONDS = 0.5
 """The alarm repeats, in case a write function catches everything and goes on."""
 
+MOMENT_SECONDS = 0.001
+"""For a timer whose time is over already: 0 would end it."""
+
 PROGRESS_INSTRUCTIONS = 20_000
 """SQLite's instructions between two looks at the clock: well under a millisecond."""
 
@@ -46,7 +49,8 @@ def limited(seconds: float) -> Iterator[None]:
         return
     previous = signal.signal(signal.SIGALRM, _time_out)
     _deadline = time.monotonic() + seconds
-    signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT_SECONDS)
+    started = time.monotonic()
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT_SECONDS)
     try:
         yield
         if is_over():
@@ -55,6 +59,10 @@ def limited(seconds: float) -> Iterator[None]:
         _deadline = None  # first: an alarm between here and the next line must not be raised
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        if left:  # somebody else's, such as that of pytest-timeout
+            signal.setitimer(
+                signal.ITIMER_REAL, max(MOMENT_SECONDS, left + started - time.monotonic()), interval
+            )
 
 
 def _time_out(number: int, frame: FrameType | None) -> None:

@@ -4,10 +4,16 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
+
+from django.utils.module_loading import import_string
 
 from workers import registry
+from workers.conf import settings_of_tests
 from workers.stream.doorbell import ring
+from workers.stream.redis_stream import Entry
+from workers.submission.read_after import Progress
 from workers.submission.submission import Submission
 from workers.submission.submitter import Submitter
 from workers.writes import Write, new_token
@@ -16,8 +22,36 @@ _submitter: Submitter | None = None
 _creation = threading.Lock()
 
 
-def submitter() -> Submitter:
-    """Return this process's submitter."""
+class AnySubmitter(Protocol):
+    """What takes a process's writes: the submitter to the stream or, in tests, what WRITE_SUBMITTER names.
+
+    The methods raise what those of workers.submission.submitter.Submitter raise.
+    """
+
+    def submit(self, write: Write, *, announced: bool) -> Submission:
+        """Take a write."""
+
+    def find(self, write_id: int) -> Entry | None:
+        """Return the entry of this write while it waits."""
+
+    def wait_until_committed(self, write_id: int, seconds: float) -> Progress:
+        """Wait until the write has its outcome, within a limit."""
+
+
+def submitter() -> AnySubmitter:
+    """Return what takes this process's writes."""
+    path = settings_of_tests.WRITE_SUBMITTER
+    return _instead_of_stream(path) if path else stream_submitter()
+
+
+@cache
+def _instead_of_stream(path: str) -> AnySubmitter:
+    made: AnySubmitter = import_string(path)()
+    return made
+
+
+def stream_submitter() -> Submitter:
+    """Return this process's submitter to the stream."""
     global _submitter  # one per process: sharing round trips is the point
     if _submitter is None:
         with _creation:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from django.db import connections
+
 from workers.store import receipts
 from workers.store.receipts import Known
 from workers.stream import outcomes
@@ -53,6 +55,12 @@ class Listener:
 
     def forget(self, number: int) -> None:
         self._waiters.pop(number, None)
+
+    def close(self, *, waits: bool) -> None:
+        """Let go of the store. `waits` until that is done."""
+        # In the thread that opened it: a connection left open would keep its store's log from being removed.
+        self._reader.submit(connections.close_all)
+        self._reader.shutdown(wait=waits)
 
     def hear(self, message: bytes) -> None:
         """Take an announcement."""

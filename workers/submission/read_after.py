@@ -9,7 +9,7 @@ from enum import StrEnum
 from workers.store import receipts
 from workers.stream import redis_stream
 from workers.stream.redis_client import shared_client
-from workers.submission.client import submitter
+from workers.submission.progress import ProgressChannel
 
 
 class Progress(StrEnum):
@@ -23,11 +23,11 @@ class Progress(StrEnum):
     """No write with this id was ever accepted."""
 
 
-def wait_until_committed(write_id: int, seconds: float) -> Progress:
+def wait_until_committed(channel: ProgressChannel, write_id: int, seconds: float) -> Progress:
     """Wait until the write has its outcome, within a limit. Raises redis.RedisError."""
     progress = _progress(write_id)
     deadline = time.monotonic() + seconds
-    with submitter().progress.followed(write_id) as bell:
+    with channel.followed(write_id) as bell:
         while progress is Progress.WAITING and (remaining := deadline - time.monotonic()) > 0:
             bell.sleep(remaining)
             progress = _progress(write_id)

@@ -12,12 +12,19 @@ from functools import cached_property
 
 from workers.conf import settings
 from workers.exceptions import TooManyWaiting
+from workers.stream import redis_stream
 from workers.stream.append import Appender
+from workers.stream.redis_client import shared_client
+from workers.submission import read_after
 from workers.submission.listener import Listener
 from workers.submission.progress import ProgressChannel
+from workers.submission.read_after import Progress
 from workers.submission.sender import Sender
 from workers.submission.submission import Submission
 from workers.writes import Write, encode
+
+CLOSING_SECONDS = 5.0
+"""Longest wait for what a submitter's thread is doing when it is to end."""
 
 
 class Submitter:
@@ -27,11 +34,10 @@ class Submitter:
         """`loop` is the one that runs in this thread; without it a thread is begun."""
         self.loop = loop or asyncio.new_event_loop()
         self.owns_loop = loop is None
-        self._thread = threading.get_ident()
+        self._thread = threading.current_thread()
         if loop is None:
-            thread = threading.Thread(target=_run, args=(self.loop,), name="submitter", daemon=True)
-            thread.start()
-            self._thread = thread.ident or 0
+            self._thread = threading.Thread(target=_run, args=(self.loop,), name="submitter", daemon=True)
+            self._thread.start()
         self._numbers = itertools.count(1)
         self._listener = Listener()
         self.progress = ProgressChannel(self.loop)
@@ -52,21 +58,31 @@ class Submitter:
         if announced:
             # Before the append, as the channel is subscribed before it: no outcome can come too early.
             self._listener.expect(number, submission)
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._thread.ident:
             self._sender.add(appender, submission)
         else:
             self.loop.call_soon_threadsafe(self._sender.add, appender, submission)
         return submission
 
+    def find(self, write_id: int) -> redis_stream.Entry | None:
+        """Return the entry of this write while it waits. Raises redis.RedisError."""
+        return redis_stream.find(shared_client(), write_id)
+
+    def wait_until_committed(self, write_id: int, seconds: float) -> Progress:
+        """Wait until the write has its outcome, within a limit. Raises redis.RedisError."""
+        return read_after.wait_until_committed(self.progress, write_id, seconds)
+
     def close(self) -> None:
         """End the connections; who still waits is told so, as of a Redis that went away."""
         if self.owns_loop:
             self.loop.call_soon_threadsafe(self._close)
+            self._thread.join(CLOSING_SECONDS)
         else:
             self._close()
 
     def _close(self) -> None:
         self._sender.close()
+        self._listener.close(waits=self.owns_loop)
         self.progress.close()
         if self.owns_loop:
             for task in asyncio.all_tasks(self.loop):

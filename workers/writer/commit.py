@@ -86,6 +86,8 @@ def _commit(
     writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None]
 ) -> tuple[list[Settled], list[hooks.Hooks]]:
     put_off: list[hooks.Hooks] = []
+    # That of a Django TestCase: durable=True refuses any other.
+    is_in_transaction = connection.in_atomic_block
     with transaction.atomic(durable=True):
         opening.prepare_to_apply(connection)
         known = receipts.find(write.token for write in writes)
@@ -96,12 +98,22 @@ def _commit(
         settled = list(_judge(fresh.values(), judged, on_progress, put_off))
         if settled:
             receipts.insert(settled, committed_at=timezone.now())
+        if is_in_transaction:
+            _check_constraints()
     verdicts.tell(settled)
     if len(settled) == len(writes):
         return settled, put_off  # none was sent again, and they are in order
     for write, outcome in settled:
         known[write.token] = receipts.Known(fingerprint=write.fingerprint, outcome=outcome)
     return [(write, _replayed(write, known[write.token])) for write in writes], put_off
+
+
+def _check_constraints() -> None:
+    """Refuse what COMMIT would refuse, where there is none. Raises IntegrityError."""
+    try:
+        connection.check_constraints()
+    except IntegrityError as exc:
+        raise IntegrityError("FOREIGN KEY constraint failed") from exc  # SQLite's own words at COMMIT
 
 
 def _judge(

@@ -40,7 +40,8 @@ def collect(connection: BaseDatabaseWrapper, writes: Sequence[Write]) -> list[Ho
     Django itself forgets what was put off in a savepoint that was undone.
     """
     waiting = connection.run_on_commit
-    if not waiting:
+    # Within a Django TestCase, which never commits, they stay: its captureOnCommitCallbacks finds them.
+    if not waiting or len(connection.atomic_blocks) > 1:
         return []
     connection.run_on_commit = []
     return [Hooks(writes=writes, functions=[hook[1] for hook in waiting])]

@@ -35,7 +35,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 def be(store: StoreId, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(identity, "_current", store)
-    patch.delitem(vars(client.submitter()), "_appender", raising=False)
+    patch.delitem(vars(client.stream_submitter()), "_appender", raising=False)
 
 
 def a_copy() -> StoreId:

@@ -64,7 +64,7 @@ def test_the_writer_tells_its_rate_from_a_large_batch_only(writer: Writer, clean
 
 
 def test_past_the_requests_that_may_wait_one_is_refused(writer: Writer) -> None:
-    others = client.submitter()._listener.waiting  # of other tests in this process
+    others = client.stream_submitter()._listener.waiting  # of other tests in this process
     with override_settings(WRITE_MAX_WAITING=others + 2):
         waiting = [submit("jottings.add", {"data": {"text": "a"}}) for _ in range(2)]
         with pytest.raises(TooManyWaiting):
@@ -72,7 +72,7 @@ def test_past_the_requests_that_may_wait_one_is_refused(writer: Writer) -> None:
         for submission in waiting:
             submission.wait(0)
         submit("jottings.add", {"data": {"text": "b"}}).wait(0)
-    assert client.submitter()._listener.waiting == others
+    assert client.stream_submitter()._listener.waiting == others
 
 
 def add_receipt(write_id: int) -> None:

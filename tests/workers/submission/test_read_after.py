@@ -9,17 +9,18 @@ from django.test import override_settings
 from tests.waiting import until
 from tests.workers.submitting import accepted
 from workers.stream import keys
-from workers.submission.read_after import Progress, wait_until_committed
+from workers.submission.client import stream_submitter
+from workers.submission.read_after import Progress
 from workers.writer.loop import Writer
 
 
 def test_reading_after_a_write_waits_for_its_commit(writer: Writer) -> None:
     write_id = accepted("a")
-    assert wait_until_committed(write_id, 0) is Progress.WAITING
+    assert stream_submitter().wait_until_committed(write_id, 0) is Progress.WAITING
     got: list[Progress] = []
 
     def read() -> None:
-        got.append(wait_until_committed(write_id, 20))
+        got.append(stream_submitter().wait_until_committed(write_id, 20))
         connection.close()
 
     thread = threading.Thread(target=read)
@@ -49,4 +50,4 @@ def test_progress_is_announced_up_to_the_last_write_of_the_batch_and_no_further(
 
 
 def test_reading_after_a_write_that_was_never_accepted_is_told_apart(writer: Writer) -> None:
-    assert wait_until_committed(accepted("a") + 1_000_000_000, 5) is Progress.UNKNOWN
+    assert stream_submitter().wait_until_committed(accepted("a") + 1_000_000_000, 5) is Progress.UNKNOWN

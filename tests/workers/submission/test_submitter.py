@@ -47,7 +47,7 @@ def test_the_first_write_rings_and_others_do_not_until_the_writer_has_been_there
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rings = []
-    monkeypatch.setattr(client.submitter()._sender, "ring", lambda: rings.append(1))
+    monkeypatch.setattr(client.stream_submitter()._sender, "ring", lambda: rings.append(1))
 
     for text in "abc":
         accepted(text)
@@ -80,7 +80,7 @@ def test_an_append_whose_reply_was_cut_off_takes_effect_once_and_rings_for_the_l
 ) -> None:
     clean_redis.script_load(Appender.script)
     rings: list[int] = []
-    monkeypatch.setattr(client.submitter()._sender, "ring", lambda: rings.append(1))
+    monkeypatch.setattr(client.stream_submitter()._sender, "ring", lambda: rings.append(1))
 
     add("a").accepted()
 
@@ -165,7 +165,7 @@ def on_loop(writer: Writer, clean_redis: redis.Redis) -> Iterator[Callable[[Call
     clean_redis.script_load(Appender.script)
     # Before the loop, where this thread's connection cannot be seen.
     store = identity.current()
-    client.submitter()
+    client.stream_submitter()
     identity._current = store
     yield lambda work: asyncio.run(serve(work))
 

@@ -375,10 +375,17 @@ def test_a_hook_that_takes_long_does_not_keep_its_batch_waiting(
 
 
 @pytest.mark.django_db(transaction=False)
-def test_within_the_transaction_of_a_test_case_hooks_run_and_leave_it_alone() -> None:
-    define("hooks.count", lambda text: ran.append(f"{Jotting.objects.count()} {connection.in_atomic_block}"))
+def test_within_the_transaction_of_a_test_case_hooks_stay_for_who_captures_them(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    define("hooks.keep", ran.append)
+    transaction.on_commit(lambda: ran.append("put off by the test"))
 
-    outcomes(write("hooks.count", "a"), write("hooks.count", "b"))
+    with django_capture_on_commit_callbacks() as captured:
+        outcomes(write("hooks.keep", "a"), write("jottings.add_then_raise", "b"), write("hooks.keep", "c"))
 
-    assert ran == ["2 True", "2 True"]
-    assert texts() == ["a", "b"]
+    assert ran == []
+    for hook in captured:
+        hook()
+    assert ran == ["a", "c"]
+    assert texts() == ["a", "c"]

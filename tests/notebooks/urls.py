@@ -1,17 +1,14 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from tests.notebooks.views import (
-    NotebookViewSet,
-    NoteViewSet,
-    PaperViewSet,
-    TagViewSet,
-    TwoSerializersViewSet,
-)
+from tests.notebooks import views
 
 router = SimpleRouter()
-router.register("tags", TagViewSet, basename="tag")
-router.register("notebooks", NotebookViewSet, basename="notebook")
-router.register("notes", NoteViewSet, basename="note")
-router.register("papers", PaperViewSet, basename="paper")
-router.register("two", TwoSerializersViewSet, basename="two")
-urlpatterns = router.urls
+router.register("tags", views.TagViewSet, basename="tag")
+router.register("many-tags", views.ManyTagsViewSet, basename="many-tags")
+router.register("notebooks", views.NotebookViewSet, basename="notebook")
+router.register("notes", views.NoteViewSet, basename="note")
+router.register("own", views.OwnFunctionsViewSet, basename="own")
+router.register("papers", views.PaperViewSet, basename="paper")
+router.register("two", views.TwoSerializersViewSet, basename="two")
+urlpatterns = [*router.urls, path("self/", views.SelfView.as_view())]

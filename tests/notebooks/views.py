@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import Http404
 from rest_framework import permissions, serializers
 from rest_framework.decorators import action
+from rest_framework.generics import RetrieveUpdateAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +16,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from tests.notebooks import papers
 from tests.notebooks.models import Line, Note, Notebook, Tag
-from workers.rest import BoundedJSONParser, QueuedWriteMixin, QueuedWritesMixin
+from workers.rest import BoundedJSONParser, QueuedUpdateMixin, QueuedWriteMixin, QueuedWritesMixin
 
 
 class IsOwner(permissions.BasePermission):
@@ -145,6 +147,39 @@ class PaperViewSet(QueuedWriteMixin, GenericViewSet):
         name = papers.store(form.validated_data["paper"])
         with papers.removed_unless_written(name):
             return self.perform_write("notebooks.add_paper", form.validated_data | {"paper": name})
+
+
+class ManyTagsViewSet(TagViewSet):
+    """Takes a list of tags as well as one."""
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["many"] = kwargs.get("many", isinstance(kwargs.get("data"), list))
+        return super().get_serializer(*args, **kwargs)
+
+
+class SelfSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields = ["username", "first_name"]
+        read_only_fields: ClassVar[list[str]] = ["username"]
+
+
+class SelfView(QueuedUpdateMixin, RetrieveUpdateAPIView):
+    """Who asks is the object: no path names it."""
+
+    permission_classes = [permissions.IsAuthenticated]
+    serializer_class = SelfSerializer
+
+    def get_object(self) -> Any:
+        return User.objects.get(username=self.request.user.get_username())
+
+
+class OwnFunctionsViewSet(NoteViewSet):
+    """The same notes and permissions, with write functions of its own."""
+
+    create_function = "notebooks.add_paper"
+    update_function = "notebooks.praise"
+    destroy_function = "notebooks.lock"
 
 
 class TwoSerializersViewSet(QueuedWritesMixin, ModelViewSet):

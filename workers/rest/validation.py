@@ -45,7 +45,7 @@ def checked_serializer(
     An update without the instance is checked as far as it can be without.
     """
     serializer = view.get_serializer(instance, data=view.request.data, partial=partial)
-    leave_uniqueness_to_the_store(view, serializer, is_update=is_update)
+    _leave_uniqueness_to_the_store(view, serializer, is_update=is_update)
     serializer.is_valid()
     errors = serializer.errors
     if getattr(view, "refuses_unknown_fields", True):
@@ -130,7 +130,7 @@ def _without_what_is_shown(view: "GenericAPIView", unknown: FieldErrors) -> Fiel
     return {name: messages for name, messages in unknown.items() if name not in shown}
 
 
-def leave_uniqueness_to_the_store(
+def _leave_uniqueness_to_the_store(
     view: "GenericAPIView", serializer: BaseSerializer, *, is_update: bool = False
 ) -> None:
     """Take the validators of uniqueness away, except those without a constraint in the store.

@@ -5,19 +5,23 @@ the view once more and lets it find the object, judge it by its permissions, val
 serializer, and save, through `perform_create`, `perform_update` and `perform_destroy`.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404
+from rest_framework.mixins import RetrieveModelMixin
+from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from workers.exceptions import FileArgument
 from workers.registry import name_of
 from workers.rest.bases import ViewBase
-from workers.rest.conditions import entity_tag
+from workers.rest.conditions import ConditionsMixin, entity_tag
 from workers.rest.rebuilding import as_get, circumstances, rebuilt, received_body, sent_body
-from workers.rest.validation import checked_serializer, key_in_path, leave_uniqueness_to_the_store
+from workers.rest.validation import checked_serializer, key_in_path
 from workers.writes import Result, Write
 
 VIEW = "$view"
@@ -56,7 +60,8 @@ def arguments_of(view: Any, operation: str, *, partial: bool = False) -> dict[st
     told: dict[str, Any] = {VIEW: circumstances(view)}
     if operation == "create":
         return told | sent_body(_writable(checked_serializer(view), view.request.data))
-    told["id"] = key_in_path(view)
+    if _name(view) in view.kwargs:  # not where the view finds its object by other means
+        told["id"] = key_in_path(view)
     if operation == "destroy":
         return told
     data = view.request.data
@@ -79,21 +84,25 @@ def _writable(serializer: Any, data: Any) -> Any:
 
 def _create(view_class: type, write: Write) -> Result:
     with _view(view_class, write) as view:
-        serializer = _valid(view)
+        serializer = checked_serializer(view)
         _perform(view, "perform_create", serializer)
-        key = getattr(serializer.instance, view.lookup_field, None)
-        return Result(http_status=201, body=serializer.data, key=key, etag=_etag(view, write, key))
+        name, key = _name(view), getattr(serializer.instance, view.lookup_field, None)
+        body = serializer.data
+        kwargs = {} if key is None else write.arguments[VIEW]["kwargs"] | {name: key}
+        return Result(http_status=201, body=body, key=key, etag=_etag(view, write, serializer, kwargs))
 
 
 def _update(view_class: type, write: Write) -> Result:
     with _view(view_class, write) as view:
         instance = view.get_object()
-        serializer = _valid(view, instance, partial=write.arguments["partial"])
+        serializer = checked_serializer(view, instance=instance, partial=write.arguments["partial"])
         _perform(view, "perform_update", serializer)
         if getattr(instance, "_prefetched_objects_cache", None):
             instance._prefetched_objects_cache = {}  # as DRF does: it may be of before the change
-        key = getattr(serializer.instance, view.lookup_field, None)
-        return Result(body=serializer.data, etag=_etag(view, write, key))
+        body, name, kwargs = serializer.data, _name(view), write.arguments[VIEW]["kwargs"]
+        if name in kwargs:  # which the write may have changed
+            kwargs = kwargs | {name: getattr(serializer.instance, view.lookup_field, kwargs[name])}
+        return Result(body=body, etag=_etag(view, write, serializer, kwargs))
 
 
 def _destroy(view_class: type, write: Write) -> Result:
@@ -119,12 +128,9 @@ def _view(view_class: type, write: Write) -> Any:
     return rebuilt(view_class, write.arguments[VIEW], body=body)
 
 
-def _valid(view: Any, instance: Any = None, *, partial: bool = False) -> Any:
-    """Return the view's serializer with what it made of the body. Raises DRF's ValidationError."""
-    serializer = view.get_serializer(instance, data=view.request.data, partial=partial)
-    leave_uniqueness_to_the_store(view, serializer)
-    serializer.is_valid(raise_exception=True)
-    return serializer
+def _name(view: Any) -> str:
+    """Return under which name a path has the key of an object."""
+    return str(view.lookup_url_kwarg or view.lookup_field)
 
 
 def _perform(view: Any, hook: str, serializer: Any) -> None:
@@ -136,16 +142,39 @@ def _perform(view: Any, hook: str, serializer: Any) -> None:
         perform(serializer)
 
 
-def _etag(view: Any, write: Write, key: Any) -> str | None:
+def _etag(view: Any, write: Write, serializer: Any, kwargs: Mapping[str, Any]) -> str | None:
     """Return the entity tag that GET gives for what was written; None where there is no such GET."""
-    told: Mapping[str, Any] = write.arguments[VIEW]
-    name = view.lookup_url_kwarg or view.lookup_field
-    kwargs = told["kwargs"] if key is None else told["kwargs"] | {name: key}
-    if not hasattr(view, "retrieve") or name not in kwargs:
+    if not hasattr(view, "retrieve") or _name(view) not in kwargs:
         return None
-    with rebuilt(type(view), as_get({**told, "kwargs": kwargs})) as reading:
+    with rebuilt(type(view), as_get({**write.arguments[VIEW], "kwargs": kwargs})) as reading:
         try:
-            tag = entity_tag(reading, reading.stored_response())
+            is_alike = reads_as_it_writes(type(view))  # type: ignore[arg-type]  # classes are hashable
+            response = _shown(reading, serializer) if is_alike else reading.stored_response()
         except Http404:  # it may be hidden from who wrote it
             return None
+        tag = entity_tag(reading, response)
     return None if tag.startswith("W/") else tag[1:-1]
+
+
+@cache
+def reads_as_it_writes(view_class: Any) -> bool:
+    """Return whether GET shows an object by the same serializer, made in the same way, and by that alone."""
+    serializer_class = view_class.serializer_class
+    return (
+        inspect.unwrap(view_class.retrieve) is RetrieveModelMixin.retrieve
+        and view_class.stored_response is ConditionsMixin.stored_response
+        and all(
+            getattr(owner, name).__module__.startswith("rest_framework.")
+            for owner, name in (
+                *((view_class, name) for name in ("get_serializer", "get_serializer_class")),
+                *((serializer_class, name) for name in ("__init__", "get_fields")),
+            )
+        )
+    )
+
+
+def _shown(reading: Any, serializer: Any) -> Response:
+    """Return what GET shows, by the serializer that wrote it: to make another one takes the longest."""
+    serializer.instance, serializer._context = reading.get_object(), reading.get_serializer_context()
+    del serializer._data
+    return Response(serializer.data)

@@ -16,6 +16,7 @@ from tests.answering import Answered
 from tests.notebooks import views
 from tests.notebooks.models import Line, Note, Notebook, Tag
 from workers.models import Receipt
+from workers.rest.view_functions import reads_as_it_writes
 from workers.stream import keys
 from workers.writer.loop import Writer
 
@@ -456,3 +457,65 @@ def test_a_file_is_stored_first_and_removed_when_its_write_is_refused(
     assert (kept.status_code, refused.status_code) == (201, 400)
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (content, shown.json()["paper"]) == (b"kept", "http://testserver/a.txt")
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_a_write_function_of_an_apps_own_is_guarded_by_the_permissions_of_its_view(
+    answered: Answered, ada: User, bob: User, method: str
+) -> None:
+    note = note_of(ada)
+    path = f"/api/own/{note.pk}/"
+
+    refused = answered(send(bob, method, path, {"text": "b"}))
+    missing = answered(send(ada, method, "/api/own/99/", {"text": "b"}))
+    unmatched = answered(send(ada, method, "/api/own/99/", {"text": "b"}, If_Match="*"))
+    done = answered(send(ada, method, path, {"text": "b"}))
+
+    assert [one.status_code for one in (refused, missing, unmatched, done)] == [403, 404, 412, 200]
+    assert refused.json()["detail"] == "This is not yours."
+
+
+def test_a_view_may_take_many_objects_which_are_written_all_or_none(answered: Answered, ada: User) -> None:
+    created = answered(send(ada, "post", "/api/many-tags/", [{"name": "x"}, {"name": "y"}]))
+    taken = answered(send(ada, "post", "/api/many-tags/", [{"name": "z"}, {"name": "y"}]))
+    invalid = send(ada, "post", "/api/many-tags/", [{"name": "z"}, {}])()
+    one = answered(send(ada, "post", "/api/many-tags/", {"name": "z"}))
+
+    assert (created.status_code, [tag["name"] for tag in created.json()]) == (201, ["x", "y"])
+    assert [answer.status_code for answer in (taken, invalid, one)] == [409, 400, 201]
+    assert list(Tag.objects.order_by("pk").values_list("name", flat=True)) == ["x", "y", "z"]
+    assert one["Location"] == f"/api/many-tags/{one.json()['id']}/"
+    assert one["ETag"] == send(ada, "get", one["Location"])()["ETag"]
+
+
+def test_an_object_that_no_path_names_is_found_by_the_view(answered: Answered, ada: User, bob: User) -> None:
+    changed = answered(send(ada, "patch", "/api/self/", {"first_name": "Ada"}))
+
+    assert (changed.status_code, changed.json()) == (200, {"username": "ada", "first_name": "Ada"})
+    assert send(bob, "get", "/api/self/")().json() == {"username": "bob", "first_name": ""}
+
+
+def test_names_that_are_not_known_are_refused_by_the_writer_too(
+    writer: Writer, answered: Answered, ada: User
+) -> None:
+    former = Tag.objects.create(name="former")
+    send(ada, "post", TAGS, {"name": "x"}, Prefer="respond-async")()
+    send(ada, "patch", f"{TAGS}{former.pk + 1}/", {"nmae": "y"}, Prefer="respond-async")()
+
+    writer.drain()
+
+    assert list(Receipt.objects.order_by("write_id").values_list("http_status", flat=True)) == [201, 400]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (views.TagViewSet, True),
+        (views.NoteViewSet, True),
+        (views.NotebookViewSet, True),
+        (views.ManyTagsViewSet, False),
+        (views.TwoSerializersViewSet, False),
+    ],
+)
+def test_a_serializer_is_used_again_only_where_get_shows_by_the_same(view: Any, expected: bool) -> None:
+    assert reads_as_it_writes(view) is expected

@@ -182,6 +182,17 @@ class OwnFunctionsViewSet(NoteViewSet):
     destroy_function = "notebooks.lock"
 
 
+class UnguardedViewSet(OwnFunctionsViewSet):
+    check_object_in_writer = False
+
+
+class GuardedTagViewSet(TagViewSet):
+    """Hides nothing and judges nobody, and is asked all the same."""
+
+    check_object_in_writer = True
+    destroy_function = "notebooks.praise"
+
+
 class TwoSerializersViewSet(QueuedWritesMixin, ModelViewSet):
     """Reads by one serializer and writes by another."""
 

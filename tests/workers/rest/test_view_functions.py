@@ -475,6 +475,17 @@ def test_a_write_function_of_an_apps_own_is_guarded_by_the_permissions_of_its_vi
     assert refused.json()["detail"] == "This is not yours."
 
 
+def test_a_view_may_say_whether_the_writer_asks_it_for_the_object(
+    answered: Answered, ada: User, bob: User
+) -> None:
+    note = note_of(ada)
+
+    unguarded = answered(send(bob, "patch", f"/api/unguarded/{note.pk}/", {"text": "b"}))
+    missing = answered(send(ada, "delete", "/api/guarded-tags/99/"))
+
+    assert (unguarded.status_code, missing.status_code) == (200, 404)
+
+
 def test_a_view_may_take_many_objects_which_are_written_all_or_none(answered: Answered, ada: User) -> None:
     created = answered(send(ada, "post", "/api/many-tags/", [{"name": "x"}, {"name": "y"}]))
     taken = answered(send(ada, "post", "/api/many-tags/", [{"name": "z"}, {"name": "y"}]))

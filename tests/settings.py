@@ -1,7 +1,7 @@
-"""The project's settings with one more app, tiny and made for the tests."""
+"""The project's settings with two more apps, tiny and made for the tests."""
 
 from project.settings import *  # noqa: F403 - the tests run on the real settings
 from project.settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.jottings"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.jottings", "tests.notebooks"]
 ROOT_URLCONF = "tests.urls"

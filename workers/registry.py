@@ -14,10 +14,11 @@ the store (mail, HTTP) belong into `transaction.on_commit`. WRITE_FUNCTIONS.md t
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import reduce
+from importlib import import_module
+from typing import Any, Protocol, cast
 
-from django.contrib.auth import get_user_model
-
+from workers import principals
 from workers.exceptions import UnknownWriteFunction
 from workers.writes import Result, Write
 
@@ -44,6 +45,14 @@ class WriteFunction:
         """
         self.apply_many = apply_many
         return apply_many
+
+
+class Owner(Protocol):
+    """A class with write functions of its own, which are named `module:Class.operation`."""
+
+    @classmethod
+    def write_function_for(cls, operation: str) -> Apply:
+        """Return what applies writes of this operation. Raises LookupError for one that there is not."""
 
 
 _functions: dict[str, WriteFunction] = {}
@@ -75,14 +84,41 @@ def names() -> list[str]:
 
 def find(name: str) -> WriteFunction:
     """Return the write function of this name. Raises UnknownWriteFunction."""
+    function = _functions.get(name)
+    if function is None:
+        function = _functions[name] = WriteFunction(name, _of_owner(name))
+    return function
+
+
+def _of_owner(name: str) -> Apply:
+    """Import the class that has this function: the writer does not, until the first such write."""
+    unknown = (
+        f"No write function is named {name!r}. Is its app installed, and the writer of the same version?"
+    )
+    owner, _, operation = name.rpartition(".")
+    if ":" not in owner:
+        raise UnknownWriteFunction(unknown)
     try:
-        return _functions[name]
-    except KeyError:
-        raise UnknownWriteFunction(
-            f"No write function is named {name!r}. Is its app installed, and the writer of the same version?"
-        ) from None
+        return cast(Owner, class_named(owner)).write_function_for(operation)
+    except Exception as exc:  # whatever a module may raise while it is imported
+        raise UnknownWriteFunction(f"{unknown} {type(exc).__name__}: {exc}") from exc
+
+
+def name_of(owner: type) -> str | None:
+    """Return the name by which the writer finds this class, or None for one that is made at run time."""
+    name = f"{owner.__module__}:{owner.__qualname__}"
+    try:
+        return name if class_named(name) is owner else None
+    except (ImportError, AttributeError):
+        return None
+
+
+def class_named(name: str) -> Any:
+    """Return the class of this name, `module:Class`. Raises ImportError and AttributeError."""
+    module, _, path = name.partition(":")
+    return reduce(getattr, path.split("."), import_module(module))
 
 
 def user_id(write: Write) -> Any:
     """Return the primary key of the user who asked, in its own type, or None for nobody in particular."""
-    return get_user_model()._meta.pk.to_python(write.principal) if write.principal else None
+    return principals.key_of(write.principal)

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from workers import principals
 from workers.encoding import exact_json, values
 from workers.exceptions import UndecodableEntry
 
@@ -32,8 +33,15 @@ class WriteStatus(StrEnum):
     """Its function failed or could not be found; the HTTP status is 5xx. No effect."""
 
 
+class _Asked:
+    """Has room for the user who asked, which is empty until it is looked for."""
+
+    __slots__ = ("_user",)
+    _user: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(_Asked):
     """One change a client asked for. Atomic: all of it or none."""
 
     function: str
@@ -43,7 +51,7 @@ class Write:
     token: str
     """Makes the write unique, however often it is sent: one receipt per token. 32 hexadecimal digits."""
     principal: str = ""
-    """Who asked, as a text: the primary key of a user, or empty. See `workers.user_id`."""
+    """Who asked, as a text: the primary key of a user, or empty. See `user` and `workers.user_id`."""
     fingerprint: str | None = None
     """Digest of the request behind an Idempotency-Key; None without one."""
     reply_to: str | None = None
@@ -54,6 +62,13 @@ class Write:
     """The id of the failed write that this one tries again."""
     payload: bytes = field(default=b"", compare=False, repr=False)
     """Its form in the stream; empty until it is submitted."""
+
+    @property
+    def user(self) -> Any:
+        """The user who asked, read from the store when it is first asked for; AnonymousUser for nobody."""
+        if not hasattr(self, "_user"):
+            object.__setattr__(self, "_user", principals.user_of(self.principal))
+        return self._user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,6 @@ from tests.e2e.service import BASE_DIR, Service
 # What the README says it leaves out.
 IMPORTS = {
     "models": "from django.db import models\n",
-    "write_functions": (
-        "from django.shortcuts import get_object_or_404\n\n"
-        "from notes.models import Note\n"
-        "from workers import Result, Write, write_function\n"
-    ),
     "views": (
         "from rest_framework.serializers import ModelSerializer\n"
         "from rest_framework.viewsets import ModelViewSet\n\n"
@@ -74,8 +69,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_the_example_is_the_four_modules_that_it_names() -> None:
-    assert list(files_of_the_readme()) == ["models", "write_functions", "views", "urls"]
+def test_the_example_is_the_modules_that_it_names() -> None:
+    assert list(files_of_the_readme()) == ["models", "views", "urls"]
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--diff"]], ids=["lint", "format"])
@@ -106,18 +101,22 @@ def test_the_example_is_served_beside_the_project(
     service.start_all()
 
     created = service.post("/api/notes/", {"text": "first note"})
-    note = created.json()
-    read = service.get(f"/api/notes/{note['id']}/")
-    removed = service.request("DELETE", f"/api/notes/{note['id']}/")
-    again = service.request("DELETE", f"/api/notes/{note['id']}/")
+    note, path = created.json(), created.headers["Location"]
+    read = service.get(path)
+    changed = service.request("PATCH", path, {"text": "x"}, headers={"If-Match": created.headers["ETag"]})
+    stale = service.request("PUT", path, {"text": "y"}, headers={"If-Match": created.headers["ETag"]})
+    owners = service.rows("SELECT username FROM notes_note JOIN auth_user ON auth_user.id = owner_id")
+    removed = service.request("DELETE", path)
+    again = service.request("DELETE", path)
 
     assert (created.status, note) == (201, {"id": note["id"], "text": "first note"})
     assert created.headers["Write-Id"]
-    assert (read.status, read.json()) == (200, note)
+    assert (read.status, read.json(), read.headers["ETag"]) == (200, note, created.headers["ETag"])
+    assert (changed.status, changed.json()["text"], stale.status) == (200, "x", 412)
+    assert owners == [("demo",)]
     assert removed.status == 204
     assert (again.status, again.json()["code"]) == (404, "not_found")
     assert service.get("/api/notes/").json() == []
-    assert service.request("PUT", f"/api/notes/{note['id']}/", {"text": "x"}).status == 405
     assert service.post("/api/notes/", {"text": ""}).json()["code"] == "invalid"
-    assert service.get("/api/notes/99999999999999999999/").status == 404
+    assert service.request("PUT", "/api/notes/99999999999999999999/", {"text": "x"}).status == 404
     assert service.rows("SELECT * FROM notes_note") == []

@@ -76,13 +76,16 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _float(text: str) -> float:
-    value = float(text)
-    if Decimal(text) == Decimal(repr(value)):
-        return value
-    exact = ExactFloat(value)
+def exact_float(text: str) -> ExactFloat:
+    """Return the number of this text, which knows it."""
+    exact = ExactFloat(text)
     exact.text = text
     return exact
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    return value if Decimal(text) == Decimal(repr(value)) else exact_float(text)
 
 
 def _to_json_slowly(value: Any, form: Callable[[Any], Any]) -> bytes:

@@ -32,7 +32,7 @@ from django.core.files import File
 from django.db.models import Manager, Model, QuerySet
 from django.utils.functional import Promise
 
-from workers.encoding.exact_json import ADDRESSES
+from workers.encoding.exact_json import ADDRESSES, ExactFloat, exact_float
 from workers.exceptions import FileArgument, UnfitArgument, UnsupportedArgument
 
 MAX_DEPTH = 150
@@ -52,6 +52,7 @@ _RESTORE: dict[str, Callable[[Any], Any]] = {
     "date": date.fromisoformat,
     "datetime": datetime.fromisoformat,
     "decimal": Decimal,
+    "exact_float": exact_float,
     "set": set,
     "time": time.fromisoformat,
     "tuple": tuple,
@@ -125,6 +126,9 @@ class _Packer:
             return self.pack(value.value, place, depth)
         if value is None or isinstance(value, bool | str | Promise):
             return value if value is None or isinstance(value, bool) else _text(str(value), place)
+        if isinstance(value, ExactFloat):
+            self.types.append((list(place), "exact_float"))
+            return value.text
         if isinstance(value, int | float):
             return _number(value, place)
         if isinstance(value, Model):

@@ -34,6 +34,9 @@ HANDLERS: dict[str, tuple[Any, str]] = {
 ACTIONS = {"post": "create", "put": "update", "patch": "partial_update", "delete": "destroy"}
 """Of DRF's generic views, which are no viewsets."""
 
+ROUTERS_OPTIONS = {"basename", "description", "detail", "name", "suffix"}
+"""What a router gives to `as_view()`, on which no write depends."""
+
 SQLITE_DECIMAL_DIGITS = 15
 """SQLite keeps decimals as floats, and Django reads so many of their digits."""
 
@@ -65,14 +68,22 @@ def _functions(view: Any) -> Iterator[CheckMessage]:
         name = options.get(attribute, getattr(view.cls, attribute, None))
         if name is not None:
             yield from _known(name, f"{_name(view.cls)}.{attribute}")
-        elif attribute in needed:
+        elif attribute in needed and (why := _why_not_in_the_writer(view)):
             yield Error(
-                f"{_name(view.cls)} has no {attribute}, and a route that needs it.",
-                hint=f"Name a write function in {attribute}, or leave the method out of http_method_names.",
+                f"{_name(view.cls)} has no {attribute}, and the writer cannot do without: {why}.",
+                hint=f"Make it a class in a module that says all of it, or name one in {attribute}.",
                 id="workers.E011",
             )
     for name in _handed_over(view.cls):
         yield from _known(name, f"{_name(view.cls)} hands over a write, and")
+
+
+def _why_not_in_the_writer(view: Any) -> str:
+    """Return why the writer cannot make this view once more to apply its writes, or nothing."""
+    if registry.name_of(view.cls) is None:
+        return "the view is made at run time, so it cannot be imported"
+    options = getattr(view, "initkwargs", {}).keys() - ROUTERS_OPTIONS
+    return f"it does not know what as_view() is given, {', '.join(sorted(options))}" if options else ""
 
 
 def _actions(view: Any) -> Iterator[str]:

@@ -8,31 +8,24 @@ write: the write function knows nothing of it.
 import hashlib
 import inspect
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ObjectDoesNotExist
-from django.core.handlers.wsgi import WSGIRequest
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.http import Http404
-from django.utils import timezone, translation
-from django.utils.functional import SimpleLazyObject
 from django.utils.http import parse_http_date_safe
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from workers.conf import settings
 from workers.encoding.exact_json import to_json
 from workers.exceptions import WriteRejected
+from workers.registry import name_of
 from workers.rest import headers
 from workers.rest.bases import ViewBase
 from workers.rest.errors import ProblemError
-from workers.rest.responses import principal_of
-from workers.stream.conditions import BY, CONDITION, name_of
-
-ENVIRON = ("SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT")
-"""What the writer is told of the request, for representations that depend on it."""
+from workers.rest.rebuilding import as_get, circumstances, rebuilt
+from workers.stream.conditions import BY, CONDITION
 
 
 class ConditionsMixin(ViewBase):
@@ -40,6 +33,12 @@ class ConditionsMixin(ViewBase):
 
     instead_of_conditions = "this request names no stored object that has an entity tag."
     """Why a condition is refused where there is no object."""
+
+    check_object_in_writer: bool | None = None
+    """Whether the writer asks `get_object` first, so that 404 and 403 are as for a GET of the same user.
+
+    None: where the view has a `get_queryset` of its own, or permissions with `has_object_permission`.
+    """
 
     def get_entity_tag(self, body: Any) -> str | None:
         """Return the entity tag, without quotes, of an object that is shown so; None for a digest of it.
@@ -68,14 +67,28 @@ class ConditionsMixin(ViewBase):
             request.method in {"GET", "HEAD"} and response.status_code == 200 and _names_an_object(self)
         )
         if is_shown and getattr(self, "action", "retrieve") == "retrieve" and isinstance(response, Response):
-            response["ETag"] = _entity_tag(self, response)
+            response["ETag"] = entity_tag(self, response)
         return response
 
     @classmethod
     def check_condition(cls, condition: Mapping[str, Any]) -> None:
-        """Raise WriteRejected (412) unless the condition holds for what is stored. Called by the writer."""
-        with translation.override(condition["language"]), timezone.override(condition["timezone"]):
-            view = _view(cls, condition)
+        """Raise WriteRejected (412) unless the condition holds for what is stored. Called by the writer.
+
+        Before that, where the object is to be checked, what its user may not see or do is 404 or 403.
+        """
+        is_asked = any(condition[name] is not None for name in ("match", "none_match", "unmodified_since"))
+        if condition.get("checks_object"):
+            try:
+                with rebuilt(cls, condition) as view:
+                    view.get_object()
+            except Http404:
+                if condition["match"] is None:  # which cannot hold, and is told below
+                    raise
+        if not is_asked:
+            return
+        with rebuilt(cls, as_get(condition)) as view:
+            # Who may write is the write function's to say, or was said above.
+            view.check_object_permissions = lambda request, obj: None
             try:
                 response: Response | None = view.stored_response()
             except (Http404, ObjectDoesNotExist):
@@ -85,9 +98,10 @@ class ConditionsMixin(ViewBase):
             raise WriteRejected(412, "precondition_failed", f"{failed[0]}: {failed[1]}")
 
 
-def condition_of(view: Any) -> dict[str, Any]:
+def condition_of(view: Any, *, by_view: bool = False) -> dict[str, Any]:
     """Return the argument that carries this request's condition, or nothing without one.
 
+    `by_view` says that the write function asks for the object as the view does.
     Raises ProblemError for a condition that could only be ignored, and for the lack of one that is required.
     """
     request: Request = view.request
@@ -96,12 +110,18 @@ def condition_of(view: Any) -> dict[str, Any]:
     unmodified_since = _unmodified_since(request) if match is None else None  # RFC 9110, 13.1.4
     is_required = settings.WRITE_REQUIRE_IF_MATCH and request.method in {"PUT", "PATCH", "DELETE"}
     given = [one for one in (match, none_match, unmodified_since) if one is not None]
-    if not given and not is_required:
+    checks_object = _checks_object(view)
+    if not given and not is_required and (by_view or not checks_object):
         return {}
     if not _names_an_object(view):
         _refuse(view, match, none_match)
         return {}
     if (name := name_of(type(view))) is None:
+        if checks_object and not by_view:
+            raise ImproperlyConfigured(
+                f"{type(view).__name__} is made at run time, where the writer cannot import it to check who "
+                "may write which object. Make it a class of a module, or set check_object_in_writer to False."
+            )
         if given:
             raise ProblemError(
                 400,
@@ -112,10 +132,23 @@ def condition_of(view: Any) -> dict[str, Any]:
         return {}
     if is_required and match is None:
         raise ProblemError(428, "precondition_required", "Send If-Match with the ETag that you read.")
-    if not given:
+    if not given and (by_view or not checks_object):
         return {}
     condition = {BY: name, "match": match, "none_match": none_match, "unmodified_since": unmodified_since}
-    return {CONDITION: condition | _circumstances(view)}
+    return {CONDITION: condition | {"checks_object": checks_object} | circumstances(view)}
+
+
+def _checks_object(view: Any) -> bool:
+    """Return whether the request names an object that not everybody may write."""
+    if not _names_an_object(view):
+        return False
+    if view.check_object_in_writer is not None:
+        return bool(view.check_object_in_writer)
+    # By its module: DRF's generic views import this package, and cannot be imported here.
+    return type(view).get_queryset.__module__ != "rest_framework.generics" or any(
+        type(one).has_object_permission is not BasePermission.has_object_permission
+        for one in view.get_permissions()
+    )
 
 
 def _unmodified_since(request: Request) -> int | None:
@@ -139,44 +172,7 @@ def _names_an_object(view: Any) -> bool:
     return name is not None and name in view.kwargs
 
 
-def _circumstances(view: Any) -> dict[str, Any]:
-    """Return on what a representation may depend, beside what is stored."""
-    request: Request = view.request
-    meta = request.META
-    return {
-        "kwargs": view.kwargs,
-        "basename": getattr(view, "basename", None),
-        "principal": principal_of(request),
-        "environ": {name: meta[name] for name in ENVIRON if name in meta}
-        | {"HTTP_HOST": request.get_host(), "wsgi.url_scheme": request.scheme},
-        "language": translation.get_language(),
-        "timezone": timezone.get_current_timezone_name(),
-    }
-
-
-def _view(view_class: Any, condition: Mapping[str, Any]) -> Any:
-    """Return the view as it stands before it serves the GET of the object that is to be written."""
-    view = view_class()
-    view.args, view.kwargs, view.format_kwarg = (), dict(condition["kwargs"]), None
-    view.basename, view.detail, view.action, view.action_map = condition["basename"], True, "retrieve", {}
-    environ = dict(condition["environ"]) | {"REQUEST_METHOD": "GET", "wsgi.input": BytesIO()}
-    request = view.request = view.initialize_request(WSGIRequest(environ))
-    request.user = SimpleLazyObject(lambda: _user(condition["principal"]))
-    request.accepted_renderer, request.accepted_media_type = view.perform_content_negotiation(
-        request, force=True
-    )
-    request.version, request.versioning_scheme = view.determine_version(request, **view.kwargs)
-    # Who may write is the write function's to say.
-    view.check_object_permissions = lambda request, obj: None
-    return view
-
-
-def _user(principal: str) -> Any:
-    user = get_user_model()._default_manager.filter(pk=principal).first() if principal else None
-    return user or AnonymousUser()
-
-
-def _entity_tag(view: Any, response: Response) -> str:
+def entity_tag(view: Any, response: Response) -> str:
     """Return the tag with its quotes; a view may have set one of its own."""
     if response.has_header("ETag"):
         return str(response["ETag"])
@@ -193,7 +189,7 @@ def _failed(condition: Mapping[str, Any], view: Any, response: Response | None) 
     match, none_match = condition["match"], condition["none_match"]
     if response is None:
         return None if match is None else ("If-Match", "there is nothing here, or no longer.")
-    tag = _entity_tag(view, response)
+    tag = entity_tag(view, response)
     if match is not None:
         # Strong comparison: a weak tag, of either side, matches nothing.
         if match != headers.ANY and (tag.startswith("W/") or tag not in match):

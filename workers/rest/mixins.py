@@ -3,19 +3,17 @@
     class NoteViewSet(QueuedWritesMixin, ModelViewSet):
         queryset = Note.objects.all()
         serializer_class = NoteSerializer
-        create_function, update_function, destroy_function = "notes.add", "notes.edit", "notes.remove"
 
-The write functions get the validated data as `write.arguments["data"]`; updates and deletes also `"id"`, and
-`"if_match"` (a list of entity tags without quotes, or None), which was checked when they run.
+The writer then applies the writes through the view itself: view_functions.py. A view may name write functions
+of its own in `create_function`, `update_function` and `destroy_function`. They get the validated data as
+`write.arguments["data"]`; updates and deletes also `"id"`, and `"if_match"` (a list of entity tags without
+quotes, or None), which was checked when they run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import redis
-from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Field
-from django.http import Http404
 from django.utils.cache import patch_vary_headers
 from rest_framework import status
 from rest_framework.request import Request
@@ -28,7 +26,8 @@ from workers.rest.conditions import ConditionsMixin, condition_of
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.lists.pagination import StableListMixin
 from workers.rest.responses import body_for, principal_of, queued_response, raise_unless_committed, status_url
-from workers.rest.validation import validated_data
+from workers.rest.validation import key_in_path, validated_data
+from workers.rest.view_functions import VIEW, ViewFunctionsMixin, arguments_of, function_name
 from workers.stream.conditions import CONDITION
 from workers.submission import idempotency
 from workers.submission.client import submit, submitter
@@ -40,23 +39,30 @@ if TYPE_CHECKING:
     from rest_framework.generics import GenericAPIView
 
 
+Arguments = Mapping[str, Any]
+
+
 class QueuedWriteMixin(ConditionsMixin):
     """Hands writes over and turns outcomes into responses. The base of the mixins below."""
 
-    def perform_write(self, function: str, arguments: Mapping[str, Any]) -> Response:
+    def perform_write(self, function: str, arguments: Arguments | Callable[[], Arguments]) -> Response:
         """Submit a write for this request, wait as the client prefers, and respond.
 
+        Where the request repeats an earlier one, what makes the arguments is not called: it might find what
+        was valid then no longer so.
         A condition of the request is checked by the writer, for the object that the request's path names.
         Raises ProblemError for whatever is not a success.
         """
         preferences = headers.prefer(self.request)
-        if CONDITION not in arguments:
-            arguments = {**arguments, **condition_of(self)}
         try:
             once = self._idempotency(principal_of(self.request))
             outcome = idempotency.earlier_outcome(once) if once else None
             write_id = outcome.write_id if outcome else 0
             if outcome is None:
+                if callable(arguments):
+                    arguments = arguments()
+                if CONDITION not in arguments:
+                    arguments = {**arguments, **condition_of(self, by_view=VIEW in arguments)}
                 outcome, write_id = self._hand_over(function, arguments, once, preferences)
         except KeyInProgress as exc:
             # Committed since this request looked for its receipt?
@@ -131,11 +137,17 @@ class QueuedWriteMixin(ConditionsMixin):
         return Response(body_for(self.request, outcome), status=outcome.http_status, headers=extra)
 
 
-class _ObjectWriteMixin(QueuedWriteMixin):
+class _ObjectWriteMixin(ViewFunctionsMixin, QueuedWriteMixin):
     """A write whose result shows one object."""
 
     refuses_unknown_fields = True
     """Whether a name in the body that is no field of the serializer is 400, or ignored."""
+
+    def _apply_by_view(self, operation: str, *, partial: bool = False) -> Response:
+        """Hand over a write that the writer applies through this view."""
+        return self.perform_write(
+            function_name(self, operation), lambda: arguments_of(self, operation, partial=partial)
+        )
 
     def get_result_location(self, outcome: Outcome) -> str | None:
         """Return the path of what a write created: the detail route of this viewset, for its key."""
@@ -168,18 +180,24 @@ def _id_in(outcome: Outcome) -> str | None:
 class QueuedCreateMixin(_ObjectWriteMixin):
     """POST on the list."""
 
-    create_function: str
+    create_function: str | None = None
+    """The write function; None for what `perform_create` does, in the writer."""
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if self.create_function is None:
+            return self._apply_by_view("create")
         return self.perform_write(self.create_function, {"data": validated_data(self)})
 
 
 class QueuedUpdateMixin(_ObjectWriteMixin):
     """PUT and PATCH on one object. Whether it exists is the writer's to say."""
 
-    update_function: str
+    update_function: str | None = None
+    """The write function; None for what `perform_update` does, in the writer."""
 
     def update(self, request: Request, *args: Any, partial: bool = False, **kwargs: Any) -> Response:
+        if self.update_function is None:
+            return self._apply_by_view("update", partial=partial)
         target = _target(self)
         arguments = target | {"data": validated_data(self, is_update=True, partial=partial)}
         return self.perform_write(self.update_function, arguments)
@@ -191,33 +209,19 @@ class QueuedUpdateMixin(_ObjectWriteMixin):
 class QueuedDestroyMixin(_ObjectWriteMixin):
     """DELETE on one object. Whether it exists is the writer's to say."""
 
-    destroy_function: str
+    destroy_function: str | None = None
+    """The write function; None for what `perform_destroy` does, in the writer."""
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if self.destroy_function is None:
+            return self._apply_by_view("destroy")
         return self.perform_write(self.destroy_function, _target(self))
 
 
 def _target(view: "GenericAPIView") -> dict[str, Any]:
     """Return which object the request names, and under which condition. Raises Http404 for no key."""
-    key = view.kwargs[view.lookup_url_kwarg or view.lookup_field]
-    _refuse_malformed(view, key)
+    key = key_in_path(view)
     return {"id": key, "if_match": headers.if_match(view.request), **condition_of(view)}
-
-
-def _refuse_malformed(view: Any, key: Any) -> None:
-    """Raise Http404 for a key that its field cannot hold, as a GET does; the writer would fail the write."""
-    if view.queryset is None:
-        return
-    options = view.queryset.model._meta
-    try:
-        field = options.pk if view.lookup_field == "pk" else options.get_field(view.lookup_field)
-    except FieldDoesNotExist:  # a lookup through relations, or of the view's own
-        return
-    try:
-        if isinstance(field, Field):
-            field.to_python(key)
-    except (ValidationError, ValueError, TypeError, ArithmeticError) as exc:
-        raise Http404 from exc
 
 
 class ReadAfterMixin(StableListMixin):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.core.exceptions import ValidationError as InvalidKey
-from django.db.models import Model, UniqueConstraint
+from django.db.models import Field, Model, UniqueConstraint
+from django.http import Http404
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import clone_request
 from rest_framework.serializers import BaseSerializer, ListSerializer, Serializer
@@ -33,7 +34,17 @@ FieldErrors = dict[str, list[str]]
 
 def validated_data(view: "GenericAPIView", *, is_update: bool = False, partial: bool = False) -> Any:
     """Return what the view's serializer makes of the request's body. Raises ValidationError."""
-    serializer = view.get_serializer(data=view.request.data, partial=partial)
+    return checked_serializer(view, is_update=is_update, partial=partial).validated_data
+
+
+def checked_serializer(
+    view: "GenericAPIView", *, instance: Any = None, is_update: bool = False, partial: bool = False
+) -> Any:
+    """Return the view's serializer, which found the request's body valid. Raises ValidationError.
+
+    An update without the instance is checked as far as it can be without.
+    """
+    serializer = view.get_serializer(instance, data=view.request.data, partial=partial)
     _leave_uniqueness_to_the_store(view, serializer, is_update=is_update)
     serializer.is_valid()
     errors = serializer.errors
@@ -43,7 +54,29 @@ def validated_data(view: "GenericAPIView", *, is_update: bool = False, partial: 
             errors = unknown | errors if isinstance(errors, dict) else errors or unknown
     if errors:
         raise ValidationError(errors)  # type: ignore[arg-type]  # a list of dicts for `many`
-    return serializer.validated_data
+    return serializer
+
+
+def key_in_path(view: "GenericAPIView") -> Any:
+    """Return by which key the request names its object.
+
+    Raises Http404 for one that its field cannot hold, as a GET does; the writer would fail the write.
+    """
+    key = view.kwargs[view.lookup_url_kwarg or view.lookup_field]
+    queryset: Any = getattr(view, "queryset", None)
+    if queryset is None:
+        return key
+    options = queryset.model._meta
+    try:
+        field = options.pk if view.lookup_field == "pk" else options.get_field(view.lookup_field)
+    except FieldDoesNotExist:  # a lookup through relations, or of the view's own
+        return key
+    try:
+        if isinstance(field, Field):
+            field.to_python(key)
+    except (InvalidKey, ValueError, TypeError, ArithmeticError) as exc:
+        raise Http404 from exc
+    return key
 
 
 def unknown_fields(serializer: BaseSerializer, data: Any) -> FieldErrors:
@@ -98,13 +131,16 @@ def _without_what_is_shown(view: "GenericAPIView", unknown: FieldErrors) -> Fiel
 
 
 def _leave_uniqueness_to_the_store(
-    view: "GenericAPIView", serializer: BaseSerializer, *, is_update: bool
+    view: "GenericAPIView", serializer: BaseSerializer, *, is_update: bool = False
 ) -> None:
-    """Take the validators of uniqueness away, except those without a constraint in the store."""
+    """Take the validators of uniqueness away, except those without a constraint in the store.
+
+    For an update these need the instance: what `is_update` and has none is given it.
+    """
     kept = [one for holder in _holders(serializer) for one in _drop_what_the_store_checks(*holder)]
-    if not is_update or not kept:
+    if not kept or not (is_update or serializer.instance):
         return
-    serializer.instance = _stored(view)
+    serializer.instance = serializer.instance or _stored(view)
     for holder, fields in _holders(serializer):
         if serializer.instance is None:  # which the writer will say
             holder.validators = [one for one in holder.validators if not isinstance(one, UNIQUENESS)]

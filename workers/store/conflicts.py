@@ -6,6 +6,7 @@ See https://www.sqlite.org/rescode.html#constraint.
 
 import logging
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -57,7 +58,9 @@ def _told(exc: IntegrityError) -> WriteRejected:
             return _conflict(next((messages[0] for messages in fields.values()), ""), fields)
         case "CHECK":
             return _named(what)
-    return _conflict("", {})
+    # What a trigger raises is a sentence of the developer's.
+    is_of_trigger = getattr(exc.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_TRIGGER
+    return _conflict(str(exc) if is_of_trigger else "", {})
 
 
 def _conflict(message: str, fields: Fields) -> WriteRejected:

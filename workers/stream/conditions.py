@@ -7,10 +7,9 @@ write that is retried later.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import reduce
-from importlib import import_module
 from typing import Any, Protocol, cast
 
+from workers.registry import class_named
 from workers.writes import Write
 
 CONDITION = "$condition"
@@ -27,24 +26,10 @@ class Checker(Protocol):
         """Raise WriteRejected, or what else rejects a write, when the condition does not hold."""
 
 
-def name_of(checker: type) -> str | None:
-    """Return the name by which the writer finds this class, or None for one that is made at run time."""
-    name = f"{checker.__module__}:{checker.__qualname__}"
-    try:
-        return name if _find(name) is checker else None
-    except (ImportError, AttributeError):
-        return None
-
-
 def checked(write: Write) -> Write:
     """Return the write as its function knows it, without its condition. Raises WriteRejected."""
     condition = write.arguments.get(CONDITION)
     if condition is None:
         return write
-    cast(Checker, _find(condition[BY])).check_condition(condition)
+    cast(Checker, class_named(condition[BY])).check_condition(condition)
     return replace(write, arguments={name: one for name, one in write.arguments.items() if name != CONDITION})
-
-
-def _find(name: str) -> Any:
-    module, _, path = name.partition(":")
-    return reduce(getattr, path.split("."), import_module(module))

@@ -285,5 +285,5 @@ def test_digits_that_a_float_does_not_hold_are_kept_for_a_decimal() -> None:
 
     assert (str(long), long) == ("1.10000000000000000001", 1.1)
     assert type(short) is float
-    assert sent(long) == 1.1
-    assert type(sent(long)) is float
+    assert isinstance(sent(long), float)
+    assert (str(sent(long)), sent(long)) == (str(long), long)

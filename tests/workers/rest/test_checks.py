@@ -42,24 +42,19 @@ class TypoThatNoRouteReaches(Good):
     http_method_names = ["get", "post"]
 
 
-class Missing(QueuedWritesMixin, ModelViewSet):
+class NamesNone(QueuedWritesMixin, ModelViewSet):
     queryset = Jotting.objects.all()
     serializer_class = JottingSerializer
-    create_function = "jottings.add"
 
 
-class MissingAndNotRouted(Missing):
-    http_method_names = ["get", "post"]
-
-
-class MissingAndNotNeeded(Missing):
+class OwnDestroy(NamesNone):
     update_function = "jottings.correct"
 
     def destroy(self, *args: Any, **kwargs: Any) -> Any:
         return self.perform_write("jottings.forget", {})
 
 
-class TypoInACall(MissingAndNotNeeded):
+class TypoInACall(OwnDestroy):
     def destroy(self, *args: Any, **kwargs: Any) -> Any:
         return self.perform_write("jottings.forgot", {})
 
@@ -70,8 +65,11 @@ class ReadOnly(ReadOnlyModelViewSet):
     parser_classes = [JSONParser]
 
 
-class GenericMissing(QueuedCreateMixin, generics.CreateAPIView):
+class GenericNamesNone(QueuedCreateMixin, generics.CreateAPIView):
     serializer_class = JottingSerializer
+
+
+MadeAtRunTime = type("Made", (NamesNone,), {"http_method_names": ["get", "post"]})
 
 
 class GenericOwn(QueuedCreateMixin, generics.GenericAPIView):
@@ -145,7 +143,7 @@ def test_this_project_and_its_tests_have_nothing_to_be_said_of() -> None:
 
 @pytest.mark.parametrize(
     "view",
-    [Good, MissingAndNotRouted, MissingAndNotNeeded, ReadOnly, GenericOwn, Plain, NeedsARequest],
+    [Good, NamesNone, GenericNamesNone, OwnDestroy, ReadOnly, GenericOwn, Plain, NeedsARequest],
 )
 def test_a_view_that_lacks_nothing_is_fine(view: Any) -> None:
     assert found(view) == {}
@@ -159,7 +157,7 @@ def test_a_view_that_lacks_nothing_is_fine(view: Any) -> None:
         (FunctionForName, "workers.E010", "Is it 'jottings.measure'?"),
         (TypoThatNoRouteReaches, "workers.E010", "'far off'"),
         (TypoInACall, "workers.E010", "'jottings.forgot'"),
-        (GenericMissing, "workers.E011", "GenericMissing has no create_function"),
+        (MadeAtRunTime, "workers.E011", "Made has no create_function, and the writer cannot do without: the"),
         (UnboundedJSON, "workers.W010", "takes JSON by JSONParser"),
         (Files, "workers.W011", "FileSerializer.inner.photo takes files"),
         (Money, "workers.W012", "MoneySerializer.large has up to 16 digits"),
@@ -172,12 +170,14 @@ def test_what_a_view_lacks_is_said(view: Any, expected: str, said: str) -> None:
     assert said in messages[expected]
 
 
-def test_each_function_that_is_missing_is_said_once() -> None:
-    with override_settings(ROOT_URLCONF=urls(Missing)):
+def test_what_a_route_gives_to_a_view_is_not_known_to_the_writer() -> None:
+    given = path("x/", NamesNone.as_view({"post": "create", "put": "update"}, lookup_field="text"))
+    with override_settings(ROOT_URLCONF=type("URLs", (), {"urlpatterns": [given, STATUS]})):
         messages = check_views()
 
     assert [message.id for message in messages] == ["workers.E011"] * 2
-    assert ["destroy_function" in messages[0].msg, "update_function" in messages[1].msg] == [True, True]
+    assert ["create_function" in messages[0].msg, "update_function" in messages[1].msg] == [True, True]
+    assert all("lookup_field" in message.msg for message in messages)
 
 
 def test_a_function_may_be_given_where_the_view_is_routed() -> None:

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import override_settings
+from django.urls import set_script_prefix
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
@@ -212,6 +213,7 @@ def test_a_key_that_is_used_again_under_another_condition_is_refused(answered: A
 def call(view: Any, method: str, body: Any = None, **how: Any) -> Callable[[], Any]:
     """Make a request of a view without a route."""
     headers = {f"HTTP_{name.upper()}": value for name, value in how.pop("headers", {}).items()}
+    headers |= how.pop("environ", {})
     actions = how.pop("actions", None)
     url, user = how.pop("url", "/"), how.pop("user", User(pk=1, username="ada", is_active=True))
 
@@ -508,3 +510,33 @@ def test_a_response_that_is_no_representation_gets_no_tag(db: None) -> None:
     request = APIRequestFactory().get("/")
 
     assert not Streaming.as_view({"get": "retrieve"})(request, pk=1).has_header("ETag")
+
+
+class Linked(MeasurementViewSet):
+    class Serializer(serializers.ModelSerializer):
+        url = serializers.HyperlinkedIdentityField(view_name="measurement-detail")
+
+        class Meta:
+            model = Measurement
+            fields = ["id", "url"]
+
+    serializer_class: Any = Serializer
+
+
+def test_a_tag_is_of_the_links_of_a_service_under_a_path(answered: Answered) -> None:
+    how: dict[str, Any] = {"pk": Measurement.objects.create(label="a").pk, "actions": DETAIL}
+
+    def under_a_path(request: Callable[[], Any]) -> Any:
+        def made() -> Any:
+            set_script_prefix("/app")  # as the handler of a server does, in the request's own thread
+            return request()
+
+        return answered(made)
+
+    under = {"SCRIPT_NAME": "/app"}
+    shown = under_a_path(call(Linked, "get", environ=under, **how))
+    headers = {"If_Match": shown["ETag"]}
+    deleted = under_a_path(call(Linked, "delete", environ=under, headers=headers, **how))
+
+    assert shown.data["url"].startswith("http://testserver/app/api/measurements/")
+    assert deleted.status_code == 204

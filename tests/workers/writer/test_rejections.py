@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core import exceptions as django_exceptions
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -300,9 +300,23 @@ def test_a_reference_to_nothing_is_said_to_be_one() -> None:
     assert "refers to something that does not exist" in outcome.json()["detail"]
 
 
-def test_a_conflict_outside_of_any_model_is_told_without_fields() -> None:
-    from django.db import connection
+def test_what_a_trigger_says_is_told() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER no_spam BEFORE INSERT ON jottings_topic WHEN NEW.name = 'spam' "
+            "BEGIN SELECT RAISE(ABORT, 'Spam is not taken.'); END"
+        )
+    try:
+        outcome = outcome_of(lambda: Topic.objects.create(name="spam"))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER no_spam")
 
+    detail = "The change conflicts with what is stored. Spam is not taken."
+    assert (outcome.http_status, outcome.json()) == (409, {"code": "conflict", "detail": detail})
+
+
+def test_a_conflict_outside_of_any_model_is_told_without_fields() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE foreign_table (a INTEGER UNIQUE)")
     try:

@@ -48,6 +48,7 @@ def _measure(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
             python=options.python,
             directory=directory,
             clients=options.clients,
+            threads=options.threads,
             cache=options.cache,
         )
         for name in options.sites
@@ -55,7 +56,9 @@ def _measure(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     results: dict[str, Any] = {
         "machine": machine.hardware(directory, "python -m benchmarks.adoption")
         | {"software": machine.versions(options.python, PACKAGES)},
-        "options": {name: getattr(options, name) for name in ("clients", "rounds", "seconds")},
+        "options": {
+            name: getattr(options, name) for name in ("clients", "threads", "rounds", "warm_up", "seconds")
+        },
         "ways": {way.name: way.label for way in ways},
         "sites": {
             name: {
@@ -67,14 +70,17 @@ def _measure(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
         },
     }
     for project in projects.values():
-        for way in ways:
+        for way in [way for way in ways if way.fits(project.site.name)]:
             print(f"making {project.site.name}, {way.name}", flush=True)
             project.template(way)
     started = time.monotonic()
     for number in range(options.rounds):
         for name, project in projects.items():
-            for way in in_turn(ways, number):
-                sample = project.measure(way, options.seconds) | {"way": way.name, "round": number}
+            for way in in_turn([way for way in ways if way.fits(name)], number):
+                sample = project.measure(way, warm_up=options.warm_up, seconds=options.seconds) | {
+                    "way": way.name,
+                    "round": number,
+                }
                 results["sites"][name]["samples"].append(sample)
                 print(_line(time.monotonic() - started, number, options.rounds, name, sample), flush=True)
     return results
@@ -105,7 +111,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each way in each round")
+    parser.add_argument("--warm-up", type=float, default=10.0, help="seconds before them, not timed")
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=32, help="of each of the two web processes")
     parser.add_argument("--output", type=Path, default=BASE_DIR / "benchmarks" / "results")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="projects are made below it")
     parser.add_argument(

@@ -29,18 +29,22 @@ def main() -> None:
         site.person_of(number)(number, port=options.port, journal=journal, ledger=ledger)
         for number in range(options.clients)
     ]
-    started = asyncio.run(_measure(people, journal, options.seconds))
+    started = asyncio.run(_measure(people, journal, warm_up=options.warm_up, seconds=options.seconds))
     seen = summarize(journal, started=started, seconds=options.seconds)
     check = _settled(ledger, options.store, site.rows)
     options.output.write_text(json.dumps(seen | {"check": check.as_json()}))
 
 
-async def _measure(people: Sequence[Person], journal: Journal, seconds: float) -> float:
-    """Let all arrive, then act for that long; what is under way then is waited for. Return the start."""
+async def _measure(people: Sequence[Person], journal: Journal, *, warm_up: float, seconds: float) -> float:
+    """Let all arrive, warm up, then act for that long. Return when that began.
+
+    What is under way at an end is waited for.
+    """
     await asyncio.gather(*(person.arrive() for person in people))
-    journal.entries.clear()
-    started = time.perf_counter()
-    await asyncio.gather(*(_act(person, started + seconds) for person in people))
+    for phase in (warm_up, seconds):
+        journal.entries.clear()
+        started = time.perf_counter()
+        await asyncio.gather(*(_act(person, started + phase) for person in people))
     for person in people:
         person.browser.close()
     return started
@@ -111,6 +115,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--store", type=Path, required=True, help="its SQLite file")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--warm-up", type=float, default=10.0, help="seconds before them, not timed")
     parser.add_argument("--output", type=Path, required=True, help="the file for the result")
     return parser.parse_args()
 

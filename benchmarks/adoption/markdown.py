@@ -19,8 +19,9 @@ def document(results: Mapping[str, Any]) -> str:
     parts = [
         "# Two applications that nobody here wrote",
         f"{machine['date']}, commit {machine['commit']}: `{machine['command']}` on {machine['cpu']}, "
-        f"{machine['cores']} cores. {options['clients']} clients in a closed loop, {options['rounds']} "
-        f"interleaved rounds of {options['seconds']:g} s each way: medians; as maximum that of all rounds.",
+        f"{machine['cores']} cores. {options['clients']} clients in a closed loop; gunicorn, 2 processes of "
+        f"{options['threads']} threads; {options['rounds']} interleaved rounds of {options['seconds']:g} s "
+        "each way: medians; as maximum that of all rounds.",
     ]
     for name, site in results["sites"].items():
         found = by_way(site["samples"])

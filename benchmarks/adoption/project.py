@@ -15,12 +15,14 @@ from benchmarks import machine
 from benchmarks.adoption.person import PASSWORD
 from benchmarks.adoption.sites import Site
 from benchmarks.adoption.sites.sizes import PRODUCTS, TICKETS
-from benchmarks.adoption.ways import Way
+from benchmarks.adoption.ways import CELERY, Way
+from benchmarks.contestants.one_writer import redis_command
 from benchmarks.processes import Processes, environment, free_port
+from workers.up import embedded_redis
 
 PACKAGE = "site_under_test"
 STORE = "db.sqlite3"
-PROCESSES, THREADS = 2, 32
+PROCESSES = 2
 
 DEPLOYED = """
 DEBUG = False
@@ -38,6 +40,8 @@ class Project:
     """The interpreter that has the applications."""
     directory: Path
     clients: int
+    threads: int
+    """Of each of the two web processes."""
     cache: Path
     """Keeps filled stores between runs: making one takes half a minute."""
     _made: dict[str, Path] = field(default_factory=dict)
@@ -48,7 +52,7 @@ class Project:
             self._made[way.name] = self._make(way)
         return self._made[way.name]
 
-    def measure(self, way: Way, seconds: float) -> dict[str, Any]:
+    def measure(self, way: Way, *, warm_up: float, seconds: float) -> dict[str, Any]:
         """Serve a fresh copy, let the clients loose, and return what came of it.
 
         Raises NotStarted when the site does not come up, CalledProcessError when the clients fail.
@@ -58,9 +62,11 @@ class Project:
         port = free_port()
         processes = Processes(place, self._settings(place))
         try:
+            if way.has_writer:
+                self._start_writer(processes, place)
             processes.start("web", self._server(place, port))
             processes.wait_until(lambda: _is_up(port))
-            return self._load(place, port, seconds)
+            return self._load(place, port, "--warm-up", str(warm_up), "--seconds", str(seconds))
         finally:
             processes.stop_all()
             shutil.rmtree(place, ignore_errors=True)
@@ -76,6 +82,9 @@ class Project:
         self._fill(place)
         with settings.open("a") as file:
             file.write(way.lines)
+        if way.has_writer:
+            (place / PACKAGE / "celery.py").write_text(CELERY)
+            (place / PACKAGE / "__init__.py").write_text("from .celery import app\n")
         # Whoever adds an app has its tables made.
         self._run(place, "manage.py", "migrate", "--verbosity", "0")
         return place
@@ -117,18 +126,23 @@ class Project:
         # fmt: off
         return [
             self.python, "-m", "gunicorn", f"{PACKAGE}.wsgi:application", "--chdir", os.fspath(place),
-            "--bind", f"127.0.0.1:{port}", "--workers", str(PROCESSES), "--threads", str(THREADS),
+            "--bind", f"127.0.0.1:{port}", "--workers", str(PROCESSES), "--threads", str(self.threads),
             "--keep-alive", "75", "--timeout", "120", "--log-level", "warning", "--no-control-socket",
         ]
         # fmt: on
 
-    def _load(self, place: Path, port: int, seconds: float) -> dict[str, Any]:
+    def _start_writer(self, processes: Processes, place: Path) -> None:
+        processes.start("redis", redis_command(self.python, place))
+        processes.wait_until(lambda: embedded_redis.responds(embedded_redis.socket_path(place)))
+        processes.start("writer", [self.python, os.fspath(place / "manage.py"), "writer"])
+
+    def _load(self, place: Path, port: int, *times: str) -> dict[str, Any]:
         output = place / "load.json"
         # fmt: off
         command = [
             sys.executable, "-m", "benchmarks.adoption.load", "--site", self.site.name, "--port", str(port),
-            "--store", os.fspath(place / STORE), "--clients", str(self.clients), "--seconds", str(seconds),
-            "--output", os.fspath(output),
+            "--store", os.fspath(place / STORE), "--clients", str(self.clients),
+            "--output", os.fspath(output), *times,
         ]
         # fmt: on
         subprocess.run(command, env=environment({}), check=True)

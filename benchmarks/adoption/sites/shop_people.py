@@ -20,6 +20,9 @@ ROWS = {
     "search": """
         SELECT username, count(*) FROM analytics_usersearch JOIN auth_user u ON u.id = user_id
         GROUP BY username""",
+    "wished": """
+        SELECT username, sum(quantity) FROM wishlists_line JOIN wishlists_wishlist w ON w.id = wishlist_id
+        JOIN auth_user u ON u.id = owner_id GROUP BY username""",
     "bought": """
         SELECT username, sum(quantity) FROM basket_line JOIN basket_basket b ON b.id = basket_id
         JOIN auth_user u ON u.id = owner_id GROUP BY username""",
@@ -49,12 +52,12 @@ class Customer(Visitor):
 
     def habits(self) -> Sequence[tuple[int, Step]]:
         return [
-            (45, self.view),
-            (8, self.search),
+            (40, self.view),
+            (3, self.search),
             (15, self.buy),
-            (6, self.look_at_basket),
+            (10, self.look_at_basket),
             (8, self.review),
-            (7, self.wish),
+            (10, self.wish),
             (1, self.log_in),
         ]
 
@@ -88,7 +91,7 @@ class Customer(Visitor):
         )
 
     async def wish(self) -> None:
-        """Make a wish list, make it public, and delete it more often than not."""
+        """Make a wish list, make it public, then delete it or put products into it (GETs that write)."""
         name = self.new_name()
         thing = ("wish list", name)
         fields = {"name": name, "visibility": "Private"}
@@ -97,8 +100,12 @@ class Customer(Visitor):
         )
         fields = {"visibility": "Public"}
         await self.fill_in("wish list change", f"{made.location}update/", fields, thing=thing, value="Public")
-        if self.random.random() < 0.7:
+        if self.random.random() < 0.5:
             await self.fill_in("wish list delete", f"{made.location}delete/", {}, thing=thing, value=GONE)
+            return
+        for _ in range(3):
+            path = f"{made.location}add/{self.product()[0]}/"
+            await self.get("wish list put", path, tally="wished", expected=302)
 
 
 class Keeper(Visitor):
@@ -107,7 +114,7 @@ class Keeper(Visitor):
     def habits(self) -> Sequence[tuple[int, Step]]:
         return [
             (25, self.view),
-            (5, self.search),
+            (2, self.search),
             (15, self.edit_pages),
             (15, self.edit_options),
             (10, self.look_at_orders),

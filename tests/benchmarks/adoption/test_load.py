@@ -56,3 +56,8 @@ def test_every_kind_that_a_client_notes_is_looked_for(name: str) -> None:
 
     assert SITES[name].rows
     assert [kind for kind in SITES[name].rows if f'"{kind}"' not in used] == []
+
+
+def test_the_way_with_write_functions_is_of_the_shop_alone() -> None:
+    assert [name for name in SITES if WAYS["write-functions"].fits(name)] == ["shop"]
+    assert all(WAYS[way].fits(name) for way in ("defaults", "tuned", "store-lock") for name in SITES)

@@ -11,7 +11,7 @@ def results(*samples: dict[str, Any]) -> dict[str, Any]:
     site = {"package": "django-oscar", "version": "4.2.1", "samples": list(samples)}
     return {
         "machine": machine,
-        "options": {"clients": 32, "rounds": 3, "seconds": 60.0},
+        "options": {"clients": 32, "threads": 32, "rounds": 3, "seconds": 60.0},
         "ways": WAYS,
         "sites": {"shop": site},
     }

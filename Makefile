@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 BENCH_VENV := .venv-bench
+ADOPTION_VENV := .venv-adoption
 
-.PHONY: run test torture schemathesis bench bench-quick lint format lock clean
+.PHONY: run test torture schemathesis bench bench-quick adoption lint format lock clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -36,6 +37,10 @@ bench: $(VENV)/run $(BENCH_VENV)/made
 bench-quick: $(VENV)/run $(BENCH_VENV)/made
 	$(BENCH_VENV)/bin/python -m benchmarks --quick $(ARGS)
 
+# Two public applications, unchanged, under Django's defaults, tuned, and with the store lock; see docs/adoption-measured.md.
+adoption: $(VENV)/run $(ADOPTION_VENV)/made
+	$(BIN)/python -m benchmarks.adoption $(ARGS)
+
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,9 +57,10 @@ lock: $(VENV)/test
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
+	$(BIN)/uv pip compile pyproject.toml --group adoption --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-adoption.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
@@ -73,4 +79,10 @@ $(VENV)/test: requirements-dev.lock $(VENV)/made
 $(BENCH_VENV)/made: requirements-bench.lock $(VENV)/made
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+# The public applications, with the service's own packages beside them.
+$(ADOPTION_VENV)/made: requirements-adoption.lock $(VENV)/made
+	$(PYTHON) -m venv $(ADOPTION_VENV)
+	$(ADOPTION_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-adoption.lock
 	@touch $@

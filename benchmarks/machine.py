@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,26 +41,33 @@ print(*(f"{name} {version(name)}" for name in sys.argv[1:]), sep=", ")
 
 def describe(bench: Bench) -> dict[str, str]:
     """Return the machine and the versions, by name."""
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
-        "commit": _commit(),
-        "cpu": _cpu(),
-        "cores": str(os.cpu_count()),
-        "memory": _memory(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "disk": _file_system(bench.directory),
+    return hardware(bench.directory, "python -m benchmarks") | {
         "redis": _first_line([redis_command(bench.python, bench.new_directory("version"))[0], "--version"]),
         "postgresql": _first_line([str(bench.postgres / "postgres"), "--version"])
         if bench.postgres
         else "none",
         "load driver": load.driver(),
-        "service": _versions(bench.python, SERVICE),
+        "service": versions(bench.python, SERVICE),
         "peers": ", ".join(f"{name} {_version(name)}" for name in PEERS),
     }
 
 
-def _versions(python: str, names: tuple[str, ...]) -> str:
+def hardware(directory: Path, program: str) -> dict[str, str]:
+    """Return when, what and on what, with the disk that this directory is on."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": " ".join([program, *sys.argv[1:]]),
+        "commit": _commit(),
+        "cpu": _cpu(),
+        "cores": str(os.cpu_count()),
+        "memory": _memory(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "disk": _file_system(directory),
+    }
+
+
+def versions(python: str, names: Iterable[str]) -> str:
+    """Return an interpreter's version, SQLite's, and those of packages that it has, on one line."""
     return _first_line([python, "-c", VERSIONS, *names])
 
 

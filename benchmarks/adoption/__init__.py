@@ -1,0 +1,1 @@
+"""Two public applications that nobody here wrote, in several ways to write: see docs/adoption-measured.md."""

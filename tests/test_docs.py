@@ -43,7 +43,14 @@ def test_every_test_that_the_design_names_exists() -> None:
     "document",
     [
         *("README.md", "workers/DESIGN.md", "workers/SETTINGS.md", "workers/WRITE_FUNCTIONS.md"),
-        *("benchmarks/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/testing.md"),
+        *(
+            "benchmarks/README.md",
+            "CHANGELOG.md",
+            "CONTRIBUTING.md",
+            "docs/glossary.md",
+            "docs/queued.md",
+            "docs/testing.md",
+        ),
     ],
 )
 def test_every_link_leads_somewhere(document: str) -> None:

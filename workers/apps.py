@@ -16,6 +16,7 @@ class WorkersConfig(AppConfig):
         from workers.stream import pauses
 
         if apps.is_installed("rest_framework"):
+            from workers.rest import queued  # noqa: F401 - registers its write function
             from workers.rest.checks import check_views
 
             register(check_views, Tags.urls)

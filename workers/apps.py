@@ -14,6 +14,7 @@ class WorkersConfig(AppConfig):
         from workers.store import identity, opening, read_limit
 
         if apps.is_installed("rest_framework"):
+            from workers.rest import queued  # noqa: F401 - registers its write function
             from workers.rest.checks import check_views
 
             register(check_views, Tags.urls)

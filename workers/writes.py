@@ -77,6 +77,8 @@ class Result:
 
     body: Any = None
     """Sent to the client; what `exact_json.to_json` knows."""
+    page: bytes = b""
+    """More for who waits for the outcome; announced, and not kept with the receipt."""
     http_status: int = 200
     """The HTTP status of the response, 200 to 299."""
 
@@ -108,6 +110,8 @@ class Outcome:
     """Where a failed write's function raised; for operators, never sent to clients."""
     exception: BaseException | None = field(default=None, compare=False, repr=False)
     """What it raised, for the log; only where the write was applied."""
+    page: bytes = field(default=b"", compare=False, repr=False)
+    """What its function had for who waits; lost with the announcement, because no receipt keeps it."""
 
     def json(self) -> Any:
         return exact_json.from_json(self.body)

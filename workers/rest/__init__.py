@@ -15,6 +15,7 @@ from workers.rest.mixins import (
 )
 from workers.rest.negotiation import PlainNegotiation
 from workers.rest.parsers import BoundedJSONParser
+from workers.rest.queued import queued
 from workers.rest.renderers import JSONRenderer
 from workers.rest.responses import principal_of, queued_response, raise_unless_committed
 from workers.rest.serializers import SharedFieldsMixin, StrictCharField
@@ -30,6 +31,7 @@ __all__ = [
     "ReadAfterMixin",
     "SharedFieldsMixin",
     "StrictCharField",
+    "queued",
     # Lists
     "BoundedSearchFilter",
     "KeysetPagination",

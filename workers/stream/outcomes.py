@@ -1,9 +1,10 @@
 """Outcomes on their way back: the writer announces them, each web process listens for its own.
 
 One message per batch and process: a JSON array of `[number, write id, status, HTTP status, body, etag, key]`,
-the body as a text that goes to the client as it is.
+the body as a text that goes to the client as it is; after the key the page in base64, where there is one.
 """
 
+import base64
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -23,7 +24,8 @@ def announce(client: redis.Redis, settled: Iterable[tuple[Write, Outcome]], *, l
         if process and number.isdecimal():
             body = outcome.body.decode()
             told = (outcome.write_id, outcome.status, outcome.http_status, body, outcome.etag, outcome.key)
-            messages[process].append([int(number), *told])
+            page = [base64.b64encode(outcome.page).decode()] if outcome.page else []
+            messages[process].append([int(number), *told, *page])
     pipeline = client.pipeline(transaction=False)
     for process, message in messages.items():
         pipeline.publish(keys.outcomes(process), orjson.dumps(message))
@@ -33,7 +35,7 @@ def announce(client: redis.Redis, settled: Iterable[tuple[Write, Outcome]], *, l
 
 def announced(message: bytes) -> Iterator[tuple[int, Outcome]]:
     """Yield the outcomes of a message, each with the number of its write in the process that submitted it."""
-    for number, write_id, status, http_status, body, etag, key in orjson.loads(message):
+    for number, write_id, status, http_status, body, etag, key, *page in orjson.loads(message):
         yield (
             number,
             Outcome(
@@ -43,5 +45,6 @@ def announced(message: bytes) -> Iterator[tuple[int, Outcome]]:
                 etag=etag,
                 key=key,
                 body=body.encode(),
+                page=base64.b64decode(page[0]) if page else b"",
             ),
         )

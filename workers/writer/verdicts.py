@@ -42,6 +42,7 @@ def committed(write: Write, result: Result) -> Outcome:
         etag=result.etag,
         key=None if key is None else str(key),
         body=encode_result(body),
+        page=result.page,
     )
 
 

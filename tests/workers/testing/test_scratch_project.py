@@ -65,7 +65,7 @@ def snippets() -> dict[str, str]:
 RUN = {
     *("project/test_settings.py", "project/live_settings.py", "conftest.py"),
     *("notes/tests.py", "notes/test_hooks.py", "test_notes.py", "test_waiting.py"),
-    *("test_live.py", "notes/test_live.py"),
+    *("test_live.py", "notes/test_live.py", "notes/write_functions.py"),
 }
 """What the tests below run."""
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SLOW_SECONDS = 1.0
-"""A holder that took longer says so itself, once it has given the lock back."""
+"""A request that held it for longer says so itself."""
 
 _WRITING = re.compile(
     r"\s*(BEGIN|SAVEPOINT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM|REINDEX|ANALYZE)\b", re.I
@@ -224,7 +224,9 @@ class Guard:
             with fence.lowered():
                 wal.checkpoint_for_want_of_a_writer(self.lock, self.raw)
                 self.raw.execute("PRAGMA query_only = 1")
-        if since is not None and (seconds := time.monotonic() - since) > SLOW_SECONDS:
+        if since is None or purpose.request_in_hand.get() is None:
+            return  # a migration may take its time, and is named to those who wait
+        if (seconds := time.monotonic() - since) > SLOW_SECONDS:
             logger.warning("store-lock state=slow-holder holder=%r seconds=%.1f", self._purpose, seconds)
 
     def _is_open(self) -> bool:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.e2e.service import BASE_DIR, PYTHON
 from tests.torture import checker, faults, harness, history, report, snapshot
 from tests.torture.facts import Violation
 from tests.torture.nemesis import Nemesis
+from tests.torture.ordinary import check
 
 DRAIN_SECONDS = 90.0
 CLIENT_END_SECONDS = 60.0
@@ -36,7 +38,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def load(service: harness.TorturedService, *, clients: int, seed: str) -> Iterator[list[Path]]:
-    """Run client processes in the block; give their logs."""
+    """Run client processes in the block, and one of ordinary views; give the logs of the former."""
     logs = [service.home / f"client-{number}.jsonl" for number in range(clients)]
     command = [PYTHON, "-m", "tests.torture.workload", "--port", str(service.port), "--token", service.token]
     command += ["--lanes", str(LANES), "--seed", seed]
@@ -44,6 +46,9 @@ def load(service: harness.TorturedService, *, clients: int, seed: str) -> Iterat
         subprocess.Popen([*command, "--client", str(number), "--log", str(log)], cwd=BASE_DIR)
         for number, log in enumerate(logs)
     ]
+    ordinary = service.home / "ordinary.jsonl"
+    command = [PYTHON, "-m", "tests.torture.ordinary.workload", "--port", str(service.port), "--seed", seed]
+    running.append(subprocess.Popen([*command, "--log", str(ordinary)], cwd=BASE_DIR))
     try:
         yield logs
         for client in running:
@@ -81,15 +86,18 @@ def torture(
         with load(service, clients=clients, seed=seed) as logs:
             nemesis.run(seconds=seconds, at_least=at_least, at_most_seconds=at_most_seconds)
         stuck = _come_to_rest(service, notes)
-        taken = snapshot.read(snapshot.copy(service.directory / "store.sqlite3", home / "store.sqlite3"))
-    told = history.load(logs)
+        copy = snapshot.copy(service.directory / "store.sqlite3", home / "store.sqlite3")
+    taken, told = snapshot.read(copy), history.load(logs)
+    ordinary = check.load(home / "ordinary.jsonl")
+    done = Counter(one["status"] for one in ordinary)
+    notes.append(f"ordinary writes     {done[200]} of {len(ordinary)} done, {done[503]} refused")
     return report.Run(
         seed=seed,
         seconds=time.monotonic() - started,
         injected=nemesis.injected,
         history=told,
         snapshot=taken,
-        violations=stuck + checker.check(told, taken),
+        violations=stuck + checker.check(told, taken) + check.check(ordinary, check.read(copy)),
         deaths=service.deaths,
         notes=notes,
     )
@@ -117,6 +125,7 @@ def main() -> int:
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("WRITE_")]:
         del os.environ[name]  # the service runs with the settings of this package
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # which have an ordinary view
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # stops all that it started
     seed = options.seed or secrets.token_hex(4)
     say(f"seed {seed}")

@@ -1,0 +1,1 @@
+"""Ordinary views that write the store themselves, beside write functions: their clients and their check."""

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ADOPTION_VENV := .venv-adoption
 
-.PHONY: run test torture schemathesis bench bench-quick adoption lint format lock clean
+.PHONY: run test torture schemathesis bench bench-quick adoption lint format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -51,13 +51,17 @@ format: $(VENV)/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The package `one-writer`, for other projects: docs/adopt.md. Asks no index: what builds it is installed already.
+wheel: $(VENV)/test
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --wheel-dir dist .
+
 # After a change of dependencies in pyproject.toml.
 lock: $(VENV)/test
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
-	$(BIN)/uv pip compile pyproject.toml --group adoption --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-adoption.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group adoption --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-adoption.lock
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,5 +1,8 @@
 """The REST side of the write path: views whose writes go to the writer, and the headers they understand."""
 
+from workers.rest import extra  # noqa: F401 - before what needs it
+
+# isort: split
 from workers.exceptions import NON_FIELD
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.lists.filters import BoundedSearchFilter, KnownParameters, StrictOrderingFilter

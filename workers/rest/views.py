@@ -1,5 +1,8 @@
 """GET /api/writes/{id}/: what became of a write."""
 
+from workers.rest import schema  # noqa: F401 - says what to install where drf-spectacular is missing
+
+# isort: split
 from typing import Any
 
 import redis

@@ -48,8 +48,9 @@ def find_binary() -> Path:
         if os.access(candidate, os.X_OK):
             return candidate
     raise EmbeddedRedisUnavailable(
-        "No redis-server found: install one (apt install redis-server, or brew install redis), "
-        "or set REDIS_URL to a Redis that is running."
+        "No redis-server found: install one (apt install redis-server, brew install redis, or, on Linux "
+        "x86_64 with Python up to 3.12, pip install 'one-writer[redis-server]'), or set REDIS_URL to "
+        "a Redis that is running."
     )
 
 

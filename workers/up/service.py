@@ -14,6 +14,7 @@ from celery import current_app
 from django.conf import settings
 
 from workers import QueueUnavailable, queue_status, web
+from workers.extras import need
 from workers.store.lease import Lease
 from workers.stream import doorbell
 from workers.stream.redis_client import connect
@@ -37,6 +38,10 @@ _WRITER_CHATTER = re.compile(r"worker: Warm shutdown \(")
 
 class RedisUnavailable(Exception):
     """The Redis that REDIS_URL names cannot be used; the message says what helps."""
+
+
+class WebServerMissing(Exception):
+    """The packages of the web server are not installed; the message says what to install."""
 
 
 class AddressUnavailable(Exception):
@@ -93,6 +98,14 @@ def check_address() -> None:
         else:
             message = f"Cannot listen on HOST={host} PORT={settings.PORT}: {exc.strerror or exc}."
         raise AddressUnavailable(message) from exc
+
+
+def check_web_server() -> None:
+    """Raise `WebServerMissing` unless its packages are installed."""
+    try:
+        need("gunicorn", "uvicorn", "uvicorn_worker", extra="web", by="The web server of `up`")
+    except ModuleNotFoundError as exc:
+        raise WebServerMissing(str(exc)) from exc
 
 
 def check_redis() -> None:

@@ -44,6 +44,7 @@ class Command(BaseCommand):
             service.AddressUnavailable,
             service.RedisUnavailable,
             embedded_redis.EmbeddedRedisUnavailable,
+            service.WebServerMissing,
         ) as exc:
             raise CommandError(str(exc)) from exc
         except OSError as exc:
@@ -61,6 +62,7 @@ class Command(BaseCommand):
 
     def _prepare(self) -> None:
         """Migrate the store while no other process can be writing it."""
+        service.check_web_server()
         service.check_address()
         self._redis_binary = None
         if service.has_own_redis():

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
@@ -10,8 +12,9 @@ class WorkersConfig(AppConfig):
     verbose_name = "Write path"
 
     def ready(self) -> None:
-        from workers import checks, middleware  # noqa: F401 - registers them
+        from workers import checks, middleware, registry  # noqa: F401 - registers the checks
         from workers.store import identity, opening, read_limit
+        from workers.stream import celery_app
 
         if apps.is_installed("rest_framework"):
             from workers.rest import queued  # noqa: F401 - registers its write function
@@ -27,3 +30,8 @@ class WorkersConfig(AppConfig):
             dispatch_uid="workers.store.identity.ensure_after_migrate",
         )
         autodiscover_modules("write_functions")
+        if registry.names():
+            # Now rather than at the first ring, which would import it in the middle of a request. A project
+            # without one hears of it from its checks.
+            with suppress(celery_app.NoCeleryApp):
+                celery_app.find()

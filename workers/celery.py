@@ -5,7 +5,8 @@
     app.autodiscover_tasks()
     prepare(app)
 
-The writer's own code is named here and imported by workers only: a web process never needs it.
+In `celery.py` of the project's package, or in the module that WRITE_CELERY_APP names: there a process that
+has not imported it finds it. The writer's own code is named here and imported by workers only.
 """
 
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu import Connection
+
+from workers.stream import celery_app
 
 WORKER = "workers.writer.worker"
 BOOTSTEP = f"{WORKER}.bootsteps:WriterStep"
@@ -32,7 +35,12 @@ class PromptAMQP(AMQP):
 
 
 def prepare(app: Celery) -> None:
-    """Let workers of this app be the writer, unless they consume other queues. To be called once."""
+    """Let workers of this app be the writer, unless they consume other queues, and writes be told to it.
+
+    To be called once. Other apps of the project are left alone, and none needs to be Celery's default one.
+    Raises ImproperlyConfigured for a second app.
+    """
+    celery_app.register(app)
     app.amqp_cls = f"{__name__}:{PromptAMQP.__name__}"
     app.steps["consumer"].add(BOOTSTEP)
     app.autodiscover_tasks([WORKER], related_name="bootsteps")

@@ -10,11 +10,13 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 
+from workers import registry
 from workers.conf import FORMER_NAMES, GONE_NAMES, SettingsOfTests, all_settings, settings
 from workers.doctor import Level, disk, sqlite_store
 from workers.exceptions import WrongStore
 from workers.store import opening, pragmas
 from workers.store.roles import current_role
+from workers.stream import celery_app
 
 OWN_PRAGMAS = {
     "journal_mode": "It is WAL.",
@@ -67,6 +69,25 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.compatibility)
+def check_celery_app(**_: Any) -> list[CheckMessage]:
+    """Say that writes would be told to nobody. A project without write functions needs no Celery."""
+    if not registry.names():
+        return []
+    try:
+        celery_app.find()
+    except celery_app.NoCeleryApp as exc:
+        return [
+            Error(
+                f"There are write functions, and no writer can be told of writes: {exc}",
+                hint="Call prepare(app) of workers.celery in celery.py of the project's package, "
+                "or name its module in WRITE_CELERY_APP.",
+                id="workers.E020",
+            )
+        ]
+    return []
 
 
 def _check_names() -> list[CheckMessage]:

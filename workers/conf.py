@@ -174,6 +174,11 @@ class WriteSettings:
         at_least=1_000,
         at_most=1_000_000_000,
     )
+    WRITE_CELERY_APP = Setting(
+        "",
+        "Module that prepares the Celery app; empty for `celery` in the package of the settings or the URLs.",
+        pattern=r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?",
+    )
     # kombu takes it for a pattern (PSUBSCRIBE) and for a format, in which *, ?, [, {} and % mean something.
     WRITE_KEY_PREFIX = Setting(
         "writes",

@@ -16,6 +16,14 @@ from tests.jottings import tasks
 getattr(tasks, sys.argv[1]).apply_async((sys.argv[2],), **({"queue": sys.argv[3]} if sys.argv[3:] else {}))
 """
 
+SUBMIT = """
+import sys
+import django; django.setup()
+from workers import submit
+for text in sys.argv[2:]:
+    submit("jottings.add_and_tell", {"directory": sys.argv[1], "text": text}).wait(10)
+"""
+
 OTHER_APP = """
 import project
 from celery import Celery
@@ -70,6 +78,24 @@ def test_a_long_task_runs_in_a_worker_of_its_own_while_writes_are_committed(
     assert "workers.submit" in (tmp_path / "refused").read_text()
     assert "writer state=" not in service.log("tasks")
     assert ("state=sent-on task=jottings.hold" in service.log("writer")) is bool(queue)
+
+
+def test_a_task_that_a_hook_sends_runs_in_its_own_worker_once_its_write_is_committed(
+    service: Service, tmp_path: Path
+) -> None:
+    start_worker(service, "--exclude-queues", "writer", "--pool", "prefork", "--concurrency", "1")
+
+    command = [PYTHON, "-c", SUBMIT, str(tmp_path), "rejected", "first", "second"]
+    subprocess.run(command, env=service.environment, cwd=BASE_DIR, check=True)
+    lines = until(lambda: (seen := _lines(tmp_path / "seen"))[1:] and seen, seconds=20)
+
+    assert [line.split()[1:] for line in lines] == [["first", "1"], ["second", "1"]]
+    assert str(service.processes["writer"].pid) not in {line.split()[0] for line in lines}
+    assert "state=sent-on" not in service.log("writer")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def test_a_worker_for_other_queues_is_neither_writer_nor_standby_whatever_its_pool(

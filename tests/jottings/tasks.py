@@ -6,7 +6,7 @@ from pathlib import Path
 
 from celery import shared_task
 
-from tests.jottings.models import Topic
+from tests.jottings.models import Jotting, Topic
 from workers import WriteOutsideWriter, submit
 
 
@@ -29,3 +29,10 @@ def write(directory: str) -> None:
         (path / "refused").write_text(str(exc))
     outcome = submit("jottings.add", {"data": {"text": "from a task"}}).wait(10)
     (path / "outcome").write_text(str(outcome and outcome.status))
+
+
+@shared_task(name="jottings.look")
+def look(directory: str, text: str) -> None:
+    """Say in which process this runs, and how many jottings of this text it sees."""
+    with (Path(directory) / "seen").open("a") as file:
+        file.write(f"{os.getpid()} {text} {Jotting.objects.filter(text=text).count()}\n")

@@ -5,10 +5,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy
 
+from tests.jottings import tasks
 from tests.jottings.models import Jotting, Measurement, Topic
 from workers import Result, Write, WriteRejected, write_function
 
@@ -164,3 +165,14 @@ def shown(measurement: Measurement) -> dict[str, Any]:
 def texts() -> list[Any]:
     """Return the texts of all jottings, in the order of their making."""
     return list(Jotting.objects.order_by("pk").values_list("text", flat=True))
+
+
+@write_function("jottings.add_and_tell")
+def add_and_tell(write: Write) -> Result:
+    """Send a task of this app once the jotting is committed, unless it is rejected."""
+    directory, text = write.arguments["directory"], write.arguments["text"]
+    Jotting.objects.create(text=text)
+    transaction.on_commit(lambda: tasks.look.delay(directory, text))
+    if text == "rejected":
+        raise WriteRejected(409, "no_thanks", "Not this one.")
+    return Result()

@@ -7,7 +7,7 @@ starts.
 
 import logging
 
-from celery import current_app
+from workers.stream import celery_app
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ RING_LIFE_SECONDS = 60
 def ring() -> None:
     """Send the doorbell. Never fails: a ring that gets lost is made up for."""
     try:
-        current_app.send_task(TASK, queue=QUEUE, retry=False, expires=RING_LIFE_SECONDS, ignore_result=True)
+        app = celery_app.find()
+        app.send_task(TASK, queue=QUEUE, retry=False, expires=RING_LIFE_SECONDS, ignore_result=True)
     except Exception as exc:  # whatever kombu raises, whoever rings has more important things to do
         logger.warning("doorbell state=not-sent error=%r", exc)

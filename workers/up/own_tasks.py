@@ -1,11 +1,8 @@
-"""The project's Celery app, for `celery -A workers.up.own_tasks`.
-
-It is found as `manage.py writer` finds it: it is the current app once Django is set up, in whatever module it
-stands and whatever its name is.
-"""
+"""The project's Celery app, for `celery -A workers.up.own_tasks`, in whatever module it stands."""
 
 import django
-from celery.app import app_or_default
+
+from workers.stream import celery_app
 
 django.setup()
-app = app_or_default()
+app = celery_app.find()

@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 
 import redis
-from celery import current_app
 from django.conf import settings
 
 from workers import QueueUnavailable, queue_status, web
 from workers.extras import need
 from workers.store.lease import Lease
-from workers.stream import doorbell
+from workers.stream import celery_app, doorbell
 from workers.stream.redis_client import connect
 from workers.up import embedded_redis, redis_address
 from workers.up.process import Process
@@ -160,9 +159,10 @@ def _writer(name: str) -> Process:
 
 
 def has_own_tasks() -> bool:
-    """Say whether an app of the project has Celery tasks."""
-    current_app.loader.import_default_modules()
-    return any(not name.startswith(("celery.", "workers.")) for name in current_app.tasks)
+    """Say whether an app of the project has Celery tasks. Raises NoCeleryApp."""
+    app = celery_app.find()
+    app.loader.import_default_modules()
+    return any(not name.startswith(("celery.", "workers.")) for name in app.tasks)
 
 
 def _own_tasks() -> Process:

@@ -69,7 +69,10 @@ def test_the_worker_for_own_tasks_finds_the_celery_app_wherever_it_is(tmp_path: 
     shop = tmp_path / "shop"
     shop.mkdir()
     (shop / "__init__.py").write_text("from shop.elsewhere import queue\n")
-    (shop / "elsewhere.py").write_text("from celery import Celery\nqueue = Celery('of another name')\n")
+    (shop / "elsewhere.py").write_text(
+        "from celery import Celery\nfrom workers.celery import prepare\n"
+        "queue = Celery('of another name')\nprepare(queue)\n"
+    )
     (shop / "settings.py").write_text("SECRET_KEY = 'x'\n")
     [command] = [process.command for process in service.processes(None) if process.name == "tasks"]
     app = command[command.index("-A") + 1]

@@ -3,11 +3,10 @@ import socket
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from celery import current_app
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from workers.stream import doorbell
+from workers.stream import celery_app, doorbell
 
 
 def _name(value: str) -> str:
@@ -38,9 +37,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, name: str, loglevel: str, **options: Any) -> None:
+        try:
+            app = celery_app.find()
+        except celery_app.NoCeleryApp as exc:
+            raise CommandError(str(exc)) from exc
         connections.close_all()  # what is opened from now on is the writer's, once it holds the lease
         # fmt: off
-        current_app.worker_main([
+        app.worker_main([
             "--quiet", "worker",
             "--queues", doorbell.QUEUE, "--pool", "solo", "--concurrency", "1",
             "--hostname", f"{name}@{socket.gethostname()}", "--loglevel", loglevel,

@@ -35,6 +35,7 @@ def test_the_image_has_a_python_that_the_project_supports() -> None:
     assert pinned and oldest and int(pinned[1]) >= int(oldest[1])
 
 
+@pytest.mark.django_db  # Celery runs the system checks
 def test_writer_and_web_server_are_those_of_up(services: dict[str, Any]) -> None:
     up = {process.name: process.command for process in service.processes(None)}
 
@@ -47,6 +48,7 @@ def test_writer_and_web_server_are_those_of_up(services: dict[str, Any]) -> None
     ]
 
 
+@pytest.mark.django_db  # Celery runs the system checks
 def test_each_process_gets_the_time_to_stop_that_up_gives_it(
     services: dict[str, Any], settings: Settings, tmp_path: Path
 ) -> None:

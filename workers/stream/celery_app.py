@@ -52,7 +52,7 @@ def _modules() -> Iterator[str]:
         return
     seen = set()
     for module in (django_settings.SETTINGS_MODULE, getattr(django_settings, "ROOT_URLCONF", None)):
-        package = module or ""
+        package = module if isinstance(module, str) else ""  # a URLconf may be an object
         while package := package.rpartition(".")[0]:
             if package not in seen:
                 seen.add(package)

@@ -191,6 +191,7 @@ def test_without_the_route_of_the_status_202_would_lead_nowhere() -> None:
     assert found(ReadOnly, status=False) == {}
 
 
+@pytest.mark.django_db  # some of Django's checks ask the database
 def test_the_check_is_one_of_those_that_django_runs() -> None:
     with override_settings(ROOT_URLCONF=urls(Typo)):
         assert "workers.E010" in {message.id for message in run_checks()}

@@ -17,6 +17,9 @@ from workers.up import service
 from workers.up.service import AddressUnavailable, RedisUnavailable
 from workers.web.grace import graceful_seconds
 
+# To learn of tasks, Celery runs the system checks, and some of those ask the database.
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
@@ -114,7 +117,6 @@ def test_the_writer_is_ready_while_a_heartbeat_is_that_of_a_living_process(clean
     assert not writer.is_ready(1)
 
 
-@pytest.mark.django_db
 def test_without_redis_or_web_server_nothing_is_ready(settings: Settings, taken_port: int) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     settings.HOST, settings.PORT = "127.0.0.1", taken_port  # accepts, and never responds

@@ -133,19 +133,8 @@ CACHES = {
 # In Redis, because a web process may not write the store.
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 
-# The broker: it only carries doorbells and the project's own tasks. None of these is worth a long wait.
-CELERY_BROKER_URL = _redis.broker_url
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "global_keyprefix": f"{WRITE_KEY_PREFIX}:celery:",
-    # Of web processes; workers/writer/worker/bootsteps.py gives the worker more.
-    "socket_timeout": 0.5,
-    "socket_connect_timeout": 0.5,
-    "max_retries": 0,
-}
+# The broker is the Redis of the writes, see workers/celery.py: it carries doorbells and own tasks.
 CELERY_BROKER_POOL_LIMIT = 10
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 # Tasks of one's own are for a worker of their own, see workers/writer/worker/bootsteps.py. More queues may be

@@ -12,10 +12,11 @@ class WorkersConfig(AppConfig):
     verbose_name = "Write path"
 
     def ready(self) -> None:
-        from workers import checks, middleware, registry  # noqa: F401 - registers the checks
+        from workers import checks, conf, middleware, registry  # noqa: F401 - registers the checks
         from workers.store import identity, opening, read_limit
         from workers.stream import celery_app
 
+        conf.settle()
         if apps.is_installed("rest_framework"):
             from workers.rest import queued  # noqa: F401 - registers its write function
             from workers.rest.checks import check_views

@@ -15,6 +15,9 @@ from celery import Celery
 from celery.app.amqp import AMQP
 from kombu import Connection
 
+from workers.conf import settings
+from workers.redis_address import parse
+from workers.service_settings import place
 from workers.stream import celery_app
 
 WORKER = "workers.writer.worker"
@@ -34,13 +37,35 @@ class PromptAMQP(AMQP):
     Connection = PromptConnection
 
 
-def prepare(app: Celery) -> None:
+def prepare(app: Celery) -> Celery:
     """Let workers of this app be the writer, unless they consume other queues, and writes be told to it.
 
-    To be called once. Other apps of the project are left alone, and none needs to be Celery's default one.
-    Raises ImproperlyConfigured for a second app.
+    To be called once; returns the app. Other apps of the project are left alone, and none needs to be
+    Celery's default one. Raises ImproperlyConfigured for a second app.
     """
     celery_app.register(app)
+    app.add_defaults(_defaults)
     app.amqp_cls = f"{__name__}:{PromptAMQP.__name__}"
     app.steps["consumer"].add(BOOTSTEP)
     app.autodiscover_tasks([WORKER], related_name="bootsteps")
+    return app
+
+
+def _defaults() -> dict[str, Any]:
+    """Return what holds unless the project's own Celery settings say otherwise: the writer's Redis as broker.
+
+    Nothing here is for tasks of the project's own, which may have a broker, queues and a pool as they like.
+    """
+    return {
+        "broker_url": parse(place.REDIS_URL).broker_url,
+        "broker_transport_options": {
+            "global_keyprefix": f"{settings.WRITE_KEY_PREFIX}:celery:",
+            # Of web processes, for which no ring is worth a long wait; bootsteps.py gives the worker more.
+            "socket_timeout": 0.5,
+            "socket_connect_timeout": 0.5,
+            "max_retries": 0,
+        },
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,
+    }

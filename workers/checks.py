@@ -1,6 +1,5 @@
 """System checks: a wrong configuration is said at start, with its hint, not met as a surprise."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -51,14 +50,8 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
         )
     for setting in all_settings():
         value = getattr(settings, setting.name)
-        if setting.pattern and not (isinstance(value, str) and re.fullmatch(setting.pattern, value)):
-            found.append(
-                Error(
-                    f"{setting.name}={value!r} cannot be used.",
-                    hint=f"It has to match {setting.pattern}.",
-                    id="workers.E013",
-                )
-            )
+        if hint := setting.problem(value):
+            found.append(Error(f"{setting.name}={value!r} cannot be used.", hint=hint, id="workers.E013"))
     found += _check_names()
     if settings.WRITE_SYNCHRONOUS != "FULL":
         found.append(

@@ -1,18 +1,22 @@
 """The settings of the write path: each with its default, unit, range and meaning, in this one place.
 
-Values are read from Django's settings when they are used, so `override_settings` works in tests.
+Values are read from Django's settings when they are used, so `override_settings` works in tests. What
+settings.py does not say comes from the environment variable of the same name, else it is the default.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Generic, TypeVar, overload
 
 from django.conf import settings as django_settings
 
+from workers import environment
+
 T = TypeVar("T", int, float, bool, str)
 
 
 class Setting(Generic[T]):
-    """One setting: reads `django.conf.settings.<its name>`, else its default."""
+    """One setting: reads `django.conf.settings.<its name>`, else the environment, else its default."""
 
     def __init__(
         self,
@@ -43,8 +47,35 @@ class Setting(Generic[T]):
     def __get__(self, instance: object, owner: type) -> "T | Setting[T]":
         if instance is None:
             return self  # its name, range and meaning, asked of the class
-        value: T = getattr(django_settings, self.name, self.default)
+        try:
+            value: T = getattr(django_settings, self.name)
+        except AttributeError:  # not settled yet
+            return self.from_environment()
         return value
+
+    def problem(self, value: object) -> str | None:
+        """Return what a value in settings.py has to be, which this one is not; else None."""
+        kind = type(self.default)
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            return f"It has to be of the type {kind.__name__}."
+        if isinstance(value, int | float) and kind is not bool and not self.at_least <= value <= self.at_most:
+            return f"Use {self.at_least:g} to {self.at_most:g}."
+        if self.choices and value not in self.choices:
+            return f"Use one of {', '.join(self.choices)}."
+        if self.pattern and not re.fullmatch(self.pattern, str(value)):
+            return f"It has to match {self.pattern}."
+        return None
+
+    def from_environment(self) -> T:
+        """Return what the variable of this name says, else the default. Raises InvalidEnvironment."""
+        return environment.read(
+            self.name,
+            self.default,
+            at_least=self.at_least,
+            at_most=self.at_most,
+            choices=self.choices,
+            pattern=self.pattern,
+        )
 
 
 class WriteSettings:
@@ -216,3 +247,14 @@ def all_settings() -> Iterator[Setting]:
     for value in vars(WriteSettings).values():
         if isinstance(value, Setting):
             yield value
+
+
+def settle() -> None:
+    """Make Django settings of what settings.py leaves to the environment, or to the defaults.
+
+    Once, at start: a bad value is said there and not by the first request, and each request reads many.
+    Raises InvalidEnvironment.
+    """
+    for setting in all_settings():
+        if not hasattr(django_settings, setting.name):
+            setattr(django_settings, setting.name, setting.from_environment())

@@ -5,6 +5,8 @@ import os
 from celery import Celery
 from django.conf import settings
 
+from workers.up import parse_redis_url
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.peers.settings")
 
 
@@ -12,7 +14,7 @@ def make_app(name: str) -> Celery:
     """Return an app whose broker and result backend are the Redis of the data directory."""
     app = Celery(name)
     app.conf.update(
-        broker_url=settings.CELERY_BROKER_URL,
+        broker_url=parse_redis_url(settings.REDIS_URL).broker_url,
         result_backend=settings.REDIS_URL.replace("unix://", "redis+socket://", 1),
         broker_connection_retry_on_startup=True,
         broker_pool_limit=64,

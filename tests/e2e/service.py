@@ -18,8 +18,8 @@ from typing import Any
 import redis
 
 from tests.waiting import until
+from workers.redis_address import RedisAddress
 from workers.up import embedded_redis
-from workers.up.redis_address import RedisAddress
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 PYTHON = sys.executable

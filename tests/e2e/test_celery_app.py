@@ -8,7 +8,6 @@ import pytest
 import redis
 
 from tests.e2e.service import BASE_DIR, PYTHON
-from workers.up.redis_address import parse
 
 SETTINGS = """
 SECRET_KEY = "of a test"
@@ -16,7 +15,6 @@ INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "workers
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {store!r}}}}}
 ROOT_URLCONF = "shop.urls"
 REDIS_URL = {url!r}
-CELERY_BROKER_URL = {broker!r}
 """
 
 PREPARED = """
@@ -56,6 +54,9 @@ thread.start()
 thread.join()
 """
 
+QUEUE = "writes:celery:writer"
+"""Of the writer, in Redis."""
+
 Project = Callable[..., Path]
 
 
@@ -68,7 +69,6 @@ def make_project(tmp_path: Path, clean_redis: redis.Redis, redis_server: str) ->
             apps="'orders'" if "orders__write_functions" in modules else "",
             store=str(tmp_path / "db.sqlite3"),
             url=redis_server,
-            broker=parse(redis_server).broker_url,
         )
         sources = {settings: text + more, "shop/urls.py": "urlpatterns = []"}
         sources |= {f"{name.replace('__', '/')}.py": text for name, text in modules.items()}
@@ -105,7 +105,7 @@ def test_an_app_that_is_not_the_default_one_is_told_from_any_thread(
 
     told = run(project, RING.format(settings="shop.settings", then="import shop.celery, shop.mails"))
 
-    assert clean_redis.llen("writer") == 1, told
+    assert clean_redis.llen(QUEUE) == 1, told
 
 
 def test_a_process_that_never_imported_the_app_finds_it_in_its_package(
@@ -115,7 +115,7 @@ def test_a_process_that_never_imported_the_app_finds_it_in_its_package(
 
     told = run(project, RING.format(settings="shop.conf.production", then="import shop.mails"))
 
-    assert clean_redis.llen("writer") == 1, told
+    assert clean_redis.llen(QUEUE) == 1, told
 
 
 def test_an_app_that_stands_elsewhere_is_found_by_the_setting(
@@ -125,7 +125,7 @@ def test_an_app_that_stands_elsewhere_is_found_by_the_setting(
 
     told = run(project, RING.format(settings="shop.settings", then=""))
 
-    assert clean_redis.llen("writer") == 1, told
+    assert clean_redis.llen(QUEUE) == 1, told
 
 
 def test_with_write_functions_it_is_found_at_start_not_at_the_first_ring(make_project: Project) -> None:

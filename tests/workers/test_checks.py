@@ -26,6 +26,10 @@ def test_the_settings_of_this_project_are_fine() -> None:
         ({"SESSION_ENGINE": "django.contrib.sessions.backends.db"}, "workers.E004"),
         ({"SESSION_ENGINE": "django.contrib.sessions.backends.cached_db"}, "workers.E004"),
         ({"WRITE_SYNCHRONOUS": "NORMAL"}, "workers.W001"),
+        ({"WRITE_WAIT_SECONDS": "10"}, "workers.E013"),
+        ({"WRITE_WAIT_SECONDS": 301}, "workers.E013"),
+        ({"WRITE_BATCH_MAX_WRITES": 1.5}, "workers.E013"),
+        ({"WRITE_REQUIRE_IF_MATCH": 1}, "workers.E013"),
     ],
 )
 def test_a_wrong_setting_is_found(changed: dict[str, Any], expected: str) -> None:

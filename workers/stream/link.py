@@ -13,11 +13,12 @@ from typing import Any
 
 import redis
 import redis.asyncio
-from django.conf import settings as django_settings
 from hiredis import PushNotification
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from workers.service_settings import place
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ async def open_link(
 ) -> Link:
     """Connect to Redis and subscribe the channel. Raises redis.RedisError within `timeout_seconds`."""
     pool: Any = redis.asyncio.ConnectionPool.from_url(
-        str(django_settings.REDIS_URL),
+        place.REDIS_URL,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=min(0.5, timeout_seconds),
         retry=Retry(NoBackoff(), 0),

@@ -4,12 +4,12 @@ from functools import cache
 from typing import Any
 
 import redis
-from django.conf import settings as django_settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from workers.conf import settings
 from workers.event_loop.lanes import Busy, beside_loop
+from workers.service_settings import place
 
 
 class Client(redis.Redis):
@@ -27,7 +27,7 @@ def connect(*, timeout_seconds: float, url: str | None = None) -> redis.Redis:
 
     It never repeats a command by itself: an append that timed out may have been applied.
     """
-    url = url or str(django_settings.REDIS_URL)
+    url = url or place.REDIS_URL
     return Client.from_url(
         url,
         socket_timeout=timeout_seconds,
@@ -40,7 +40,7 @@ def connect(*, timeout_seconds: float, url: str | None = None) -> redis.Redis:
 
 def shared_client() -> redis.Redis:
     """Return this process's client for reads about the stream (status, health)."""
-    return _shared_client(str(django_settings.REDIS_URL))
+    return _shared_client(place.REDIS_URL)
 
 
 @cache

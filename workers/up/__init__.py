@@ -3,10 +3,9 @@
 Other packages import from here.
 """
 
+from workers.redis_address import InvalidRedisAddress, RedisAddress, socket_path, without_password
+from workers.redis_address import parse as parse_redis_url
 from workers.store.private_files import STORE_NAME, keep_private
-from workers.up.embedded_redis import socket_path
-from workers.up.redis_address import InvalidRedisAddress, RedisAddress, without_password
-from workers.up.redis_address import parse as parse_redis_url
 from workers.up.service import url
 
 __all__ = [

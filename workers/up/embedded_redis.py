@@ -1,6 +1,5 @@
 """The Redis that `manage.py up` starts when there is no REDIS_URL: on a Unix socket, not on the network."""
 
-import hashlib
 import importlib.util
 import os
 import shutil
@@ -8,8 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-# A Unix socket's path has room for 104 bytes on macOS and 108 on Linux, its terminating zero included.
-_LONGEST_SOCKET_PATH_BYTES = 100
+from workers.redis_address import socket_path as socket_path  # asked of this module too
 
 _PING_TIMEOUT_SECONDS = 0.5
 _PING_INTERVAL_SECONDS = 0.02
@@ -17,20 +15,6 @@ _PING_INTERVAL_SECONDS = 0.02
 
 class EmbeddedRedisUnavailable(Exception):
     """An embedded Redis cannot be started on this machine; the message says what helps."""
-
-
-def socket_path(data_dir: Path) -> Path:
-    """Return where the embedded Redis of this data listens, the same in every process.
-
-    Below `data_dir`, unless that path is too long for a socket.
-    """
-    path = data_dir / "redis" / "redis.sock"
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH_BYTES:
-        return path
-    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
-    # Not tempfile.gettempdir(): TMPDIR may differ between the shell of `up` and that of another command,
-    # and on macOS it is long. `prepare` refuses a directory that belongs to another user.
-    return Path("/tmp") / f"redis-{os.getuid()}-{digest}" / "redis.sock"  # noqa: S108
 
 
 def find_binary() -> Path:

@@ -12,12 +12,13 @@ from pathlib import Path
 import redis
 from django.conf import settings
 
-from workers import QueueUnavailable, queue_status, web
+from workers import QueueUnavailable, queue_status, redis_address, web
 from workers.extras import need
+from workers.service_settings import place
 from workers.store.lease import Lease
 from workers.stream import celery_app, doorbell
 from workers.stream.redis_client import connect
-from workers.up import embedded_redis, redis_address
+from workers.up import embedded_redis
 from workers.up.process import Process
 from workers.web.grace import graceful_seconds
 
@@ -55,14 +56,15 @@ def processes(redis_binary: Path | None) -> list[Process]:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which the processes find the same data, address and Redis as this process."""
+    """Return the environment in which the processes find the same data as this process.
+
+    Where the service listens and its Redis they find as this one does. Nothing is added that a project might
+    read for other ends, such as REDIS_URL.
+    """
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
-        "DATA_DIR": os.fspath(settings.DATA_DIR),
-        "HOST": settings.HOST,
-        "PORT": str(settings.PORT),
-        "REDIS_URL": settings.REDIS_URL,
+        "DATA_DIR": os.fspath(place.DATA_DIR),
         # Their output goes to a pipe, for which Python would otherwise buffer 8 KB.
         "PYTHONUNBUFFERED": "1",
     }
@@ -71,31 +73,31 @@ def environment() -> dict[str, str]:
 def url() -> str:
     """Return the address at which this machine reaches the service."""
     host = _reachable_host()
-    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
+    return f"http://[{host}]:{place.PORT}" if ":" in host else f"http://{host}:{place.PORT}"
 
 
 def manage_py() -> str:
     """Return the project's `manage.py`, which `startproject` puts into BASE_DIR."""
-    return os.fspath(Path(settings.BASE_DIR) / "manage.py")
+    return os.fspath(Path(place.BASE_DIR) / "manage.py")
 
 
 def has_own_redis() -> bool:
     """Return whether REDIS_URL is that of the Redis which `up` starts itself."""
-    own = redis_address.RedisAddress.of_socket(embedded_redis.socket_path(settings.DATA_DIR))
-    return own.url == settings.REDIS_URL
+    own = redis_address.RedisAddress.of_socket(embedded_redis.socket_path(place.DATA_DIR))
+    return own.url == place.REDIS_URL
 
 
 def check_address() -> None:
     """Raise `AddressUnavailable` when HOST and PORT cannot be listened at."""
-    host = settings.HOST
+    host = place.HOST
     try:
-        with socket.create_server((host, settings.PORT), family=_family(host)):
+        with socket.create_server((host, place.PORT), family=_family(host)):
             pass
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
-            message = f"Port {settings.PORT} on {host} is taken by another program: set PORT to a free one."
+            message = f"Port {place.PORT} on {host} is taken by another program: set PORT to a free one."
         else:
-            message = f"Cannot listen on HOST={host} PORT={settings.PORT}: {exc.strerror or exc}."
+            message = f"Cannot listen on HOST={host} PORT={place.PORT}: {exc.strerror or exc}."
         raise AddressUnavailable(message) from exc
 
 
@@ -121,7 +123,7 @@ def check_redis() -> None:
                 if time.monotonic() < deadline and not isinstance(exc, redis.AuthenticationError):
                     time.sleep(_PROBE_TIMEOUT_SECONDS / 5)
                     continue
-                where = redis_address.without_password(settings.REDIS_URL)
+                where = redis_address.without_password(place.REDIS_URL)
                 raise RedisUnavailable(
                     f"Redis does not respond at REDIS_URL={where}: {exc}. Start "
                     "it or correct REDIS_URL; when REDIS_URL is unset, `up` starts a Redis of its own."
@@ -129,10 +131,10 @@ def check_redis() -> None:
 
 
 def _redis(binary: Path) -> Process:
-    path = embedded_redis.socket_path(settings.DATA_DIR)
+    path = embedded_redis.socket_path(place.DATA_DIR)
     return Process(
         name="redis",
-        command=[os.fspath(binary), *embedded_redis.prepare(settings.DATA_DIR)],
+        command=[os.fspath(binary), *embedded_redis.prepare(place.DATA_DIR)],
         is_ready=lambda pid: embedded_redis.responds(path),
         # It first reads its whole AOF: about a second for each 200 MB.
         ready_seconds=60,
@@ -188,6 +190,8 @@ def _own_tasks() -> Process:
 def _web() -> Process:
     # By its path: workers/web/gunicorn_conf.py says why.
     config = os.fspath(Path(web.__file__).parent / "gunicorn_conf.py")
+    if not settings.WSGI_APPLICATION:
+        raise AddressUnavailable("WSGI_APPLICATION is not set: name the project's, as startproject does.")
     module, _, application = settings.WSGI_APPLICATION.rpartition(".")
     return Process(
         name="web",
@@ -231,10 +235,11 @@ def _is_alive(pid: int) -> bool:
 
 
 def _web_responds() -> bool:
-    connection = http.client.HTTPConnection(_reachable_host(), settings.PORT, timeout=_PROBE_TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(_reachable_host(), place.PORT, timeout=_PROBE_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/health/live", headers={"Host": _allowed_host()})
-        return connection.getresponse().status == http.HTTPStatus.OK
+        # A project without this page says 404, or sends on: it responds.
+        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -242,7 +247,7 @@ def _web_responds() -> bool:
 
 
 def _reachable_host() -> str:
-    host: str = settings.HOST
+    host: str = place.HOST
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # not bound to
 
 

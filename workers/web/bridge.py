@@ -58,14 +58,18 @@ class Bridge:
             self._begin()
         environ = environ_of(scope)
         try:
-            give_body(environ, await _read_body(environ, receive, scope.get(REQUEST)))
+            body = await _read_body(environ, receive, scope.get(REQUEST))
         except ConnectionAbortedError:
             return  # nobody is there to respond to
         try:
-            last = await self._responded(environ, send)
+            if body is None:
+                last = _refused(413, f"The body is larger than {settings.WRITE_MAX_BODY_BYTES} bytes.")
+            else:
+                give_body(environ, body)
+                last = await self._responded(environ, send)
         except Exception:  # of the application itself: Django responds to what its views raise
             logger.exception("request path=%r state=broken", environ["PATH_INFO"])
-            last = _failed()
+            last = _refused(500, "The server failed to handle the request.")
         for message in last:
             await send(message)
 
@@ -149,11 +153,11 @@ def _joined(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(held)
 
 
-def _failed() -> list[Message]:
-    content_type, body = problem(500, "The server failed to handle the request.")
+def _refused(status: int, detail: str) -> list[Message]:
+    content_type, body = problem(status, detail)
     headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
     return [
-        {"type": "http.response.start", "status": 500, "headers": headers},
+        {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body},
     ]
 
@@ -162,8 +166,8 @@ async def _sent(send: Send, message: Message) -> None:
     await send(message)
 
 
-async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes:
-    """Return the body; of one that no view may be given, no more than shows this.
+async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes | None:
+    """Return the body, or None for one that is too large.
 
     Raises ConnectionAbortedError when the client goes away in the middle of it.
     """
@@ -172,8 +176,10 @@ async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes:
     if "HTTP_TRANSFER_ENCODING" not in environ:
         if not length.strip("0"):
             return b""
-        if not length.isdigit() or len(length) > 18 or int(length) > limit:
-            return b""  # refused by what it says of itself, and not asked for (100 Continue)
+        if not length.isdigit():
+            return b""
+        if len(length) > 18 or int(length) > limit:
+            return None  # by what it says of itself, and not asked for (100 Continue)
     body = bytearray()
     while len(body) <= limit:
         message = await receive()
@@ -184,8 +190,8 @@ async def _read_body(environ: Environ, receive: Receive, request: Any) -> bytes:
             return bytes(body + request.body)
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            break
-    return bytes(body)
+            return bytes(body) if len(body) <= limit else None
+    return None
 
 
 def _start_of(status: str, headers: list[tuple[str, str]]) -> Message:

@@ -3,16 +3,15 @@
 Limits on requests and connections: workers/web/protocol.py and limits.py.
 """
 
-from django.conf import settings
-
+from workers.service_settings import place
 from workers.web.grace import graceful_seconds
 
-_host = settings.HOST
-bind = f"[{_host}]:{settings.PORT}" if ":" in _host else f"{_host}:{settings.PORT}"
+_host = place.HOST
+bind = f"[{_host}]:{place.PORT}" if ":" in _host else f"{_host}:{place.PORT}"
 
-workers = settings.WEB_PROCESSES
+workers = place.WEB_PROCESSES
 worker_class = "workers.web.worker.LoopWorker"
-worker_connections = settings.WEB_CONNECTIONS
+worker_connections = place.WEB_CONNECTIONS
 
 # On SIGTERM, requests that wait for their outcome still get it.
 graceful_timeout = graceful_seconds()

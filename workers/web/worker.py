@@ -5,10 +5,13 @@ import resource
 import sys
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
+from workers.service_settings import place
 from workers.web import protocol
 from workers.web.bridge import Bridge
 from workers.web.grace import graceful_seconds
@@ -59,7 +62,9 @@ class LoopWorker(UvicornWorker):
         if self.age == 1:
             _say_what_is_missing()
         application: Any = vars(self)["wsgi"]
-        self.wsgi = Bridge(application, on_loop=getattr(settings, "WEB_ON_LOOP", ()))
+        if settings.DEBUG and apps.is_installed("django.contrib.staticfiles"):
+            application = StaticFilesHandler(application)  # as runserver does
+        self.wsgi = Bridge(application, on_loop=place.WEB_ON_LOOP)
 
 
 def _allow_files(wanted: int) -> None:

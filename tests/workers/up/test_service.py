@@ -65,7 +65,6 @@ def test_the_processes_run_with_this_interpreter_on_the_same_data_and_redis(sett
     assert [process.name for process in processes] == ["writer", "standby", "tasks", "web"]
     assert writer.command[0] == web.command[0] == sys.executable
     assert service.environment()["DATA_DIR"] == os.fspath(settings.DATA_DIR)
-    assert service.environment()["REDIS_URL"] == settings.REDIS_URL
 
 
 def test_the_worker_for_own_tasks_finds_the_celery_app_wherever_it_is(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from tests.waiting import until
 from tests.workers.web.serving import exchange, serving
@@ -185,3 +186,21 @@ def test_no_more_connections_are_kept_than_there_is_room_for(monkeypatch: pytest
             one.join(20)
 
     assert len(connection_pool._free["default"]) == 1
+
+
+def test_a_body_that_is_too_large_is_refused_before_the_application_is_called(settings: Settings) -> None:
+    settings.WRITE_MAX_BODY_BYTES = 2_000
+
+    def fail(environ: dict[str, Any]) -> bytes:
+        raise AssertionError("called")
+
+    with serving(Bridge(saying(fail), on_loop=[])) as port:
+        responses = [
+            exchange(port, b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + rest)
+            for rest in (
+                b"Content-Length: 2001\r\n\r\n" + b"a" * 2_001,
+                b"Transfer-Encoding: chunked\r\n\r\n7d1\r\n" + b"a" * 2_001 + b"\r\n0\r\n\r\n",
+            )
+        ]
+
+    assert [json.loads(body_of(response))["code"] for response in responses] == ["body_too_large"] * 2

@@ -11,8 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import supports_color
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from django.urls import NoReverseMatch, reverse
 
 from workers import store_problem
+from workers.service_settings import place
 from workers.up import embedded_redis, service
 from workers.up.output import Console
 from workers.up.run_lock import AlreadyRunning, RunLock
@@ -31,9 +33,11 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         os.umask(0o077)  # inherited: for Redis's files, the store, static files and what tasks write
-        self._lock = RunLock(settings.DATA_DIR)
+        data_dir = Path(place.DATA_DIR)
+        self._lock = RunLock(data_dir)
         self._has_started = False
         try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._lock.held(
                 url=service.url(), orphans_seconds=ORPHANS_SECONDS, say=self._say
             ) as processes_descriptor:
@@ -50,10 +54,10 @@ class Command(BaseCommand):
         except OSError as exc:
             if self._has_started:
                 raise  # an error in the supervisor, to be shown with its traceback
-            place = f"{exc.filename}: " if exc.filename else ""
+            where = f"{exc.filename}: " if exc.filename else ""
             raise CommandError(
-                f"{place}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="
-                f"{os.fspath(settings.DATA_DIR)!r}, then start again."
+                f"{where}{exc.strerror or exc}. Make room or correct what is there in DATA_DIR="
+                f"{os.fspath(place.DATA_DIR)!r}, then start again."
             ) from exc
         except KeyboardInterrupt:
             raise CommandError("Interrupted before anything was started.", returncode=130) from None
@@ -74,7 +78,6 @@ class Command(BaseCommand):
         if plan:
             call_command("migrate", interactive=False, verbosity=0)
             self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
-        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
         self.prepare()
         # The processes are forked from this one, and a connection to the store must not cross a fork.
         store_problem()  # remembers the store's identity: from here on this process does not open the store
@@ -87,7 +90,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(
             processes,
             console=Console(self._say, names=names, colour=colour and supports_color()),
-            cwd=Path(settings.BASE_DIR),
+            cwd=Path(place.BASE_DIR),
             env=service.environment(),
             keep_open=[processes_descriptor],
             on_start=self._lock.note_process,
@@ -99,11 +102,10 @@ class Command(BaseCommand):
 
     def welcome(self, url: str) -> list[str]:
         """Return the lines that say how to use the running service at `url`."""
-        return [
-            f"Admin          {url}/admin/",
-            f"Add a user     {manage_line('createsuperuser')}",
-            f"Make a token   {manage_line('create_token USERNAME')}",
-        ]
+        try:
+            return [f"Admin          {url}{reverse('admin:index')}"]
+        except NoReverseMatch:
+            return []
 
     def _welcome(self, unready: Sequence[str]) -> None:
         url = service.url()
@@ -122,11 +124,11 @@ def manage_line(arguments: str) -> str:
     """Return a command line that runs this management command in another terminal, on the same data."""
     python = sys.executable
     script = service.manage_py()
-    if Path.cwd() == Path(settings.BASE_DIR) and not os.environ.get("DATA_DIR"):
+    if Path.cwd() == Path(place.BASE_DIR) and not os.environ.get("DATA_DIR"):
         script = "manage.py"
         if Path(python).is_relative_to(Path.cwd()):
             python = os.path.relpath(python)
     # Absolute: the other terminal may be in another directory.
-    used = {"DATA_DIR": os.fspath(settings.DATA_DIR), "PORT": str(settings.PORT)}
+    used = {"DATA_DIR": os.fspath(place.DATA_DIR), "PORT": str(place.PORT)}
     words = [f"{name}={shlex.quote(value)}" for name, value in used.items() if os.environ.get(name)]
     return " ".join([*words, shlex.quote(python), shlex.quote(script), arguments])

@@ -11,12 +11,17 @@ class Command(up.Command):
     _access: DemoAccess | None = None
 
     def prepare(self) -> None:
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns, in every process, when it is missing
         self._access = access.prepare(settings.DATA_DIR) if settings.DEMO else None
 
     def welcome(self, url: str) -> list[str]:
         """Return how to get in, a first write, and a load to put on it."""
         token = "TOKEN"  # noqa: S105 - stands for one
-        lines = super().welcome(url)
+        lines = [
+            *super().welcome(url),
+            f"Add a user     {up.manage_line('createsuperuser')}",
+            f"Make a token   {up.manage_line('create_token USERNAME')}",
+        ]
         if self._access is not None:
             token = self._access.token
             user = f"user {self._access.username}, password {self._access.password}"

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Connection
 
+from workers.redis_address import InvalidRedisAddress, RedisAddress, parse, without_password
 from workers.up import embedded_redis
-from workers.up.redis_address import InvalidRedisAddress, RedisAddress, parse, without_password
 
 NASTY = [
     "a#b",

@@ -7,6 +7,7 @@ components, and every character with a meaning in a URL is quoted: a path, a nam
 only itself.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 
 DEFAULT_PORT = 6379
 SCHEMES = ("redis", "rediss", "unix")
+
+# A Unix socket's path has room for 104 bytes on macOS and 108 on Linux, its terminating zero included.
+_LONGEST_SOCKET_PATH_BYTES = 100
 
 _TLS_DEFAULTS = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
 _TLS_CHOICES = {"ssl_cert_reqs": ("required", "optional", "none"), "ssl_check_hostname": ("true", "false")}
@@ -66,6 +70,20 @@ class RedisAddress:
         if self.tls is None:
             return f"redis://{place}"
         return f"rediss://{place}?{urlencode(self.tls, quote_via=quote)}"
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Return where the embedded Redis of this data listens, the same in every process.
+
+    Below `data_dir`, unless that path is too long for a socket.
+    """
+    path = data_dir / "redis" / "redis.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    # Not tempfile.gettempdir(): TMPDIR may differ between the shell of `up` and that of another command,
+    # and on macOS it is long. `prepare` refuses a directory that belongs to another user.
+    return Path("/tmp") / f"redis-{os.getuid()}-{digest}" / "redis.sock"  # noqa: S108
 
 
 def parse(text: str) -> RedisAddress:

@@ -67,11 +67,10 @@ def run(
     python: Path, *arguments: str, cwd: Path, check: bool = True, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in this environment, where nothing of the repository is on the path."""
-    kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
     return subprocess.run(
         [str(python), *arguments],
         cwd=cwd,
-        env=kept | variables,
+        env=environment_of(**variables),
         check=check,
         capture_output=True,
         text=True,
@@ -79,5 +78,12 @@ def run(
     )
 
 
+def environment_of(**variables: str) -> dict[str, str]:
+    """Return the variables of a process that knows nothing of the tests."""
+    return {name: value for name, value in os.environ.items() if not _is_ours(name)} | variables
+
+
 def _is_ours(name: str) -> bool:
-    return name in {"PYTHONPATH", "DJANGO_SETTINGS_MODULE", "DATA_DIR"} or name.startswith("WRITE_")
+    return name in {"PYTHONPATH", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "REDIS_URL"} or name.startswith(
+        "WRITE_"
+    )

@@ -10,7 +10,12 @@ def give(apps, schema_editor):
         identity.ensure(schema_editor.connection)
 
 
+def take(apps, schema_editor):
+    if schema_editor.connection.alias == "default":
+        identity.remove(schema_editor.connection)
+
+
 class Migration(migrations.Migration):
     dependencies = [("workers", "0001_initial")]
 
-    operations = [migrations.RunPython(give, migrations.RunPython.noop, elidable=False)]
+    operations = [migrations.RunPython(give, take, elidable=False)]

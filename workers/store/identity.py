@@ -4,6 +4,7 @@ A table of its own without a model, so that `flush`, which empties the tables of
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,9 +90,16 @@ def ensure(database: BaseDatabaseWrapper) -> None:
             cursor.execute(f"INSERT INTO {TABLE} (identity) VALUES (%s)", [uuid.uuid4().hex])  # noqa: S608
 
 
-def ensure_after_migrate(using: str, **_: Any) -> None:
+def remove(database: BaseDatabaseWrapper) -> None:
+    """Take the identity away, for who takes the write path out of a project."""
+    with database.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
+
+
+def ensure_after_migrate(using: str, plan: Sequence[tuple[Any, bool]] = (), **_: Any) -> None:
     """Do so where tables were made without migrations, as `pytest --no-migrations` does."""
-    if using == "default":
+    is_leaving = any(backwards and migration.app_label == "workers" for migration, backwards in plan)
+    if using == "default" and not is_leaving:
         ensure(connections[using])
 
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ADOPTION_VENV := .venv-adoption
 
-.PHONY: run test torture schemathesis bench bench-quick adoption lint format lock wheel clean
+.PHONY: run test test-matrix torture schemathesis bench bench-quick adoption lint format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -15,6 +15,11 @@ run: $(VENV)/run
 test: $(VENV)/test lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest -n 3 --dist loadgroup
+
+# The suite on other versions of Python, Django and Redis, as far as they are here: make test-matrix ONLY=django6.1
+ONLY ?=
+test-matrix: $(VENV)/test
+	$(BIN)/python -m tests.matrix --only "$(ONLY)"
 
 # Faults against load, then a check of every promise: make torture MINUTES=30 SEED=any-text-of-an-earlier-run
 MINUTES ?= 5
@@ -64,7 +69,7 @@ lock: $(VENV)/test
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group adoption --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-adoption.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) .matrix dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }

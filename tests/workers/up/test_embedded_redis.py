@@ -116,8 +116,9 @@ def test_a_directory_of_the_socket_that_somebody_else_made_is_refused(
         embedded_redis.prepare(tmp_path)
 
 
-def test_redis_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    binary = tmp_path / "redis-server"
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_redis_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    binary = tmp_path / name
     binary.touch(mode=0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_looking_writes_neither_the_store_nor_its_log(store: Path, tmp_path: Pat
     """Given what a crash leaves behind, which the next ordinary connection would recover and check in."""
     origin = tmp_path / "origin.sqlite3"
     make_store(origin)
-    with sqlite3.connect(origin) as open_store:
+    with closing(sqlite3.connect(origin)) as open_store, open_store:
         open_store.execute("DELETE FROM numbers WHERE number > 500")
         open_store.commit()
         for suffix in ("", "-wal"):

@@ -1,6 +1,7 @@
 """The store: each finding is forced on a real one, or by the plain values that it is judged by."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,8 @@ def test_a_store_that_is_not_in_wal_mode_is_an_error(store: Path) -> None:
 
     assert finding.level is Level.ERROR
     assert "run `manage.py migrate`" in finding.hint
-    with sqlite3.connect(store) as made:
+    with closing(sqlite3.connect(store)) as made, made:
         assert made.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-    made.close()
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,12 @@ def test_a_damaged_store_is_an_error(store: Path) -> None:
 
 def test_an_index_that_lost_its_rows_is_found_by_the_full_check_alone(store: Path) -> None:
     make_store(store)
-    with sqlite3.connect(store) as made:
+    with closing(sqlite3.connect(store)) as made, made:
         # SQLite is told that the index is on another column: each part is well-formed by itself.
         made.execute("PRAGMA writable_schema = ON")
         made.execute(
             "UPDATE sqlite_master SET sql = 'CREATE INDEX by_text ON numbers (number)' WHERE name = 'by_text'"
         )
-    made.close()
 
     assert sqlite_store.integrity(full=False).level is Level.OK
     assert sqlite_store.integrity(full=True).level is Level.ERROR

@@ -31,7 +31,7 @@ class WorkersConfig(AppConfig):
             dispatch_uid="workers.store.identity.ensure_after_migrate",
         )
         autodiscover_modules("write_functions")
-        if registry.names():
+        if registry.is_used():
             # Now rather than at the first ring, which would import it in the middle of a request. A project
             # without one hears of it from its checks.
             with suppress(celery_app.NoCeleryApp):

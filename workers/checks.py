@@ -1,5 +1,6 @@
 """System checks: a wrong configuration is said at start, with its hint, not met as a surprise."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -67,20 +68,7 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
 @register(Tags.compatibility)
 def check_celery_app(**_: Any) -> list[CheckMessage]:
     """Say that writes would be told to nobody. A project without write functions needs no Celery."""
-    if not registry.names():
-        return []
-    try:
-        celery_app.find()
-    except celery_app.NoCeleryApp as exc:
-        return [
-            Error(
-                f"There are write functions, and no writer can be told of writes: {exc}",
-                hint="Call prepare(app) of workers.celery in celery.py of the project's package, "
-                "or name its module in WRITE_CELERY_APP.",
-                id="workers.E020",
-            )
-        ]
-    return []
+    return celery_app.missing() if registry.is_used() else []
 
 
 def _check_names() -> list[CheckMessage]:

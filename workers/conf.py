@@ -27,6 +27,7 @@ class Setting(Generic[T]):
         at_most: float = 0,
         choices: tuple[str, ...] = (),
         pattern: str = "",
+        in_environment: bool = True,
     ) -> None:
         self.default: T = default
         self.help = help
@@ -35,6 +36,8 @@ class Setting(Generic[T]):
         self.choices = choices
         self.pattern = pattern
         """What a text has to match as a whole."""
+        self.in_environment = in_environment
+        """Whether a variable of its name gives it where settings.py does not."""
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -68,6 +71,8 @@ class Setting(Generic[T]):
 
     def from_environment(self) -> T:
         """Return what the variable of this name says, else the default. Raises InvalidEnvironment."""
+        if not self.in_environment:
+            return self.default
         return environment.read(
             self.name,
             self.default,
@@ -225,7 +230,9 @@ class SettingsOfTests:
     """For the tests of a project, in its Django settings alone: no environment variable gives them."""
 
     WRITE_SUBMITTER = Setting(
-        "", "Import path of what takes writes instead of the stream, in tests: workers.testing.AtOnce."
+        "",
+        "Import path of what takes writes instead of the stream, in tests: workers.testing.AtOnce.",
+        in_environment=False,
     )
 
 

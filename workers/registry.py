@@ -77,6 +77,11 @@ def write_function(name: str) -> Callable[[Apply], WriteFunction]:
     return register
 
 
+def is_used() -> bool:
+    """Return whether the project has write functions; those of this package do not count."""
+    return any(not function.apply.__module__.startswith("workers.") for function in _functions.values())
+
+
 def names() -> list[str]:
     """Return the names of all write functions."""
     return sorted(_functions)

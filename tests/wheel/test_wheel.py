@@ -22,6 +22,9 @@ settings.configure(
 import django
 django.setup()
 import workers
+from celery import Celery
+from workers.celery import prepare
+prepare(Celery("a_project"))  # asked for by the module that is for `celery -A`
 for module in pkgutil.walk_packages(workers.__path__, "workers.", onerror=lambda name: None):
     try:
         importlib.import_module(module.name)
@@ -72,15 +75,16 @@ def test_nothing_in_it_knows_this_service_or_its_example(names: set[str]) -> Non
 
 
 def test_with_all_extras_every_module_can_be_imported(full: Path, tmp_path: Path) -> None:
-    assert run(full, "-c", IMPORT_ALL, cwd=tmp_path).stdout == "all tried\n"
+    # The fixtures are for projects that have pytest.
+    assert run(full, "-c", IMPORT_ALL, cwd=tmp_path).stdout == "workers.testing.pytest pytest\nall tried\n"
 
 
 def test_without_extras_only_what_they_are_for_is_missing(core: Path, tmp_path: Path) -> None:
     *missing, last = run(core, "-c", IMPORT_ALL, cwd=tmp_path).stdout.splitlines()
 
     assert last == "all tried"
-    assert {line.split()[0].split(".")[1] for line in missing} == {"rest", "web"}
-    assert {line.split()[1] for line in missing} == {"rest_framework", "gunicorn", "uvicorn"}
+    assert {line.split()[0].split(".")[1] for line in missing} == {"rest", "testing", "web"}
+    assert {line.split()[1] for line in missing} == {"gunicorn", "pytest", "rest_framework", "uvicorn"}
 
 
 def test_an_extra_that_is_missing_is_named(core: Path, tmp_path: Path) -> None:

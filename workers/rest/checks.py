@@ -22,6 +22,7 @@ from workers.rest.mixins import (
     QueuedWriteMixin,
 )
 from workers.rest.parsers import BoundedJSONParser
+from workers.stream import celery_app
 
 HANDLERS: dict[str, tuple[Any, str]] = {
     "create": (QueuedCreateMixin.create, "create_function"),
@@ -48,7 +49,11 @@ def check_views(**_: object) -> list[CheckMessage]:
     for view in views:
         for message in (*_functions(view), *_parsers(view.cls), *_fields(view.cls)):
             found.setdefault((message.msg, message.id), message)
-    return [*found.values(), *(_status_route() if views else ())]
+    if not views:
+        return []
+    # Of write functions another check says so.
+    no_app = [] if registry.is_used() else celery_app.missing()
+    return [*found.values(), *_status_route(), *no_app]
 
 
 def _views(patterns: list[URLPattern | URLResolver]) -> Iterator[Any]:

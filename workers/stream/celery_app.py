@@ -9,9 +9,10 @@ from importlib import import_module
 
 from celery import Celery
 from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
-from workers.conf import settings
+from workers.conf import settings, settings_of_tests
 
 _prepared: Celery | None = None
 
@@ -43,6 +44,24 @@ def find() -> Celery:
         looked = f" Looked into: {', '.join(tried)}." if tried else ""
         raise NoCeleryApp(f"No Celery app was given to workers.celery.prepare().{looked}")
     return _prepared
+
+
+def missing() -> list[CheckMessage]:
+    """Return the check of a project that has writes to tell of, and nobody to tell them to."""
+    if settings_of_tests.WRITE_SUBMITTER:
+        return []
+    try:
+        find()
+    except NoCeleryApp as exc:
+        return [
+            Error(
+                f"There are write functions, and no writer can be told of writes: {exc}",
+                hint="Call prepare(app) of workers.celery in celery.py of the project's package, "
+                "or name its module in WRITE_CELERY_APP.",
+                id="workers.E020",
+            )
+        ]
+    return []
 
 
 def _modules() -> Iterator[str]:

@@ -15,12 +15,12 @@ from django.db import connection
 from django.test import override_settings
 
 from workers.exceptions import WritePathError
+from workers.redis_address import RedisAddress
 from workers.store import identity, store_file
 from workers.stream import heartbeat
 from workers.stream.redis_client import connect
 from workers.submission.client import end_submitter
 from workers.up.embedded_redis import find_binary, socket_path
-from workers.up.redis_address import RedisAddress
 
 START_SECONDS = 60.0
 """For imports, on a machine that is busy with other tests."""

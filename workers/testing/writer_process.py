@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 
 import django
-from celery import Celery, current_app
+from celery import Celery
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from workers.celery import BOOTSTEP, prepare
+from workers.celery import prepare
+from workers.stream import celery_app
 from workers.up import embedded_redis
 from workers.up.parent_death import exit_with_parent
 
@@ -57,10 +58,10 @@ def _write(store: str, directory: Path, redis_url: str) -> None:
 
 def _prepare_celery() -> None:
     """Take the project's Celery app, or one of our own where it has none."""
-    if BOOTSTEP not in current_app.steps["consumer"]:
-        app = Celery("workers.testing")
-        app.set_default()
-        prepare(app)
+    try:
+        celery_app.find()
+    except celery_app.NoCeleryApp:
+        prepare(Celery("workers.testing"))
 
 
 def _end_with_input() -> None:

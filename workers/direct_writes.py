@@ -1,6 +1,7 @@
 """Views that write the store themselves where other views must not: see WRITE_OUTSIDE_WRITER."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -18,12 +19,14 @@ def with_store_lock(target: T) -> T:
     A decorator for views, and for what `path()` and `include()` take. Without effect where every view may.
     """
     if isinstance(target, URLPattern):
-        target.callback = _allowed(target.callback)
-        return target
+        # Copies: the same module may be included elsewhere, where its views may not write.
+        allowed = copy(target)
+        allowed.callback = _allowed(target.callback)
+        return allowed
     if isinstance(target, URLResolver):
-        for pattern in target.url_patterns:
-            with_store_lock(pattern)
-        return target
+        patterns = with_store_lock(target.url_patterns)
+        kind = type(target)
+        return kind(target.pattern, patterns, target.default_kwargs, target.app_name, target.namespace)
     if isinstance(target, list):
         return cast(T, [with_store_lock(each) for each in target])
     if isinstance(target, tuple):  # of include(), or of a site: patterns, app's name, namespace
@@ -42,6 +45,7 @@ def _allowed(view: Callable[..., Any]) -> Callable[..., Any]:
             with permission.allowed():
                 return await view(*args, **kwargs)
 
+        vars(wait_for)[permission.ALLOWED] = True
         return wait_for
 
     @wraps(view)
@@ -49,4 +53,5 @@ def _allowed(view: Callable[..., Any]) -> Callable[..., Any]:
         with permission.allowed():
             return view(*args, **kwargs)
 
+    vars(serve)[permission.ALLOWED] = True
     return serve

@@ -14,13 +14,16 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from workers.exceptions import StoreBusy
-from workers.store.lock.purpose import request_in_hand
+from workers.store.lock.purpose import met_busy, request_in_hand
 
 NAME = f"{__name__}.store_lock"
 
 RETRY_AFTER_SECONDS = 2
 
-_BUSY = "_store_busy"
+BODY = "The store is busy, and nothing was written. Try again in a few seconds.\n"
+"""Without the error's text, which names somebody else's request: a path may be a secret."""
+
+_UNCAUGHT = "_store_busy_uncaught"
 
 
 @sync_and_async_middleware
@@ -50,22 +53,30 @@ def store_lock(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequ
 
 
 def _judged(request: HttpRequest, response: Any) -> Any:
-    exc = vars(request).get(_BUSY)
-    if exc is None or response.status_code != 500:
+    if not _is_of_busy_store(request, response):
         return response
     return HttpResponse(
-        f"{exc}\n",
+        BODY,
         status=503,
         content_type="text/plain; charset=utf-8",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
 
+def _is_of_busy_store(request: HttpRequest, response: Any) -> bool:
+    if response.status_code == 500:
+        return _UNCAUGHT in vars(request)
+    # Django's sessions take any error of the database for a session that was deleted: 400. It marks what it
+    # made of an exception, so that it is not logged twice.
+    is_of_exception = getattr(response, "_has_been_logged", False)
+    return response.status_code == 400 and is_of_exception and met_busy(request) is not None
+
+
 def _note(request: HttpRequest | None = None, **_: object) -> None:
     """Remember what nobody caught; Django makes a 500 of it. Receives `got_request_exception`."""
     exc = sys.exc_info()[1]
     if request is not None and isinstance(exc, StoreBusy):
-        vars(request)[_BUSY] = exc
+        vars(request)[_UNCAUGHT] = True
 
 
 def install() -> None:

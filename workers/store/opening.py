@@ -43,11 +43,22 @@ class GuardedConnection(BaseDatabaseWrapper):
     def _commit(self) -> Any:
         return self.guard.end(super()._commit)  # type: ignore[misc]  # private to Django
 
+    def _set_autocommit(self, autocommit: bool) -> Any:
+        call = partial(super()._set_autocommit, autocommit)  # type: ignore[misc]  # the same
+        guard = guard_of(self)  # a copy of a connection has none until it is open
+        return call() if guard is None else guard.switch(call)
+
     def _rollback(self) -> Any:
         return self.guard.undo(super()._rollback)  # type: ignore[misc]  # the same
 
     def _close(self) -> Any:
         return self.guard.undo(super()._close)  # type: ignore[misc]  # the same
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        guard = guard_of(self)
+        if guard is not None and guard.is_spoilt and not self.in_atomic_block:
+            self.close()  # a typed BEGIN that was never ended must not spoil the next request
+        super().close_if_unusable_or_obsolete()
 
 
 @cache
@@ -79,13 +90,20 @@ def _prepare(connection: Any, path: Path) -> None:
     with connection.wrap_database_errors:
         # Before SQLite reads a log that is not this file's, or copies it into the file.
         if path.exists() or store_file.log_path(path).exists():
-            store_file.refuse_log_of_another(path, guard.lock.mark())
+            store_file.refuse_log_of_another(path, _mark_of(guard.lock))
         private_files.make_private_if_new(path)
         pragmas.apply(raw, pragmas.of_role(role))
         # IMMEDIATE takes SQLite's lock at BEGIN; taken later, it finds what was read before out of date.
         connection.transaction_mode = "IMMEDIATE"
         read_limit.prepare(connection, is_limited=role is Role.WEB)
         guard.opened(raw)
+
+
+def _mark_of(lock: StoreLock) -> store_file.Mark:
+    try:
+        return lock.mark()
+    except OSError:
+        return store_file.Mark()  # whoever may only read the store may not have the lock's file either
 
 
 def file_of(connection: BaseDatabaseWrapper) -> Path | None:

@@ -71,7 +71,10 @@ def make_writable(raw: sqlite3.Connection, seconds: float) -> None:
 
 def apply(raw: sqlite3.Connection, wanted: Values) -> None:
     """Set pragmas and verify each. Raises WrongStore and sqlite3.Error."""
+    found = read(raw, wanted)
     for name, value in wanted.items():
+        if found[name] == value:
+            continue  # within a transaction some may not even be set to what they are
         raw.execute(f"PRAGMA {name} = {value}").fetchall()
     actual = read(raw, wanted)
     for name, value in wanted.items():

@@ -6,6 +6,8 @@ one of us who changed the file.
 
 import sqlite3
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +29,8 @@ class Lock(Protocol):
 
     store: Path
     checkpoint_at: float
+
+    def mark(self) -> Mark: ...
 
     def leave_mark(self, mark: Mark) -> None: ...
 
@@ -51,6 +55,8 @@ def checkpoint(lock: Lock, raw: sqlite3.Connection) -> bool:
     """
     (patience,) = raw.execute("PRAGMA busy_timeout").fetchone()
     raw.execute("PRAGMA busy_timeout = 0")
+    # Without content it stands for "being changed by one of us": who is killed meanwhile leaves that.
+    lock.leave_mark(replace(lock.mark(), content=None))
     try:
         busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
@@ -71,6 +77,8 @@ def checkpoint_for_want_of_a_writer(lock: Lock, raw: sqlite3.Connection) -> None
     except StoreBusy:
         return  # whoever is next looks too
     try:
-        checkpoint(lock, raw)
+        # Refused while this connection itself has rows to fetch. The write before it is done all the same.
+        with suppress(sqlite3.OperationalError):
+            checkpoint(lock, raw)
     finally:
         lock.release()

@@ -90,8 +90,10 @@ class Watch:
         guard = _guard()
         with guard.kept(NOTE_SECONDS):
             mark, content = guard.lock.mark(), store_file.content_of(self._name)
-            if not mark.is_changed and content == mark.content:
+            if not mark.is_changed and mark.content in (content, None):
                 self._opened = replace(opened, content=content)
+                if mark.content is None:  # one of us was killed while it moved the log
+                    self._mark(is_changed=False)
                 return None
             self._mark(is_changed=True)
         return f"{self._path} was changed by another program while it was the store. {CHANGED}"

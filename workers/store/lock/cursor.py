@@ -8,6 +8,7 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from workers.exceptions import WriteOutsideWriter
 from workers.store import permission
+from workers.store.lock import statements
 from workers.store.lock.guard import Guard
 
 
@@ -17,6 +18,7 @@ class GuardedCursor(SQLiteCursorWrapper):
     def __init__(self, guard: Guard, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
         self._guard = guard
+        guard.cursors.add(self)
         self._kept_rows: list[Any] | None = None
         """What a write returned, fetched while the lock was held."""
 
@@ -26,7 +28,8 @@ class GuardedCursor(SQLiteCursorWrapper):
 
     def executemany(self, query: str, param_list: Any) -> Any:
         self._kept_rows = None
-        return self._guarded(query, partial(super().executemany, query, param_list))
+        # A write, whatever its beginning: tried a second time, it would miss what an iterator has given.
+        return self._guarded(query, partial(super().executemany, query, param_list), writes=True)
 
     def executescript(self, script: str) -> Any:
         self._kept_rows = None
@@ -40,11 +43,13 @@ class GuardedCursor(SQLiteCursorWrapper):
         is_begin = query.startswith("BEGIN") and permission.is_refused()
         return "BEGIN" if is_begin else query
 
-    def _guarded(self, query: str, run: Any) -> Any:
-        if self._guard.writes(query):
+    def _guarded(self, query: str, run: Any, *, writes: bool = False) -> Any:
+        if writes or self._guard.writes(query):
             if not self._guard.is_held and permission.is_refused():
                 return self._refusing(run)
-            return self._guard.run(partial(self._write, run))
+            return self._guard.run(partial(self._write, run), query)
+        if statements.moves_log(query):
+            return self._guard.move_log(run)
         try:
             return run()
         except sqlite3.OperationalError as exc:
@@ -52,7 +57,7 @@ class GuardedCursor(SQLiteCursorWrapper):
                 raise
             if permission.is_refused():
                 raise WriteOutsideWriter from exc
-        return self._guard.run(partial(self._write, run))
+        return self._guard.run(partial(self._write, run), query)
 
     def _refusing(self, run: Any) -> Any:
         try:

@@ -5,21 +5,23 @@ who ended it: `atomic`, a COMMIT that was typed, or SQLite. A single write is a 
 """
 
 import logging
-import re
 import sqlite3
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.db import OperationalError
 
 from workers.conf import settings
+from workers.event_loop.fibers import in_fiber
 from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
 from workers.store import fence, pragmas, store_file, wal
-from workers.store.lock import purpose
+from workers.store.lock import holding, purpose, statements
 from workers.store.lock.store_lock import OnWait, StoreLock
 from workers.store.lock.watchdog import watchdog
 from workers.store.roles import Role, current_role
@@ -30,13 +32,6 @@ T = TypeVar("T")
 
 SLOW_SECONDS = 1.0
 """A request that held it for longer says so itself."""
-
-_WRITING = re.compile(
-    r"\s*(BEGIN|SAVEPOINT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM|REINDEX|ANALYZE)\b", re.I
-)
-"""How statements begin that write, or open a transaction in which something may. Others that write are known
-by SQLite's refusal, and tried again with the lock; after BEGIN that would be too late, because what was read
-before the lock was taken may be out of date: https://www.sqlite.org/isolation.html."""
 
 
 class Guard:
@@ -50,7 +45,13 @@ class Guard:
         """SQLite's connection, which Django closes and replaces."""
         self.held_since: float | None = None
         """By the monotonic clock; None while this connection does not hold the lock."""
+        self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
+        """Of this connection, which may have rows to fetch."""
+        self._holding = holding.of_thread()
         self._purpose = ""
+        self._is_limited = False
+        self._late: float | None = None
+        """The `held_since` that the watchdog has found late."""
         self._kept = 0
         self._is_prepared = False
         self._file: store_file.FileId | None = None
@@ -60,13 +61,24 @@ class Guard:
         """Held while a statement runs, so that the watchdog never ends a transaction beneath one."""
 
     def __del__(self) -> None:
-        # Its thread ended in the middle of a transaction, which ends with the connection.
-        if self.held_since is not None:
-            self.lock.release()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """End a transaction with which nobody can go on: its thread has ended, or its connection is gone."""
+        if self.held_since is None or sys.is_finalizing():
+            return
+        self._kept = 0
+        with suppress(sqlite3.Error):
+            self.undo(self.raw.close)
 
     @property
     def is_held(self) -> bool:
         return self.held_since is not None
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether nothing may run before the transaction, which is no more, is rolled back."""
+        return self._refusal is not None
 
     def opened(self, raw: sqlite3.Connection) -> None:
         """Guard a new SQLite connection. Raises WrongStore and sqlite3.Error."""
@@ -77,15 +89,15 @@ class Guard:
 
     def writes(self, sql: str) -> bool:
         """Return whether a statement is to be run with the lock, as far as its beginning tells."""
-        return self.held_since is not None or self._refusal is not None or _WRITING.match(sql) is not None
+        return self.held_since is not None or self._refusal is not None or statements.writes(sql)
 
-    def run(self, statement: Callable[[], T]) -> T:
+    def run(self, statement: Callable[[], T], sql: str = "") -> T:
         """Run a statement with the lock; give it back unless that leaves a transaction open.
 
         Raises StoreBusy, TransactionTimedOut, WrongStore and sqlite3.Error.
         """
         with self._mutex:
-            self._refuse()
+            self._refuse(sql)
             if self.held_since is None:
                 self._take(settings.WRITE_LOCK_WAIT_SECONDS)
             was_open = self._is_in_transaction()
@@ -93,23 +105,37 @@ class Guard:
                 return statement()
             except sqlite3.Error as exc:
                 if was_open and not self._is_in_transaction():
-                    self._refusal = self._refusal or OperationalError(f"SQLite undid the transaction: {exc}")
+                    self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")
                 raise self._explained(exc) from exc
             finally:
                 self._see_late(was_open)
                 self._give_back_if_done()
 
+    def move_log(self, statement: Callable[[], T]) -> T:
+        """Run a statement that moves the write-ahead log into the file. Raises what `run` does."""
+        with self.kept():
+            try:
+                return self.run(statement)
+            finally:
+                self.lock.leave_mark(store_file.mark_of(self.lock.store))
+
     def end(self, call: Callable[[], T]) -> T:
-        """Commit."""
+        """Commit. Raises TransactionTimedOut."""
         with self._mutex:
             self._refuse()
-            try:
-                done = call()
-                self._refusal = None  # it came too late
-                return done
-            finally:
-                self._see_late(was_open=True)
-                self._give_back_if_done()
+            return self._finish(call)
+
+    def switch(self, call: Callable[[], T]) -> T:
+        """Turn autocommit on or off: on ends a transaction."""
+        with self._mutex:
+            return self._finish(call)
+
+    def _finish(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        finally:
+            self._see_late(was_open=self._is_in_transaction())
+            self._give_back_if_done()
 
     def undo(self, call: Callable[[], T]) -> T:
         """Roll back, or close."""
@@ -142,17 +168,20 @@ class Guard:
     @property
     def is_late(self) -> bool:
         """Whether a request holds the lock past its limit."""
-        limit, since = settings.WRITE_LOCK_HOLD_SECONDS, self.held_since
+        return self._is_late(self.held_since)
+
+    def _is_late(self, since: float | None) -> bool:
+        limit = settings.WRITE_LOCK_HOLD_SECONDS if self._is_limited and not self._kept else 0
         return bool(limit) and since is not None and time.monotonic() - since > limit
 
     def cut_off(self) -> None:
         """Undo a transaction that is late, so that others can write, whatever its thread is doing."""
-        if self._refusal is None:
+        since = self.held_since
+        if not self._is_late(since):
+            return
+        if self._late != since:
             logger.error("store-lock state=cut-off holder=%r", self._purpose)
-            self._refusal = TransactionTimedOut(
-                f"{self._purpose} held the store lock for more than {settings.WRITE_LOCK_HOLD_SECONDS:g} s "
-                "(WRITE_LOCK_HOLD_SECONDS), so its transaction was undone."
-            )
+        self._late = since  # not just "late": its thread may be done with it before the next line
         if not self._mutex.acquire(blocking=False):
             self.raw.interrupt()  # the statement that runs; its thread then does what follows
             return
@@ -167,19 +196,36 @@ class Guard:
 
     def _take(self, seconds: float) -> None:
         fence.refuse_transaction(self)
-        self._purpose = purpose.current()
+        self._refuse_to_wait_for_oneself()
+        self._purpose, self._is_limited = purpose.current(), purpose.request_in_hand.get() is not None
         try:
             with fence.lowered():
                 is_ready = self.raw is None or self._make_writable()
                 self.lock.acquire(self._purpose, seconds=seconds, on_wait=self.on_wait)
                 self.held_since = time.monotonic()
+                self._holding = holding.of_thread()
+                self._holding.add(self)
                 if not is_ready:
                     self._turn_log_on()
-        except BaseException:
+        except BaseException as exc:
             self._give_back()
+            if isinstance(exc, StoreBusy):
+                purpose.note_busy(exc)
+            if isinstance(exc, OSError):
+                raise WrongStore(
+                    f"{self.lock.path} cannot be locked ({exc}). "
+                    "Who writes the store has to be able to write that file, and in its directory."
+                ) from exc
             raise
-        if purpose.request_in_hand.get() is not None:
+        if self._is_limited:
             watchdog.watch(self)
+
+    def _refuse_to_wait_for_oneself(self) -> None:
+        if not in_fiber() and any(guard.lock is self.lock for guard in list(holding.of_thread())):
+            raise StoreBusy(
+                f"This thread itself writes {self.lock.store}, through another connection: two aliases in "
+                "DATABASES are one file. End the other transaction first, or use one alias."
+            )
 
     def _make_writable(self) -> bool:
         """Let the connection write; return whether nothing is left to be done with the lock held."""
@@ -219,6 +265,7 @@ class Guard:
     def _give_back(self) -> None:
         since, self.held_since = self.held_since, None
         if since is not None:
+            self._holding.discard(self)
             self.lock.release()
         if current_role() is not Role.WRITER and self._is_open():
             with fence.lowered():
@@ -242,25 +289,46 @@ class Guard:
         except sqlite3.ProgrammingError:  # closed
             return False
 
-    def _refuse(self) -> None:
-        if self._refusal is not None:
-            raise self._refusal
-
-    def _see_late(self, was_open: bool) -> None:
-        """Undo a transaction that the watchdog has found late."""
+    def _refuse(self, sql: str = "") -> None:
         if self._refusal is None:
             return
+        if not statements.begins_anew(sql):
+            raise self._refusal
+        self._refusal = None
+
+    def _see_late(self, was_open: bool) -> None:
+        """Undo a transaction that the watchdog has found late. A single write is done, or failed, whole."""
+        late, self._late = self._late, None
+        if late is None or late != self.held_since or not was_open:
+            return
+        self._refusal = self._timed_out()
         if self._is_in_transaction():
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        try:
             self.raw.rollback()
-        elif not was_open:
-            self._refusal = None  # a single write: it is done, or has failed, as a whole
+        except sqlite3.OperationalError:
+            # An interruption lasts until no cursor of the connection has rows to fetch.
+            for cursor in list(self.cursors):
+                cursor.close()
+            self.raw.rollback()
+
+    def _timed_out(self) -> TransactionTimedOut:
+        return TransactionTimedOut(
+            f"{self._purpose} held the store lock for more than {settings.WRITE_LOCK_HOLD_SECONDS:g} s "
+            "(WRITE_LOCK_HOLD_SECONDS), so its transaction was undone."
+        )
 
     def _explained(self, exc: sqlite3.Error) -> Exception:
-        if isinstance(self._refusal, TransactionTimedOut):
-            return self._refusal
-        if (getattr(exc, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_BUSY:
-            return StoreBusy(
-                f"{self.lock.store} is locked by a program that does not take the store lock ({exc}). "
-                "`manage.py doctor` names who has it open."
-            )
-        return exc
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_INTERRUPT and self._late is not None:
+            return self._timed_out()
+        if code != sqlite3.SQLITE_BUSY:
+            return exc
+        busy = StoreBusy(
+            f"{self.lock.store} is locked by a program that does not take the store lock ({exc}). "
+            "`manage.py doctor` names who has it open."
+        )
+        purpose.note_busy(busy)
+        return busy

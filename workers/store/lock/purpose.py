@@ -7,11 +7,27 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from workers.exceptions import StoreBusy
 from workers.store.holder import WRITER
 from workers.store.roles import Role, current_role
 
 request_in_hand: ContextVar[HttpRequest | None] = ContextVar("request_in_hand", default=None)
 """The request that is being handled, see workers/middleware.py."""
+
+
+_BUSY = "_store_busy"
+
+
+def note_busy(exc: StoreBusy) -> None:
+    """Remember that the request which is being handled met it, for the middleware."""
+    request = request_in_hand.get()
+    if request is not None:
+        vars(request)[_BUSY] = exc
+
+
+def met_busy(request: HttpRequest) -> StoreBusy | None:
+    """Return what kept a request from writing, or None."""
+    return vars(request).get(_BUSY)
 
 
 def current() -> str:

@@ -62,7 +62,8 @@ class StoreLock:
         self.path = Path(f"{store}{SUFFIX}")
         self.checkpoint_at = 0.0
         """When to look at the size of the log again, by the monotonic clock."""
-        self._mutex = threading.Lock()
+        # Reentrant, because a guard that is collected as garbage gives the lock back, whatever runs then.
+        self._mutex = threading.RLock()
         self._changed = threading.Condition(self._mutex)
         self._waiting: deque[_Claim] = deque()
         self._descriptor = -1
@@ -130,7 +131,7 @@ class StoreLock:
 
     def _open(self) -> int:
         if self._descriptor == -1:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = record.open_file(self.path, self.store)
             self._memory = record.open_shared(self._descriptor)
         return self._descriptor
 
@@ -160,7 +161,7 @@ class StoreLock:
     def _look_at_file(self) -> None:
         """Use another file when this one was deleted or replaced: others lock that one by now."""
         now = time.monotonic()
-        if self._waiting or now - self._checked_at < LOOK_SECONDS:
+        if self._held != -1 or self._waiting or now - self._checked_at < LOOK_SECONDS:
             return
         self._checked_at = now
         if not _is_file(self._descriptor, self.path):
@@ -168,8 +169,7 @@ class StoreLock:
 
     def _hold(self, descriptor: int, purpose: str) -> None:
         self._held = descriptor
-        holder = {"pid": os.getpid(), "purpose": purpose[:300], "since": time.time()}
-        record.write(self._shared(), record.HOLDER, holder)
+        record.write_holder(self._shared(), purpose)
 
     def _free(self) -> None:
         descriptor, self._held = self._held, -1
@@ -233,8 +233,8 @@ class StoreLock:
 
         Whoever is next may be stopped (Ctrl-Z), and must not stop everybody else.
         """
-        if self._held != -1:
-            return False
+        if self._held != -1 or not _is_file(self._descriptor, self.path):
+            return False  # of a file that was deleted the holder still has the lock
         descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         if not _lock(descriptor):
             os.close(descriptor)
@@ -272,9 +272,12 @@ class StoreLock:
         claim = self._waiting.popleft()
         self._hold(self._descriptor, claim.purpose)
         claim.is_granted = True
-        claim.bell.ring()
         # After the lock is taken: until then the ticket keeps others behind it.
         tickets.drop(self._descriptor, claim.ticket)
+        try:
+            claim.bell.ring()
+        except RuntimeError:  # its event loop was closed, and it with it
+            return self._pass_on()
         return True
 
     def _begin_to_serve(self) -> None:
@@ -309,7 +312,10 @@ class StoreLock:
                 if self._held == -1 and _lock(descriptor) and not self._pass_on():
                     self._held = descriptor
                     self._free()
-        os.close(descriptor)  # and with it whatever it locks
+        # Closing is not enough where a process was forked meanwhile, which has it open too.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        tickets.drop_all(descriptor)
+        os.close(descriptor)
 
     def _is_mine(self) -> bool:
         """Return whether it is still the calling thread that waits for all."""

@@ -39,6 +39,12 @@ def drop(descriptor: int, ticket: int) -> None:
         _set(descriptor, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, ticket, 1)
 
 
+def drop_all(descriptor: int) -> None:
+    """Leave the queue with whatever this descriptor has in it."""
+    if IS_SUPPORTED:
+        _set(descriptor, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, 0, 0)
+
+
 def age(ticket: int) -> float:
     """Return how long ago it was taken, in seconds."""
     return (time.monotonic_ns() - ticket) / 1e9

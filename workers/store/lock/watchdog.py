@@ -1,6 +1,7 @@
 """Looks after requests that hold the store lock for too long. One thread in each process that serves any."""
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -29,17 +30,23 @@ class Watchdog:
     def __init__(self) -> None:
         self._watched: weakref.WeakSet[Watched] = weakref.WeakSet()
         self._is_needed = threading.Event()
-        self._begun_in: int | None = None
+        self._thread: threading.Thread | None = None
         self._mutex = threading.Lock()
 
     def watch(self, guard: Watched) -> None:
         """Look after this one while it holds the lock."""
         with self._mutex:
             self._watched.add(guard)
-            if self._begun_in is None:
-                self._begun_in = threading.get_ident()
-                threading.Thread(target=self._look_after_all, name="store lock watchdog", daemon=True).start()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._look_after_all, name="store lock watchdog", daemon=True
+                )
+                self._thread.start()
         self._is_needed.set()
+
+    def forget(self) -> None:
+        """Begin anew in a process that was forked, to which threads do not come along."""
+        self.__init__()  # type: ignore[misc]  # all of it, the mutex too
 
     def _look_after_all(self) -> None:
         while True:
@@ -60,3 +67,4 @@ class Watchdog:
 
 
 watchdog = Watchdog()
+os.register_at_fork(after_in_child=watchdog.forget)

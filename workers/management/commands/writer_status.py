@@ -30,7 +30,7 @@ STYLES = {WriteStatus.COMMITTED: "green", WriteStatus.REJECTED: "yellow", WriteS
 class Command(BaseCommand):
     help = (
         "Show how many accepted writes wait and for how long, who the writer is and when it committed last, "
-        "who took the lease on the store last, and what became of the most recent writes. "
+        "who took the lease last, and what became of the most recent writes. "
         "Exit status 0 when Redis responds and a writer is at work and can commit, else 1."
     )
     requires_system_checks = []

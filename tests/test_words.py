@@ -17,7 +17,8 @@ RETIRED = {
     "remedy|remedies": "hint",
     "doubled": "duplicate",
     "beats?": "renews, is alive",
-    "end_turn|its turn|takes? (?:its|a|the) turn": "command lease",
+    "end_turn|its turn|takes? (?:its|a|the) turn": "store lock",
+    "command leases?|CommandLease": "store lock",
     "Kind": "WriteStatus",
 }
 """Each a regular expression of whole words, with what is said instead."""

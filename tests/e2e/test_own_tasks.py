@@ -75,7 +75,7 @@ def test_a_long_task_runs_in_a_worker_of_its_own_while_writes_are_committed(
     assert answers == [201] * 5
     assert int(holder) != service.processes["writer"].pid
     assert (tmp_path / "outcome").read_text() == "committed"
-    assert "workers.submit" in (tmp_path / "refused").read_text()
+    assert service.rows("SELECT name FROM jottings_topic") == [("from a task",)]
     assert "writer state=" not in service.log("tasks")
     assert ("state=sent-on task=jottings.hold" in service.log("writer")) is bool(queue)
 
@@ -104,11 +104,12 @@ def test_a_worker_for_other_queues_is_neither_writer_nor_standby_whatever_its_po
     start_worker(service, "-Q", "default", "--pool", "solo", "--concurrency", "1")
     service.kill("writer")
     send(service, "write", str(tmp_path))
-    until((tmp_path / "refused").exists, seconds=20)
+    until((tmp_path / "written").exists, seconds=20)
 
     assert "writer state=" not in service.log("tasks")
     assert service.create("nobody writes", headers={"Prefer": "respond-async"}).status == 202
     assert service.names() == []
+    assert service.rows("SELECT name FROM jottings_topic") == [("from a task",)]
 
 
 def test_a_worker_that_would_take_other_messages_beside_the_writers_is_refused(

@@ -10,7 +10,7 @@ from signal import SIGHUP
 import pytest
 
 from tests.e2e.service import Service
-from tests.e2e.test_command_lease import Load
+from tests.e2e.test_commands import Load
 from tests.waiting import until
 from workers.up import embedded_redis
 
@@ -190,11 +190,15 @@ def test_with_everysec_a_kill_of_redis_leaves_no_write_queued_for_ever(service: 
 def test_a_rolling_restart_under_load_shows_no_error_and_loses_nothing(service: Service) -> None:
     load = Load(service)
     until(lambda: len(load.answers) > 20, what="some load")
-    for _ in range(2):
+    for round_ in range(2):
         service.processes["web"].send_signal(SIGHUP)
         first = service.processes["writer"]
         service.start("writer")  # the new one stands by until the old one has finished its batch
-        until(lambda: "state=standby" in service.log("writer"), what="the new writer")
+        until(
+            lambda count=round_: service.log("writer").count("state=standby") > count,  # type: ignore[misc]
+            seconds=30,
+            what="the new writer",
+        )
         first.terminate()
         first.wait(30)
         seen = len(load.answers)

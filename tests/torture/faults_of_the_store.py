@@ -26,7 +26,7 @@ with transaction.atomic():
 
 
 def lock_store(service: TorturedService, chance: Random) -> str:
-    """Hold SQLite's write lock, as a tool that knows nothing of the lease may."""
+    """Hold SQLite's write lock, as a tool that knows nothing of the store lock may."""
     seconds = chance.uniform(0.5, 2)
     with closing(
         sqlite3.connect(service.directory / "store.sqlite3", timeout=5, isolation_level=None)

@@ -76,7 +76,7 @@ def lease_without_redis() -> Finding:
     held, holder = _look_at_lease()
     if held is None:
         return judge_lease(held, holder, None)
-    return ok("lease", f"Held by {_who(holder)}." if held else "Free: nobody writes.")
+    return ok("lease", f"Held by {_who(holder)}." if held else "Free: no worker is the writer.")
 
 
 def _look_at_lease() -> tuple[bool | None, Holder | None]:
@@ -118,13 +118,13 @@ def judge_writer(writer: WriterState | None, *, is_paused: bool, waiting: int) -
         return error(
             name,
             f"{found} It cannot commit now: {writer.error}",
-            "Remove the cause; the writer tries again every 2 s and goes on by itself. See disk.space above.",
+            "Remove the cause; the writer tries again by itself. See disk.space and store.lock above.",
         )
     return ok(name, found)
 
 
 def judge_lease(held: bool | None, holder: Holder | None, writer: WriterState | None) -> Finding:
-    """Say who may write the store, and whether that is who says it writes."""
+    """Say who is the writer, and whether that is who says it is."""
     name, who = "lease", _who(holder)
     if held is None:
         return warning(name, "It may not be looked at.", "Run this as the user who runs the service.")

@@ -8,6 +8,7 @@ import redis
 from django.db import connections
 
 from workers.encoding.times import utc_text
+from workers.store import opening
 from workers.store.holder import Holder
 from workers.store.lease import Lease, is_held
 from workers.stream import pauses
@@ -41,7 +42,7 @@ def explain(client: redis.Redis) -> Absence:
     with_lease = None
     with suppress(OSError):
         with_lease = holder()
-    causes = list(_causes(pauses.requested(client), with_lease))
+    causes = list(_causes(pauses.requested(client), with_lease, opening.lock_in_the_way()))
     if not causes:
         return Absence(reason=NO_WRITER, hint="Start one with `manage.py up`.")
     return Absence(
@@ -57,7 +58,7 @@ def why_no_writer() -> str:
         return NO_WRITER
 
 
-def _causes(pause: pauses.Pause | None, holder: Holder | None) -> Iterator[Absence]:
+def _causes(pause: pauses.Pause | None, holder: Holder | None, with_lock: Holder | None) -> Iterator[Absence]:
     if pause is not None:
         yield Absence(
             reason=f"{pause.by} asks for a pause, until {utc_text(pause.until)} at the latest",
@@ -68,4 +69,10 @@ def _causes(pause: pauses.Pause | None, holder: Holder | None) -> Iterator[Absen
             reason=f"{holder} holds the lease and shows no progress: it is starting, busy with one long "
             "write, or frozen",
             hint=holder.hint,
+        )
+    if with_lock is not None and (holder is None or holder.pid != with_lock.pid):
+        yield Absence(
+            reason=f"{with_lock} has held the store lock for {with_lock.held_seconds:.0f} s, and no writer "
+            "can begin until it gives it back",
+            hint=with_lock.hint,
         )

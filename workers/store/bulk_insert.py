@@ -62,7 +62,7 @@ class BulkInsert:
             # By columns, because that is several times as fast as by rows.
             columns = [self._column(field, rows, shared) for field in self._fields]
             keys = range(first, first + len(rows))
-            # A list: a command's first statement is run again once it has the lease.
+            # A list: a statement that SQLite refuses to a reader is run again with the store lock.
             cursor.executemany(self._insert, list(zip(keys, *columns, strict=False)))
         return [{self._key.name: key, **shared, **row} for key, row in enumerate(rows, first)]
 

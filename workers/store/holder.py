@@ -12,6 +12,9 @@ from workers.encoding.times import utc_text
 WRITER = "writer"
 """The purpose for which the writer takes both."""
 
+PATIENCE_SECONDS = 2.0
+"""How long the store lock may be held before its holder is named as what keeps the writer from its work."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
@@ -50,6 +53,16 @@ class Holder:
     def is_stopped(self) -> bool:
         """Whether it is known to be stopped, as by Ctrl-Z."""
         return self.pid is not None and _state(self.pid) in {"T", "t"}
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether it holds the store lock for so long, or stopped, that others are told of it."""
+        return self.is_stopped or self.held_seconds > PATIENCE_SECONDS
+
+    @property
+    def keeps_the_lock(self) -> str:
+        """A sentence for whoever waits for the store lock."""
+        return f"{self} holds the store lock."
 
     @property
     def hint(self) -> str:

@@ -6,7 +6,7 @@ For every new connection to an SQLite file, of every database in the settings.
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import StoreBusy
 from workers.store import fence, pragmas, private_files, read_limit, store_file, time_limit
+from workers.store.holder import Holder
 from workers.store.lock.cursor import GuardedCursor
 from workers.store.lock.guard import Guard
 from workers.store.lock.store_lock import StoreLock, lock_of
@@ -161,6 +162,15 @@ def prepare_to_apply(connection: BaseDatabaseWrapper) -> None:
     vars(connection)["fenced"] = raw
 
 
+def lock_in_the_way() -> Holder | None:
+    """Return who keeps the store lock for too long; None when nobody does, or that may not be looked at."""
+    lock = store_lock()
+    with suppress(OSError):
+        holder = None if lock is None else lock.holder()
+        return holder if holder is not None and holder.is_in_the_way else None
+    return None
+
+
 def probe() -> str | None:
     """Return why the store cannot be written now, or None. Takes the store lock for an instant, if free."""
     try:
@@ -171,6 +181,9 @@ def probe() -> str | None:
         with guard.kept(seconds=0), transaction.atomic():
             return None
     except StoreBusy as exc:
-        return None if exc.__cause__ is None else str(exc)  # another process writes: so it can be
+        if exc.__cause__ is not None:
+            return str(exc)
+        holder = lock_in_the_way()  # else another process writes: so the store can be written
+        return None if holder is None else holder.keeps_the_lock
     except Error as exc:
         return str(exc)

@@ -35,7 +35,7 @@ CHANGED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Which files the last process that wrote the store had open; kept in the lease's file."""
+    """Which files the last process that wrote the store had open; kept in the store lock's file."""
 
     store: FileId | None = None
     log: FileId | None = None

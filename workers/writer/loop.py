@@ -18,7 +18,7 @@ from django.db import DatabaseError, Error, connection
 from workers.conf import settings
 from workers.exceptions import StoreBusy, UndecodableEntry
 from workers.store import opening, pragmas, wal
-from workers.store.holder import Holder
+from workers.store.holder import PATIENCE_SECONDS, Holder
 from workers.store.watch import Watch
 from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
@@ -44,9 +44,6 @@ trip, and with the fsync, of the append itself; Celery's loop stands still meanw
 
 PAUSE_CHECK_SECONDS = 0.1
 """How often the writer looks whether somebody asks for the lease."""
-
-PATIENCE_SECONDS = 2.0
-"""How long the writer waits for the store lock before it says that it cannot commit."""
 
 
 class Drained(StrEnum):
@@ -171,7 +168,7 @@ class Writer:
 
     def _wait_for_lock(self, holder: Holder, seconds: float) -> None:
         """Say whom the writer waits for, while it does."""
-        self._heartbeat.tick(error=f"{holder} holds the store lock." if seconds > PATIENCE_SECONDS else None)
+        self._heartbeat.tick(error=holder.keeps_the_lock if seconds > PATIENCE_SECONDS else None)
 
     def _read(self, wait_seconds: float) -> Batch | None:
         try:

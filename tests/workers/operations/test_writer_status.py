@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 from io import StringIO
 from typing import Any
 
@@ -9,9 +10,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.workers.writer_process import lease_held
+from tests.waiting import until
+from tests.workers.writer_process import lease_held, lock_held
 from workers import submit
 from workers.models import Receipt
+from workers.store import opening
 from workers.store.lease import Lease
 from workers.stream import keys, pauses
 from workers.stream.redis_client import connect
@@ -93,6 +96,24 @@ def test_a_writer_without_progress_is_told_from_none(clean_redis: redis.Redis) -
 
     assert error.startswith(f"writer (pid {frozen.pid}, since ")
     assert "starting, busy with one long write, or frozen" in error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_keeps_the_store_lock_is_named_with_the_way_out(writer: Writer) -> None:
+    with lock_held("manage.py shell") as shell:
+        shell.send_signal(signal.SIGSTOP)
+        name = f"manage.py shell (pid {shell.pid}, since "
+        until(lambda: (opening.probe() or "").startswith(name), what="the stop to be seen")
+
+        _, without_writer = run_without_writer()
+        writer._heartbeat.renew(committed=0, error=opening.probe())
+        _, with_writer = run_without_writer()
+
+    assert opening.probe() is None
+    assert without_writer.startswith(name)
+    assert "no writer can begin until it gives it back" in without_writer
+    assert f"kill {shell.pid}" in without_writer
+    assert with_writer.startswith(f"The writer cannot commit, and 0 accepted writes wait: {name}")
 
 
 @pytest.mark.django_db

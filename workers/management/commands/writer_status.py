@@ -30,8 +30,8 @@ STYLES = {WriteStatus.COMMITTED: "green", WriteStatus.REJECTED: "yellow", WriteS
 class Command(BaseCommand):
     help = (
         "Show how many accepted writes wait and for how long, who the writer is and when it committed last, "
-        "who took the lease on the store last, and what became of the most recent writes. "
-        "Exit status 0 when Redis responds and a writer is at work, else 1."
+        "who took the lease last, and what became of the most recent writes. "
+        "Exit status 0 when Redis responds and a writer is at work and can commit, else 1."
     )
     requires_system_checks = []
 
@@ -97,6 +97,8 @@ def _problems(status: QueueStatus) -> list[str]:
             return [f"{why.reason}: {status.length} accepted writes wait. {why.hint}"]
     except redis.RedisError as exc:
         return [f"Redis does not respond: {exc}"]
+    if status.writer.error:
+        return [f"The writer cannot commit, and {status.length} accepted writes wait: {status.writer.error}"]
     return []
 
 

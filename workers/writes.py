@@ -21,6 +21,9 @@ from workers.exceptions import UndecodableEntry
 
 _TOKEN = re.compile("[0-9a-f]{32}")
 
+UNDECODABLE = ""
+"""Stands for the write function of an entry that cannot be decoded."""
+
 
 class WriteStatus(StrEnum):
     """What became of a write."""

@@ -18,6 +18,7 @@ CODES = {
     "method_not_allowed": "405",
     "not_acceptable": "406",
     "conflict": "409: the change conflicts with what is stored",
+    "cancelled": "409: an operator cancelled the write while it waited; it took no effect",
     "idempotency_key_in_progress": "409: the first request with this key still waits; see Location",
     "length_required": "411: a body of unknown length, where another web server took it",
     "precondition_failed": "412: If-Match, If-None-Match or `version` asks for another state than is stored",

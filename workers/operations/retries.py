@@ -16,8 +16,7 @@ from workers.exceptions import UnknownWriteFunction
 from workers.models import Receipt
 from workers.submission.client import submit
 from workers.submission.submission import Submission
-from workers.writer.loop import UNDECODABLE
-from workers.writes import WriteStatus, decode_arguments
+from workers.writes import UNDECODABLE, WriteStatus, decode_arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,4 @@ class AccountsConfig(AppConfig):
     name = "project.accounts"
 
     def ready(self) -> None:
-        from project.accounts import authentication, logins  # noqa: F401 - registers the OpenAPI extension
-
-        logins.connect()
+        from project.accounts import authentication  # noqa: F401 - registers the OpenAPI extension

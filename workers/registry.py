@@ -18,6 +18,8 @@ from functools import reduce
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from django.db.models import Model
+
 from workers import principals
 from workers.exceptions import UnknownWriteFunction
 from workers.writes import Result, Write
@@ -29,9 +31,11 @@ ApplyMany = Callable[[Sequence[Write]], Sequence[Result]]
 class WriteFunction:
     """A named write function, and its bulk form where it has one."""
 
-    def __init__(self, name: str, apply: Apply) -> None:
+    def __init__(self, name: str, apply: Apply, *, model: type[Model] | None = None) -> None:
         self.name = name
         self.apply = apply
+        self.model = model
+        """What it creates, changes or deletes one of: the admin leads from a receipt to that object."""
         self.apply_many: ApplyMany | None = None
 
     def __call__(self, write: Write) -> Result:
@@ -58,8 +62,12 @@ class Owner(Protocol):
 _functions: dict[str, WriteFunction] = {}
 
 
-def write_function(name: str) -> Callable[[Apply], WriteFunction]:
-    """Register the decorated function under `name`, by custom `<app>.<verb>`."""
+def write_function(name: str, *, model: type[Model] | None = None) -> Callable[[Apply], WriteFunction]:
+    """Register the decorated function under `name`, by custom `<app>.<verb>`.
+
+    With the `model` of which it creates, changes or deletes one object, the admin leads from its receipts to
+    that object. Its primary key is the `key` of the function's result, else the `id` in the result's body.
+    """
 
     def register(apply: Apply) -> WriteFunction:
         known = _functions.get(name)
@@ -71,7 +79,7 @@ def write_function(name: str) -> Callable[[Apply], WriteFunction]:
             raise ValueError(
                 f"The write function {name!r} is registered already: {known.apply.__qualname__}."
             )
-        _functions[name] = WriteFunction(name, apply)
+        _functions[name] = WriteFunction(name, apply, model=model)
         return _functions[name]
 
     return register

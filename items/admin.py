@@ -13,3 +13,7 @@ class ItemAdmin(VersionedAdmin, admin.ModelAdmin):
     ordering = ["-id"]
     readonly_fields = ["version", "created_at", "updated_at"]
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count all items, once for each choice
+
+    class Media:
+        css = {"all": ["items/admin.css"]}

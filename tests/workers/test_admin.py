@@ -300,11 +300,11 @@ def test_waiting_writes_are_shown_and_cancelled(client: Client, user: User, writ
     assert "2 accepted writes wait to be committed" in page
     assert "someone" in page
     assert "secret" not in page
-    assert "No writer is at work" in page
+    assert "What waits is committed once a writer works." in page
 
     after = client.post(WAITING, {"write": [str(mine), "7"]}, follow=True).text
-    assert "1 write cancelled" in after
-    assert "1 write did not wait any more" in after
+    assert "1 write cancelled: rejected, with a receipt" in after
+    assert "1 write not cancelled: nothing waits" in after
     assert re.search(r"<td>cancelled</td>", after)
     writer.drain()
 

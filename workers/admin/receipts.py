@@ -1,7 +1,7 @@
 """The receipts: to look at, to try failed writes again, and from there to the writes that wait."""
 
 import json
-import logging
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from workers.admin import objects, users
 from workers.admin.filters import AcceptedFilter, FunctionFilter, UserFilter
@@ -23,15 +23,13 @@ from workers.conf import settings
 from workers.models import Receipt
 from workers.operations import retries
 
-logger = logging.getLogger(__name__)
-
 LEVELS = {"committed": messages.SUCCESS, "waiting": messages.WARNING}
 """How a retry's outcome is shown; any other is an error."""
 
 
 @admin.register(Receipt)
 class ReceiptAdmin(admin.ModelAdmin):
-    list_display = ["write_id", "function", "outcome", "object", "user", "accepted", "committed_at"]
+    list_display = ["write_id", "function_name", "outcome", "object", "user", "accepted", "committed_at"]
     list_filter = ["status", FunctionFilter, UserFilter, AcceptedFilter]
     search_fields = ["=write_id", "=token", "=principal"]
     search_help_text = "Write id, token, or name or id of a user"
@@ -41,12 +39,12 @@ class ReceiptAdmin(admin.ModelAdmin):
         "status",
         "http_status",
         "object",
-        "result",
-        "failure",
         "user",
-        "tries",
         "accepted",
         "committed_at",
+        "tries",
+        "result",
+        "failure",
         "token",
         "fingerprint",
     ]
@@ -129,20 +127,24 @@ class ReceiptAdmin(admin.ModelAdmin):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
         return format_html('<a href="{}">{}</a>', reverse(name, args=[quote(key)]), text)
 
+    @admin.display(description="function", ordering="function")
+    def function_name(self, receipt: Receipt) -> SafeString:
+        """The name with places to break it, for a narrow window."""
+        parts = re.findall(r"[^._]*[._]?", receipt.function)
+        return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts if part))
+
     @admin.display(description="outcome", ordering="status")
     def outcome(self, receipt: Receipt) -> SafeString:
-        # The class gives the row its colour; the words alone say it too.
-        return format_html(
-            '<span class="write-{}">{} {}</span>', receipt.status, receipt.status, receipt.http_status
-        )
+        status = receipt.status
+        return format_html('<span class="write-{}">{} {}</span>', status, status, receipt.http_status)
 
-    @admin.display(description="object", empty_value="-")
-    def object(self, receipt: Receipt) -> SafeString | str | None:
-        return getattr(receipt, "object_link", None)
+    @admin.display(description="object")
+    def object(self, receipt: Receipt) -> SafeString | str:
+        return getattr(receipt, "object_link", "-")
 
     @admin.display(description="user", ordering="principal")
-    def user(self, receipt: Receipt) -> SafeString | str | None:
-        return getattr(receipt, "user_link", None)
+    def user(self, receipt: Receipt) -> SafeString | str:
+        return getattr(receipt, "user_link", "-")
 
     @admin.display(description="accepted", ordering="write_id")
     def accepted(self, receipt: Receipt) -> str:
@@ -157,13 +159,13 @@ class ReceiptAdmin(admin.ModelAdmin):
     def failure(self, receipt: Receipt) -> SafeString | str:
         return format_html("<pre>{}</pre>", receipt.traceback) if receipt.traceback else "-"
 
-    @admin.display(description="tries", empty_value="-")
-    def tries(self, receipt: Receipt) -> SafeString | None:
+    @admin.display(description="tries")
+    def tries(self, receipt: Receipt) -> SafeString | str:
         """The other tries of the same write, first the failed one that all of them try again."""
         known = retries.families()
         others = [one for one in known.members(receipt.pk) if one != receipt.pk]
         if not others:
-            return None
+            return "-"
         return format_html_join(
             ", ",
             '<a href="{}">{}</a> {}',

@@ -21,13 +21,19 @@ PAGE_SIZE = 50
 """Each is read whole, with its arguments, to know whose it is."""
 
 TOLD = {
-    Cancelled.IN_TIME: (messages.SUCCESS, "{} cancelled. Each has its receipt once the writer comes to it."),
+    Cancelled.IN_TIME: (
+        messages.SUCCESS,
+        "{} cancelled: rejected, with a receipt, once the writer comes to it.",
+    ),
     Cancelled.READ: (
         messages.WARNING,
-        "{} came too late: the writer has them already, and will commit them. They are cancelled only if it "
-        "has to begin anew with them, as while the store is unwell.",
+        "{} asked for too late: the writer has read it, and commits it. It is cancelled only if the writer "
+        "has to begin anew with it, as while the store is unwell.",
     ),
-    Cancelled.GONE: (messages.WARNING, "{} did not wait any more: see their receipts."),
+    Cancelled.GONE: (
+        messages.WARNING,
+        "{} not cancelled: nothing waits under that id any more. See its receipt.",
+    ),
 }
 
 

@@ -42,6 +42,8 @@ CODES = {
     "not_committed_yet": "503: the write named in Read-After still waits",
     "logins_unavailable": "503: passwords cannot be checked now",
     "read_timed_out": "503: to read this takes too long; ask for less",
+    "store_busy": "503: others write the store; nothing was written",
+    "transaction_timed_out": "503: a view wrote for too long and was undone; nothing was written",
     "not_ready": "503: `fields` says which part stands in the way",
     "store_unavailable": "503: the store cannot be read",
 }

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "workers",
     "items",
     "project.api",
+    # Last: it replaces a signal that django.contrib.auth connects when it is ready.
     "project.accounts",
 ]
 MIDDLEWARE = [

@@ -1,10 +1,12 @@
 """Django's own admin in real web processes, beside a writer at work: people log in, look and edit."""
 
+import fcntl
 import http.cookiejar
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -178,3 +180,25 @@ def test_a_password_is_changed(service: Service, browser: Browser) -> None:
     assert "Your password was changed" in page
     assert "changer" in Browser(service).log_in("changer", "after-5678-x")
     assert "Please enter the correct username" in Browser(service).log_in("changer", "before-1234")
+
+
+def test_a_busy_store_refuses_an_edit_with_a_page_and_nobody_who_logs_in(
+    make_service: Callable[..., Service],
+) -> None:
+    service = make_service(WRITE_LOCK_WAIT_SECONDS="0.5")
+    service.start_all()
+    password = (service.directory / "demo-password").read_text().strip()
+    edit = {"path": "/admin/items/item/add/", "name": "of the admin", "seen_version": ""}
+    with (service.directory / "store.sqlite3.lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        browser = Browser(service)
+
+        assert "The store" in browser.log_in("demo", password)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            browser.submit(**edit)
+
+    assert (refused.value.code, refused.value.headers["Retry-After"]) == (503, "2")
+    assert "The store is busy, and nothing was written." in refused.value.read().decode()
+    refused.value.close()
+    assert "was added successfully" in browser.submit(**edit)
+    assert service.rows("SELECT count(*) FROM items_item WHERE name = 'of the admin'") == [(1,)]

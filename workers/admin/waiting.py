@@ -1,10 +1,13 @@
 """The writes that wait in the stream, in the admin: shown in the order in which they will be committed."""
 
+import logging
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.views import View
@@ -16,6 +19,8 @@ from workers.operations import waiting
 from workers.operations.absence import why_no_writer
 from workers.operations.status import queue_status
 from workers.stream.cancellations import Cancelled
+
+logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
 """Each is read whole, with its arguments, to know whose it is."""
@@ -79,10 +84,17 @@ class WaitingView(View):
         for fate, count in Counter(met.values()).items():
             level, text = TOLD[fate]
             messages.add_message(request, level, text.format(f"{count} write{'s' if count > 1 else ''}"))
-        for write_id, fate in met.items():
-            if fate is not Cancelled.GONE:
-                self.model_admin.log_change(request, Receipt(write_id=write_id), "Cancelled while it waited.")
+        self._note(request, [write_id for write_id, fate in met.items() if fate is not Cancelled.GONE])
         return HttpResponseRedirect(request.get_full_path())
+
+    def _note(self, request: HttpRequest, write_ids: Iterable[int]) -> None:
+        """Note in the history who cancelled them, if it can be: a sick store may be why somebody does."""
+        try:
+            for write_id in write_ids:
+                self.model_admin.log_change(request, Receipt(write_id=write_id), "Cancelled while it waited.")
+        except DatabaseError as exc:
+            logger.warning("cancelled user=%s state=not-noted error=%s", request.user.pk, exc)
+            messages.warning(request, "The history does not tell it: the store cannot be written now.")
 
 
 def _page(after: int) -> dict[str, Any]:

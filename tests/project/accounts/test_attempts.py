@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from project.accounts import attempts, passwords
+from tests.holding import store_held_by_another
 from tests.workers.store.test_opening import run_python
 from workers.rest import ProblemError
 
@@ -192,6 +193,14 @@ def test_a_login_notes_its_time(ada: User) -> None:
     log_in(password="right")
 
     assert User.objects.get().last_login is not None
+
+
+def test_a_login_that_cannot_be_noted_is_one_all_the_same(ada: User) -> None:
+    with store_held_by_another():
+        response = log_in(password="right")
+
+    assert response.status_code == 302
+    assert User.objects.get().last_login is None
 
 
 def refuse_hashes(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

@@ -58,6 +58,10 @@ class Owner(Protocol):
     def write_function_for(cls, operation: str) -> Apply:
         """Return what applies writes of this operation. Raises LookupError for one that there is not."""
 
+    @classmethod
+    def written_model(cls) -> type[Model] | None:
+        """Return of which model each write concerns one object, if it does."""
+
 
 _functions: dict[str, WriteFunction] = {}
 
@@ -99,20 +103,21 @@ def find(name: str) -> WriteFunction:
     """Return the write function of this name. Raises UnknownWriteFunction."""
     function = _functions.get(name)
     if function is None:
-        function = _functions[name] = WriteFunction(name, _of_owner(name))
+        function = _functions[name] = _of_owner(name)
     return function
 
 
-def _of_owner(name: str) -> Apply:
+def _of_owner(name: str) -> WriteFunction:
     """Import the class that has this function: the writer does not, until the first such write."""
     unknown = (
         f"No write function is named {name!r}. Is its app installed, and the writer of the same version?"
     )
-    owner, _, operation = name.rpartition(".")
-    if ":" not in owner:
+    place, _, operation = name.rpartition(".")
+    if ":" not in place:
         raise UnknownWriteFunction(unknown)
     try:
-        return cast(Owner, class_named(owner)).write_function_for(operation)
+        owner = cast(Owner, class_named(place))
+        return WriteFunction(name, owner.write_function_for(operation), model=owner.written_model())
     except Exception as exc:  # whatever a module may raise while it is imported
         raise UnknownWriteFunction(f"{unknown} {type(exc).__name__}: {exc}") from exc
 

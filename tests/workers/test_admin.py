@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from items.models import Item
 from tests.answering import Answered
+from tests.holding import store_held_by_another
 from tests.jottings.write_functions import texts
+from tests.notebooks.models import Tag
 from tests.workers.submitting import accepted
 from workers import submit
 from workers.models import Receipt
@@ -139,6 +141,14 @@ def test_a_receipt_leads_to_the_object_that_its_write_concerned(client: Client) 
     assert link in client.get(detail(changed)).text
 
 
+def test_a_receipt_of_a_views_own_write_leads_to_the_object_too(client: Client) -> None:
+    tag = Tag.objects.create(name="a")
+    receipt(0, function="tests.notebooks.views:TagViewSet.create", key=str(tag.pk))
+    receipt(1, function="tests.notebooks.views:TagViewSet.update", body=f'{{"id": {tag.pk}}}')
+
+    assert client.get(LIST).text.count(f">tag {tag.pk}</td>") == 2  # the admin does not show tags
+
+
 def test_what_was_deleted_since_is_named_and_not_linked(client: Client) -> None:
     receipt(function="items.delete", http_status=204, body="null", key="7")
 
@@ -155,6 +165,7 @@ def test_what_was_deleted_since_is_named_and_not_linked(client: Client) -> None:
         {"function": "items.update", "status": "rejected", "http_status": 412, "body": '{"id": 1}'},
         {"function": "gone.with.its.app", "key": "1"},
         {"function": "items.create", "key": "no key"},
+        {"function": "tests.notebooks.views:NotebookViewSet.create", "key": "1"},  # a slug
         {"function": "items.create", "key": "9" * 30},
         {"function": "items.create", "body": '{"id": {}}'},
         {"function": "items.create", "body": "[1]"},
@@ -313,6 +324,18 @@ def test_waiting_writes_are_shown_and_cancelled(client: Client, user: User, writ
     assert LogEntry.objects.get().object_id == str(mine)
     assert "Cancelled while it waited" in client.get(f"{LIST}{mine}/history/").text
     assert "No write waits" in client.get(WAITING).text
+
+
+def test_a_write_is_cancelled_also_while_the_store_cannot_be_written(client: Client, writer: Writer) -> None:
+    write_id = accepted("a")
+
+    with store_held_by_another():
+        response = client.post(WAITING, {"write": [write_id]})
+
+    assert response.status_code == 302
+    assert "The history does not tell it: the store cannot be written now." in client.get(WAITING).text
+    writer.drain()
+    assert texts() == []
 
 
 @pytest.mark.parametrize("sent", [[], ["x"], ["-1"], ["9" * 30], ["\u0663"]])

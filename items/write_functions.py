@@ -15,7 +15,7 @@ PLACE_OF_ERROR = {"not_found": ".id", "precondition_failed": ".version"}
 """In an operation that is rejected, by code."""
 
 
-@write_function("items.create")
+@write_function("items.create", model=Item)
 def create_item(write: Write) -> Result:
     """Create an item from `data`."""
     return create_items([write])[0]
@@ -44,18 +44,20 @@ def create_many(write: Write) -> Result:
     return Result(http_status=201 if created else 200, body=body)
 
 
-@write_function("items.update")
+@write_function("items.update", model=Item)
 def update_item(write: Write) -> Result:
     """Change the fields in `data` of the item `id`."""
     item = _change(_find(write.arguments["id"]), write.arguments["data"])
     return Result(body=item, etag=entity_tag(item))
 
 
-@write_function("items.delete")
+@write_function("items.delete", model=Item)
 def delete_item(write: Write) -> Result:
     """Delete the item `id`."""
-    _find(write.arguments["id"]).delete()
-    return Result(http_status=204)
+    item = _find(write.arguments["id"])
+    key = item.pk
+    item.delete()
+    return Result(http_status=204, key=key)
 
 
 @write_function("items.transact")
@@ -131,8 +133,6 @@ def _change(item: Item, data: Mapping[str, Any]) -> dict[str, Any]:
         return item.representation()
     for field, value in data.items():
         setattr(item, field, value)
-    item.version += 1
-    item.updated_at = max(timezone.now(), item.updated_at)
     item.save(force_update=True)
     return item.representation()
 

@@ -45,7 +45,7 @@ LOGIN_WINDOW_SECONDS = environment.integer("LOGIN_WINDOW_SECONDS", 300, at_least
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
 
 INSTALLED_APPS = [
-    "project.admin.apps.AdminConfig",
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "project.api.middleware.Refusals",
+    "project.admin.lists.StrictLists",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 # What only browsers need. Requests that come with a token do without it: see project/api/handlers.py.
@@ -87,6 +88,7 @@ ONLY_FOR_BROWSERS = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "project.admin.lists.StrictLists",
 ]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -179,7 +181,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-AUTHENTICATION_BACKENDS = ["project.accounts.authentication.QueuedRehashBackend"]
+AUTHENTICATION_BACKENDS = ["project.accounts.authentication.LimitedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

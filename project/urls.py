@@ -1,12 +1,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from project.admin.passwords import password_change
 from project.api import health
 from project.api.docs import DocsView, SchemaView
 from project.api.middleware import ADMIN_PATH
 from project.api.root import RootView
 from project.demo.views import SessionA, SessionB
 from workers import with_store_lock
+
+admin.site.site_title = admin.site.site_header = "One writer"
+admin.site.index_title = "The store"
 
 urlpatterns = [
     path("", RootView.as_view(), name="root"),
@@ -18,6 +22,10 @@ urlpatterns = [
     path("session_b", SessionB.as_view(), name="session-b"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path(
+        f"{ADMIN_PATH.removeprefix('/')}password_change/",
+        with_store_lock(admin.site.admin_view(password_change)),
+    ),
     path(ADMIN_PATH.removeprefix("/"), with_store_lock(admin.site.urls)),
 ]
 handler400 = "project.api.exception_handler.bad_request"

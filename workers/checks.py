@@ -45,7 +45,8 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
         found.append(
             Error(
                 "Sessions lie in the database, which web processes must not write (WRITE_OUTSIDE_WRITER).",
-                hint='Set SESSION_ENGINE = "django.contrib.sessions.backends.cache" with a cache in Redis.',
+                hint='Set SESSION_ENGINE = "django.contrib.sessions.backends.cache" with a cache in Redis, '
+                'or WRITE_OUTSIDE_WRITER = "lock".',
                 id="workers.E004",
             )
         )

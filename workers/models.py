@@ -24,7 +24,7 @@ class Receipt(models.Model):
         max_length=255, null=True, blank=True, help_text="Entity tag of what it left."
     )
     key = models.CharField(  # noqa: DJ001 - see above
-        max_length=255, null=True, blank=True, help_text="Primary key of what it created."
+        max_length=255, null=True, blank=True, help_text="Primary key of what it created or changed."
     )
     body = models.TextField(help_text="JSON: the result, or the error with its code and detail.")
     traceback = models.TextField(blank=True, help_text="Where a failed write's function raised.")
@@ -34,6 +34,10 @@ class Receipt(models.Model):
 
     class Meta:
         ordering = ["-write_id"]
+        permissions = [
+            ("retry_write", "Can try failed writes again"),
+            ("cancel_write", "Can cancel waiting writes"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.write_id} {self.function} {self.status}"

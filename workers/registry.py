@@ -18,6 +18,8 @@ from functools import reduce
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from django.db.models import Model
+
 from workers import principals
 from workers.exceptions import UnknownWriteFunction
 from workers.writes import Result, Write
@@ -29,9 +31,11 @@ ApplyMany = Callable[[Sequence[Write]], Sequence[Result]]
 class WriteFunction:
     """A named write function, and its bulk form where it has one."""
 
-    def __init__(self, name: str, apply: Apply) -> None:
+    def __init__(self, name: str, apply: Apply, *, model: type[Model] | None = None) -> None:
         self.name = name
         self.apply = apply
+        self.model = model
+        """What it creates, changes or deletes one of: the admin leads from a receipt to that object."""
         self.apply_many: ApplyMany | None = None
 
     def __call__(self, write: Write) -> Result:
@@ -54,12 +58,20 @@ class Owner(Protocol):
     def write_function_for(cls, operation: str) -> Apply:
         """Return what applies writes of this operation. Raises LookupError for one that there is not."""
 
+    @classmethod
+    def written_model(cls) -> type[Model] | None:
+        """Return of which model each write concerns one object, if it does."""
+
 
 _functions: dict[str, WriteFunction] = {}
 
 
-def write_function(name: str) -> Callable[[Apply], WriteFunction]:
-    """Register the decorated function under `name`, by custom `<app>.<verb>`."""
+def write_function(name: str, *, model: type[Model] | None = None) -> Callable[[Apply], WriteFunction]:
+    """Register the decorated function under `name`, by custom `<app>.<verb>`.
+
+    With the `model` of which it creates, changes or deletes one object, the admin leads from its receipts to
+    that object. Its primary key is the `key` of the function's result, else the `id` in the result's body.
+    """
 
     def register(apply: Apply) -> WriteFunction:
         known = _functions.get(name)
@@ -71,7 +83,7 @@ def write_function(name: str) -> Callable[[Apply], WriteFunction]:
             raise ValueError(
                 f"The write function {name!r} is registered already: {known.apply.__qualname__}."
             )
-        _functions[name] = WriteFunction(name, apply)
+        _functions[name] = WriteFunction(name, apply, model=model)
         return _functions[name]
 
     return register
@@ -91,20 +103,21 @@ def find(name: str) -> WriteFunction:
     """Return the write function of this name. Raises UnknownWriteFunction."""
     function = _functions.get(name)
     if function is None:
-        function = _functions[name] = WriteFunction(name, _of_owner(name))
+        function = _functions[name] = _of_owner(name)
     return function
 
 
-def _of_owner(name: str) -> Apply:
+def _of_owner(name: str) -> WriteFunction:
     """Import the class that has this function: the writer does not, until the first such write."""
     unknown = (
         f"No write function is named {name!r}. Is its app installed, and the writer of the same version?"
     )
-    owner, _, operation = name.rpartition(".")
-    if ":" not in owner:
+    place, _, operation = name.rpartition(".")
+    if ":" not in place:
         raise UnknownWriteFunction(unknown)
     try:
-        return cast(Owner, class_named(owner)).write_function_for(operation)
+        owner = cast(Owner, class_named(place))
+        return WriteFunction(name, owner.write_function_for(operation), model=owner.written_model())
     except Exception as exc:  # whatever a module may raise while it is imported
         raise UnknownWriteFunction(f"{unknown} {type(exc).__name__}: {exc}") from exc
 

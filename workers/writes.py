@@ -21,6 +21,9 @@ from workers.exceptions import UndecodableEntry
 
 _TOKEN = re.compile("[0-9a-f]{32}")
 
+UNDECODABLE = ""
+"""Stands for the write function of an entry that cannot be decoded."""
+
 
 class WriteStatus(StrEnum):
     """What became of a write."""
@@ -85,7 +88,7 @@ class Result:
     etag: str | None = None
     """The entity tag, without quotes, of what the write has left; None for none."""
     key: object = None
-    """The primary key of what the write created; None for the `id` in the body of a 201."""
+    """The primary key of what the write created, changed or deleted; None for the `id` in the body."""
 
     def __post_init__(self) -> None:
         if not 200 <= self.http_status <= 299:
@@ -103,7 +106,7 @@ class Outcome:
     etag: str | None = None
     """The entity tag, without quotes, that goes with the body of a committed write."""
     key: str | None = None
-    """The primary key of what a committed write created."""
+    """The primary key of what a committed write created; of what it changed, where its function says so."""
     body: bytes = b"null"
     """JSON: the result of a committed write, else `{"code", "detail"}` and maybe `"fields"`."""
     traceback: str = field(default="", compare=False)

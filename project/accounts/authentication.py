@@ -1,4 +1,4 @@
-"""Who is asking: bearer tokens for programs, passwords for people. Nothing here writes the store."""
+"""Who is asking: bearer tokens for programs, passwords for people."""
 
 import logging
 import time
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -13,12 +14,10 @@ from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from project.accounts import attempts, passwords
-from workers import WritePathError, WriteStatus, submit
+from workers import WritePathError
 from workers.rest import ProblemError
 
 logger = logging.getLogger(__name__)
-
-UPGRADE_WAIT_SECONDS = 2.0
 
 REMEMBER_SECONDS = 1.0
 """How long a process takes a token that it has looked up for valid; `revoke_token` waits for it to pass."""
@@ -76,8 +75,8 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer"}
 
 
-class QueuedRehashBackend(ModelBackend):
-    """Django's own, with attempts limited, and with outdated hashes upgraded by the writer."""
+class LimitedBackend(ModelBackend):
+    """Django's own, with attempts limited, and with hashes made where they hold nobody up."""
 
     def authenticate(
         self,
@@ -110,16 +109,14 @@ class QueuedRehashBackend(ModelBackend):
 
 
 def _upgrade(user: Any, password: str) -> None:
-    """Have the writer replace the user's hash. The login does not fail for want of it."""
+    """Replace the user's hash, unless it was replaced since. The login does not fail for want of it."""
+    outdated = user.password
     try:
-        new = passwords.make(password)
-        outcome = submit(
-            "accounts.upgrade_password_hash",
-            {"id": user.pk, "old": user.password, "new": new},
-            principal=str(user.pk),
-        ).wait(UPGRADE_WAIT_SECONDS)
-    except (WritePathError, ProblemError) as exc:
+        passwords.set_for(user, password)
+        same = type(user)._default_manager.filter(pk=user.pk, password=outdated)
+        is_upgraded = same.update(password=user.password)
+    except (WritePathError, ProblemError, DatabaseError) as exc:
         logger.warning("login user=%s state=hash-not-upgraded error=%s", user.pk, exc)
-        return
-    if outcome is not None and outcome.status is WriteStatus.COMMITTED:
-        user.password = new  # the session that now begins is bound to it
+        is_upgraded = False
+    if not is_upgraded:
+        user.password = outdated  # the session that now begins is bound to what is stored

@@ -4,7 +4,7 @@ Whatever checks or makes a hash in a web process does it here.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.contrib.auth.hashers import check_password, make_password
 
@@ -32,6 +32,11 @@ def check(password: str, encoded: str) -> tuple[bool, bool]:
 def make(password: str) -> str:
     """Return a new hash. Raises ProblemError."""
     return _hash(lambda: make_password(password))
+
+
+def set_for(user: Any, password: str) -> None:
+    """Give the user a new password, which is not saved yet. Raises ProblemError."""
+    _hash(lambda: user.set_password(password))
 
 
 def refuse_when_busy() -> None:

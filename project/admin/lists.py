@@ -1,59 +1,49 @@
-"""What the admin's lists are asked through their address, taken as strictly as the API takes it."""
+"""What the admin's lists are asked through their address, taken as strictly as the API takes it.
 
-from typing import TYPE_CHECKING, Any
+A middleware and not a base class, because it is for the pages of every app, Django's and third parties' too.
+"""
 
-from django.contrib import messages
-from django.contrib.admin import ModelAdmin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Callable
 
+from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from project.api import exception_handler
+from project.api.middleware import ADMIN_PATH
 from workers import is_request_error
 from workers.rest import BoundedSearchFilter
 
 MAX_WORDS, MAX_CHARACTERS = BoundedSearchFilter.max_words, BoundedSearchFilter.max_characters
 
-
-if TYPE_CHECKING:
-    Base = ModelAdmin
-else:
-    Base = object  # it stands before ModelAdmin, or a subclass, in the bases
+SEARCHES = (SEARCH_VAR, "term")
+"""The parameters that search: that of a list, and that of the fields that complete what is typed."""
 
 
-class StrictLists(Base):
-    """Refuses what no list can be made of. Stands before ModelAdmin in the bases."""
+class StrictLists:
+    """Refuses what no list can be made of, and what would keep the store busy for long."""
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Return the list, read already. Raises IncorrectLookupParameters, which leads to the whole list."""
-        try:
-            changes = super().get_changelist_instance(request)
-            # Here and not in the template: what a value from the address does, it does now.
-            len(changes.result_list)
-        except Exception as exc:
-            if is_request_error(exc):
-                raise IncorrectLookupParameters(exc) from exc
-            raise
-        return changes
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        """Search for so many words at most: each is looked for in every row."""
-        if len(search_term) <= MAX_CHARACTERS and len(search_term.split()) <= MAX_WORDS:
-            return super().get_search_results(request, queryset, search_term)
-        limit = f"Search for at most {MAX_WORDS} words of {MAX_CHARACTERS} characters together."
-        self.message_user(request, limit, messages.ERROR)
-        request.is_search_refused = True  # type: ignore[attr-defined]  # a note of our own on the request
-        return queryset.none(), False
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(ADMIN_PATH) and request.GET and (refusal := _refusal(request)):
+            return exception_handler.for_people(exception_handler.problem(400, "invalid", refusal))
+        return self._get_response(request)
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        response: HttpResponse = super().changelist_view(request, extra_context)
-        if getattr(request, "is_search_refused", False):
-            response.status_code = 400
-        return response
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Lead from a list that cannot be read, because of its address, to the whole list, as Django does."""
+        if not request.path_info.startswith(ADMIN_PATH) or request.method != "GET":
+            return None
+        if ERROR_FLAG in request.GET or not is_request_error(exception):
+            return None
+        return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Return whether the address may ask for this. Not for patterns: a short one takes hours."""
-        if lookup.endswith(("__regex", "__iregex")):
-            return False
-        return super().lookup_allowed(lookup, value, request)
+
+def _refusal(request: HttpRequest) -> str:
+    if any(name.endswith(("__regex", "__iregex")) for name in request.GET):
+        return "The lists cannot be filtered by a pattern: a short one takes hours. Search for words."
+    for name in SEARCHES:
+        text = request.GET.get(name, "")
+        if len(text) > MAX_CHARACTERS or len(text.split()) > MAX_WORDS:  # each is looked for in every row
+            return f"Search for at most {MAX_WORDS} words of {MAX_CHARACTERS} characters together."
+    return ""

@@ -16,13 +16,25 @@ from django.utils.html import format_html
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from workers import WriteOutsideWriter, is_cut_off, is_request_error, is_store_error
+from workers import (
+    StoreBusy,
+    TransactionTimedOut,
+    WriteOutsideWriter,
+    is_cut_off,
+    is_request_error,
+    is_store_error,
+)
 from workers.rest import NON_FIELD, JSONRenderer
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-PAGE = "<!DOCTYPE html><html lang=en><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>"
+PAGE = """<!DOCTYPE html><html lang=en><title>{title}</title>
+<meta name=viewport content="width=device-width, initial-scale=1">
+<meta name=color-scheme content="light dark">
+<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem;
+overflow-wrap: anywhere }}</style>
+<h1>{title}</h1><p>{detail}</p></html>"""
 
 CODES = {
     400: "bad_request",
@@ -81,6 +93,8 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
     asked = getattr(request, "method", "-"), getattr(request, "path", "-")
     if is_cut_off(exc):
         logger.warning("request method=%s path=%s state=read-timed-out", *asked)
+    elif isinstance(exc, StoreBusy):
+        logger.warning("request method=%s path=%s state=store-busy error=%s", *asked, exc)
     elif not is_request_error(exc):
         logger.error("request method=%s path=%s", *asked, exc_info=exc)
     return _response_to(exc)
@@ -92,6 +106,13 @@ def _response_to(exc: BaseException | None) -> Response:
         case WriteOutsideWriter():
             detail = "The server tried to write outside its writer. Nothing was changed."
             return problem(500, "write_outside_writer", detail)
+        case StoreBusy():
+            # Not its own words, which name somebody else's request.
+            detail = "The store is busy, and nothing was written. Try again in a few seconds."
+            return problem(503, "store_busy", detail, headers={"Retry-After": "2"})
+        case TransactionTimedOut():
+            detail = "This took too long, so it was undone, and nothing was written. Change less at once."
+            return problem(503, "transaction_timed_out", detail, headers={"Retry-After": "5"})
         case Exception() if is_cut_off(exc):
             detail = "To read this takes too long. Ask for less: fewer words, or a narrower filter."
             return problem(503, "read_timed_out", detail, headers={"Retry-After": "5"})

@@ -8,7 +8,7 @@ from django.shortcuts import resolve_url
 from django.urls import is_valid_path
 
 from project.api import exception_handler
-from workers import is_cut_off
+from workers import StoreBusy, TransactionTimedOut, is_cut_off
 from workers.conf import settings as write_settings
 from workers.rest import ProblemError
 
@@ -129,7 +129,8 @@ class Refusals:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not (is_cut_off(exception) or isinstance(exception, ProblemError)):
+        known = ProblemError | StoreBusy | TransactionTimedOut
+        if not (is_cut_off(exception) or isinstance(exception, known)):
             return None
         response = exception_handler.exception_handler(exception, {"request": request})
         if request.path_info.startswith(ADMIN_PATH):

@@ -18,6 +18,7 @@ CODES = {
     "method_not_allowed": "405",
     "not_acceptable": "406",
     "conflict": "409: the change conflicts with what is stored",
+    "cancelled": "409: an operator cancelled the write while it waited; it took no effect",
     "idempotency_key_in_progress": "409: the first request with this key still waits; see Location",
     "length_required": "411: a body of unknown length, where another web server took it",
     "precondition_failed": "412: If-Match, If-None-Match or `version` asks for another state than is stored",
@@ -41,6 +42,8 @@ CODES = {
     "not_committed_yet": "503: the write named in Read-After still waits",
     "logins_unavailable": "503: passwords cannot be checked now",
     "read_timed_out": "503: to read this takes too long; ask for less",
+    "store_busy": "503: others write the store; nothing was written",
+    "transaction_timed_out": "503: a view wrote for too long and was undone; nothing was written",
     "not_ready": "503: `fields` says which part stands in the way",
     "store_unavailable": "503: the store cannot be read",
 }

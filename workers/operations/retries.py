@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from workers import registry
-from workers.exceptions import UnknownWriteFunction
+from workers.exceptions import AcceptanceUnknown, NotAccepted, UnknownWriteFunction
 from workers.models import Receipt
 from workers.submission.client import submit
 from workers.submission.submission import Submission
-from workers.writer.loop import UNDECODABLE
-from workers.writes import WriteStatus, decode_arguments
+from workers.writes import UNDECODABLE, WriteStatus, decode_arguments
+
+AT_ONCE = 100
+"""Retries submitted before their outcomes are awaited: many share a batch, and the stream is not overrun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,22 @@ def retry(receipt: Receipt, known: Families) -> Submission:
         token=uuid.uuid5(uuid.NAMESPACE_OID, f"retry after {latest}").hex,
         retry_of=receipt.pk,
     )
+
+
+def outcome_in_words(submission: Submission, seconds: float) -> tuple[str, str]:
+    """Wait for a retry, and return what became of it: in a word, and in a clause without its full stop."""
+    try:
+        outcome = submission.wait(seconds)
+    except NotAccepted as exc:
+        return "not accepted", f"not accepted. {str(exc).rstrip('.')}"
+    except AcceptanceUnknown:
+        return "unknown", "unknown. Redis did not confirm it in time"
+    if outcome is None:
+        return "waiting", f"waits as {submission.write_id}. It is committed when a writer works"
+    word = "failed again" if outcome.status is WriteStatus.FAILED else str(outcome.status)
+    clause = f"{word} as {outcome.write_id}, status {outcome.http_status}"
+    detail = "" if outcome.status is WriteStatus.COMMITTED else outcome.json().get("detail", "")
+    return word, f"{clause}. {detail}".rstrip(". ")
 
 
 def latest_of_each_family(receipts: Iterable[Receipt], known: Families) -> list[Receipt]:

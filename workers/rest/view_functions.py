@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
 from django.http import Http404
 from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.response import Response
@@ -36,6 +37,13 @@ class ViewFunctionsMixin(ViewBase):
         """Return the write function of this view for `create`, `update` or `destroy`. Raises LookupError."""
         apply = OPERATIONS[operation]
         return lambda write: apply(cls, write)
+
+    @classmethod
+    def written_model(cls) -> type[Model] | None:
+        """Return whose objects it writes, where their primary keys are the keys in its paths."""
+        model: type[Model] | None = getattr(getattr(cls, "queryset", None), "model", None)
+        has_keys = model is not None and cls.lookup_field in {"pk", model._meta.pk.name}
+        return model if has_keys else None
 
 
 def function_name(view: Any, operation: str) -> str:

@@ -14,7 +14,7 @@ from types import FrameType
 
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 
-from workers.exceptions import StoreBusy, WrongStore
+from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
 
 SQLITE_READONLY = sqlite3.SQLITE_READONLY
 SQLITE_INTERRUPT = sqlite3.SQLITE_INTERRUPT
@@ -93,6 +93,8 @@ def is_store_error(exc: BaseException) -> bool:
 
 def is_cut_off(exc: BaseException) -> bool:
     """Return whether a read took longer than WRITE_READ_TIME_LIMIT_SECONDS."""
+    if isinstance(exc, TransactionTimedOut):
+        return False  # the statement was stopped, but for what was written before
     return isinstance(exc, OperationalError) and sqlite_code(exc) == SQLITE_INTERRUPT
 
 

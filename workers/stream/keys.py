@@ -43,6 +43,11 @@ def pause() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:pause"
 
 
+def cancelled() -> str:
+    """Ids of waiting writes that are not to be applied any more."""
+    return f"{settings.WRITE_KEY_PREFIX}:cancelled"
+
+
 def claims() -> str:
     """Prefix of the claims on idempotency keys whose writes wait in the stream."""
     return f"{settings.WRITE_KEY_PREFIX}:key:"

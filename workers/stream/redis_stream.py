@@ -72,6 +72,23 @@ def find(client: redis.Redis, write_id: int) -> Entry | None:
     return Entry(write_id=write_id, payload=found[0][1][b"w"]) if found else None
 
 
+def entries_after(client: redis.Redis, write_id: int, *, count: int) -> list[Entry]:
+    """Return, in order, what waits with a higher id, `count` at most. Nothing is read by that."""
+    found: Any = client.xrange(keys.stream(), f"{write_id + 1}-0", count=count)
+    return [Entry(write_id=_write_id(entry_id), payload=fields[b"w"]) for entry_id, fields in found]
+
+
+def read_between(client: redis.Redis, first: int, last: int, *, count: int) -> set[int]:
+    """Return which writes with these ids, and those between them, the writer has read; `count` at most."""
+    try:
+        pending: Any = client.xpending_range(keys.stream(), group(), f"{first}-0", f"{last}-0", count)
+    except redis.ResponseError as exc:
+        if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
+            raise
+        return set()  # no writer of this store was at work yet
+    return {_write_id(one["message_id"]) for one in pending}
+
+
 def last_write_id(client: redis.Redis) -> int:
     """Return the id of the write accepted last, or 0."""
     return int(client.get(keys.last_write_id()) or 0)
@@ -92,10 +109,22 @@ def oldest_unacknowledged(client: redis.Redis) -> Unacknowledged | None:
     )
 
 
-def read_new(client: redis.Redis, *, count: int, wait_seconds: float = 0.0) -> list[Entry]:
-    """Return, in order, what was never read; waits for the first one, 0 for not at all."""
+def read_new(client: redis.Redis, *, count: int, wait_seconds: float = 0.0) -> tuple[list[Entry], bool]:
+    """Return, in order, what was never read, and whether any write that waits is cancelled.
+
+    Waits for the first one, 0 for not at all.
+    """
     block = max(1, round(wait_seconds * 1000)) if wait_seconds > 0 else None
-    return _entries(client.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count, block=block))
+    # The question comes after the reading, so who is cancelled before it is read is never applied; and in the
+    # same round trip, because this is the path of every batch.
+    pipeline = client.pipeline(transaction=False)
+    pipeline.xreadgroup(group(), CONSUMER, {keys.stream(): ">"}, count=count, block=block)
+    pipeline.exists(keys.cancelled())
+    replies = pipeline.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return _entries(replies[0]), bool(replies[1])
 
 
 def acknowledge_script(client: redis.Redis) -> Script:

@@ -7,7 +7,8 @@ What may happen to a write, and who undoes what:
 - the store fails (disk full, locked): the whole batch is undone and the error raised; nothing is lost,
   because the entries are still in the stream;
 - COMMIT itself refuses (a deferred constraint): the batch is undone, each write gets its own transaction;
-- its function ends the transaction for all: that write fails, its neighbours are applied again without it.
+- its function ends the transaction for all: that write fails, its neighbours are applied again without it;
+- somebody cancelled it while it waited: rejected without being applied, with a receipt.
 """
 
 import logging
@@ -34,19 +35,22 @@ def commit_batch(
     writes: Sequence[Write],
     *,
     set_aside: Callable[[Write], bool] = lambda write: False,
+    is_cancelled: Callable[[Write], bool] = lambda write: False,
     on_progress: Callable[[], None] = lambda: None,
 ) -> list[Settled]:
     """Commit the writes in order, run what they put off, and return the outcome of each, durable.
 
-    A write whose token has a receipt already takes no effect again: it gets the outcome of the first. One
-    of which `set_aside` is true is failed without being applied. `on_progress` is called now and then.
+    A write whose token has a receipt already takes no effect again: it gets the outcome of the first.
+    Without being applied, one of which `set_aside` is true is failed, and one of which `is_cancelled` is true
+    rejected. `on_progress` is called now and then.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
     judged: dict[str, Outcome] = {}
     for write in writes:
-        if set_aside(write):
-            # The first of a token: a write that was sent again has the outcome of the first one, and its id.
-            judged.setdefault(write.token, _set_aside(write))
+        if is_cancelled(write):
+            judged.setdefault(write.token, verdicts.cancelled(_first_of_token(writes, write)))
+        elif set_aside(write):
+            judged.setdefault(write.token, verdicts.set_aside(_first_of_token(writes, write)))
     return _commit_batch(writes, judged, on_progress)
 
 
@@ -71,6 +75,11 @@ def _commit_batch(
     if put_off:
         hooks.run(put_off, on_progress)
     return settled
+
+
+def _first_of_token(writes: Iterable[Write], write: Write) -> Write:
+    """Return the write that this one may have been sent again for: both have its outcome, and its id."""
+    return next(one for one in writes if one.token == write.token)
 
 
 def _again(writes: Sequence[Write]) -> list[Write]:
@@ -156,11 +165,6 @@ def _settle_alone(write: Write, exc: Exception, judged: Judged) -> list[Settled]
             judged = {write.token: replace(judged[write.token], write_id=renumbered.write_id)}
         return _commit_batch([renumbered], judged, lambda: None)
     return _record(write, verdicts.of_exception(write, exc))
-
-
-def _set_aside(write: Write) -> Outcome:
-    detail = "The writer died each time it tried to apply this write. It took no effect."
-    return verdicts.error(write, WriteStatus.FAILED, 500, "write_killed_writer", detail)
 
 
 def _record(write: Write, outcome: Outcome) -> list[Settled]:

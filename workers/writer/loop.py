@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import time
 import uuid
+from collections.abc import Set
 from enum import StrEnum
 
 import redis
@@ -20,12 +21,12 @@ from workers.exceptions import StoreBusy, UndecodableEntry
 from workers.store import opening, pragmas, wal
 from workers.store.holder import PATIENCE_SECONDS, Holder
 from workers.store.watch import Watch
-from workers.stream import heartbeat, outcomes, ownership, pauses, redis_stream
+from workers.stream import cancellations, heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit
 from workers.writer.pruning import Pruning
 from workers.writer.reading import Batch, Reader
-from workers.writes import Write, decode
+from workers.writes import UNDECODABLE, Write, decode
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +35,6 @@ REPLY_SECONDS = 5.0
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses between attempts to commit while the store is unwell; the last one repeats."""
-
-UNDECODABLE = ""
-"""Stands for the write function of an entry that cannot be decoded."""
 
 LINGER_SECONDS = 0.05
 """How long the writer waits within a read for what follows a batch. Such a read takes what comes in the round
@@ -183,6 +181,7 @@ class Writer:
 
     def _see_through(self, batch: Batch) -> None:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
+        cancelled = self._cancelled_of(batch)
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
         writes = [_decode(entry) for entry in batch.entries if entry.payload]
         settled: list[commit.Settled] = []
@@ -190,7 +189,10 @@ class Writer:
             problem = self._watch.problem()
             if not problem:
                 settled = commit.commit_batch(
-                    writes, set_aside=batch.is_poison, on_progress=self._heartbeat.tick
+                    writes,
+                    set_aside=batch.is_poison,
+                    is_cancelled=lambda write: write.write_id in cancelled,
+                    on_progress=self._heartbeat.tick,
                 )
                 # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
                 problem = self._watch.problem()
@@ -207,6 +209,19 @@ class Writer:
         # harmless; acknowledged before the commit they would be lost.
         redis_stream.acknowledge(self._acknowledge, batch.entries, claimed=claimed)
         self._reader.acknowledged(batch)
+        if batch.may_be_cancelled:
+            cancellations.forget(self._client, through=batch.entries[-1].write_id)
+
+    def _cancelled_of(self, batch: Batch) -> Set[int]:
+        """Return which of the batch's writes somebody has cancelled. Raises redis.RedisError."""
+        if not (batch.may_be_cancelled or self._failures):
+            return frozenset()
+        first, last = batch.entries[0].write_id, batch.entries[-1].write_id
+        try:
+            return cancellations.between(self._client, first, last)
+        except redis.RedisError:
+            self._held = batch  # reading it again would count as a delivery
+            raise
 
     def _wait_for_store(self, batch: Batch, exc: Error) -> None:
         """Hold the batch back, and let the next attempt open the store anew."""

@@ -35,6 +35,9 @@ class Batch:
     poison: int | None = None
     """Id of the write that has killed the writer too often to be tried again. It is then the only one."""
 
+    may_be_cancelled: bool = True
+    """False when no write was cancelled at the time of reading."""
+
     def is_poison(self, write: Write) -> bool:
         """Return whether this write of the batch is to be failed without being applied."""
         return write.write_id == self.poison
@@ -54,11 +57,11 @@ class Reader:
         # True until the acknowledgement: should a reply be lost, what it held counts as read.
         self._looks_for_pending = True
         count = settings.WRITE_BATCH_MAX_WRITES
-        entries = redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
+        entries, any_cancelled = redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
         if not entries:
             self._looks_for_pending = False
             return None
-        return Batch(entries=entries)
+        return Batch(entries=entries, may_be_cancelled=any_cancelled)
 
     def acknowledged(self, batch: Batch) -> None:
         """Note that the batch is out of the stream."""

@@ -88,6 +88,16 @@ def timed_out(write: Write, exc: BaseException) -> Outcome:
     )
 
 
+def set_aside(write: Write) -> Outcome:
+    detail = "The writer died each time it tried to apply this write. It took no effect."
+    return error(write, WriteStatus.FAILED, 500, "write_killed_writer", detail)
+
+
+def cancelled(write: Write) -> Outcome:
+    detail = "This write was cancelled before it was applied. It took no effect."
+    return error(write, WriteStatus.REJECTED, 409, "cancelled", detail)
+
+
 def unknown_function(write: Write, exc: UnknownWriteFunction) -> Outcome:
     return error(write, WriteStatus.FAILED, 500, "unknown_write_function", str(exc))
 

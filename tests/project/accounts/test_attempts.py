@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from project.accounts import attempts, passwords
-from tests.answering import answering
+from tests.holding import store_held_by_another
 from tests.workers.store.test_opening import run_python
 from workers.rest import ProblemError
-from workers.writer.loop import Writer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
 
@@ -81,7 +79,7 @@ def test_a_name_that_nobody_has_is_refused_alike(ada: User) -> None:
     assert known == unknown == [200, 200, 200, 429, 429]
 
 
-def test_strangers_do_not_lock_out_the_owner_of_a_name(ada: User, writer: Writer) -> None:
+def test_strangers_do_not_lock_out_the_owner_of_a_name(ada: User) -> None:
     for stranger in range(20):
         for _ in range(3):
             status(address=f"198.51.100.{stranger}")
@@ -106,7 +104,7 @@ def test_an_address_that_tries_many_names_is_refused(ada: User) -> None:
     assert status("ada", "wrong", address="192.0.2.2") == 200
 
 
-def test_a_success_forgives_the_name_at_its_address_and_not_the_address(ada: User, writer: Writer) -> None:
+def test_a_success_forgives_the_name_at_its_address_and_not_the_address(ada: User) -> None:
     for _ in range(4):
         assert [status() for _ in range(2)] == [200, 200]
         assert status(password="right") == 302
@@ -173,45 +171,95 @@ def test_guesses_at_the_old_password_of_a_session_are_limited_too(ada: User) -> 
     assert responses == [200, 200, 200, 429]
 
 
-def test_who_logs_in_with_an_outdated_hash_stays_logged_in(
-    settings: Settings, writer: Writer, clean_redis: redis.Redis
-) -> None:
+@pytest.fixture
+def old(settings: Settings) -> User:
+    """A user whose password has an outdated hash."""
     settings.PASSWORD_HASHERS = [SLOW]
-    User.objects.create_superuser("old", password="right")
+    user = User.objects.create_superuser("old", password="right")
     settings.PASSWORD_HASHERS = [QUICK, SLOW]
-    client = Client()
-    ask = answering(writer, clean_redis)
+    return user
 
-    ask(lambda: client.post("/admin/login/", {"username": "old", "password": "right"}))
+
+def test_who_logs_in_with_an_outdated_hash_stays_logged_in(old: User) -> None:
+    client = Client()
+
+    client.post("/admin/login/", {"username": "old", "password": "right"})
 
     assert User.objects.get(username="old").password.startswith("md5$")
     assert client.get("/admin/").status_code == 200
 
 
-def refuse_updates(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    """As a web process does; this one may write."""
-    assert not sql.startswith("UPDATE"), sql
+def test_a_login_notes_its_time(ada: User) -> None:
+    log_in(password="right")
+
+    assert User.objects.get().last_login is not None
+
+
+def test_a_login_that_cannot_be_noted_is_one_all_the_same(ada: User) -> None:
+    with store_held_by_another():
+        response = log_in(password="right")
+
+    assert response.status_code == 302
+    assert User.objects.get().last_login is None
+
+
+def refuse_hashes(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    if 'SET "password"' in sql:
+        raise OperationalError("disk I/O error")
     return execute(sql, params, many, context)
 
 
-def test_a_password_with_an_outdated_hash_can_be_changed(
-    settings: Settings, writer: Writer, clean_redis: redis.Redis
-) -> None:
-    settings.PASSWORD_HASHERS = [SLOW]
-    user = User.objects.create_superuser("old", password="right")
-    settings.PASSWORD_HASHERS = [QUICK, SLOW]
+def test_a_hash_that_cannot_be_saved_keeps_nobody_from_logging_in(old: User) -> None:
     client = Client()
-    client.force_login(user)
-    fields = {"old_password": "right", "new_password1": "after-5678-x", "new_password2": "after-5678-x"}
 
-    def change() -> Any:
-        with connection.execute_wrapper(refuse_updates):
-            return client.post("/admin/password_change/", fields)
-
-    response = answering(writer, clean_redis)(change)
+    with connection.execute_wrapper(refuse_hashes):
+        response = client.post("/admin/login/?next=/admin/", {"username": "old", "password": "right"})
 
     assert response.status_code == 302
-    assert User.objects.get(username="old").check_password("after-5678-x")
+    assert User.objects.get().password == old.password
+    assert client.get("/admin/").status_code == 200
+
+
+def test_a_password_that_was_changed_meanwhile_is_not_replaced_by_a_hash_of_the_former(
+    old: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_for = passwords.set_for
+
+    def changed_meanwhile(user: User, password: str) -> None:
+        set_for(user, password)
+        User.objects.update(password="another")
+
+    monkeypatch.setattr(passwords, "set_for", changed_meanwhile)
+    client = Client()
+    client.post("/admin/login/", {"username": "old", "password": "right"})
+
+    assert User.objects.get().password == "another"
+    assert client.get("/admin/").status_code == 302  # the session was bound to the password of before
+
+
+def test_a_password_with_an_outdated_hash_can_be_changed(old: User, hashed: list[Any]) -> None:
+    client = Client()
+    client.force_login(old)
+    User.objects.update(first_name="by another")  # it is only the password that is saved
+    fields = {"old_password": "right", "new_password1": "after-5678-x", "new_password2": "after-5678-x"}
+
+    response = client.post("/admin/password_change/", fields)
+
+    assert response.status_code == 302
+    assert User.objects.get(first_name="by another").check_password("after-5678-x")
+    assert client.get("/admin/").status_code == 200
+    assert len(hashed) == 2  # the old one and the new one, each in the lane
+
+
+def test_a_new_password_is_checked_as_django_checks_it(ada: User) -> None:
+    client = Client()
+    client.force_login(ada)
+    fields = {"old_password": "right", "new_password1": "12345678", "new_password2": "12345678"}
+
+    response = client.post("/admin/password_change/", fields)
+
+    assert "too common" in response.text
+    assert User.objects.get().check_password("right")
 
 
 def test_hashing_does_not_hold_the_event_loop(tmp_path: Path) -> None:

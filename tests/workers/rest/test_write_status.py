@@ -51,7 +51,7 @@ def test_a_write_is_shown_to_who_asked_and_to_who_may_view_receipts(
 
 def test_the_arguments_of_a_failed_write_are_neither_shown_nor_searched_in_the_admin(writer: Writer) -> None:
     clerk = user("clerk", "view_receipt", is_staff=True)
-    write_id = submit("accounts.change_password", {"id": {}, "hash": "pbkdf2$x"}, principal="1").accepted()
+    write_id = submit("jottings.add_then_raise", {"text": "pbkdf2$x"}, principal="1").accepted()
     writer.drain()
     assert "pbkdf2$x" in Receipt.objects.get(write_id=write_id).arguments
     client = Client()

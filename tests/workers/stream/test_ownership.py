@@ -82,7 +82,7 @@ def test_a_writer_that_was_frozen_while_another_store_took_the_stream_reads_and_
 ) -> None:
     """Its entries are read, its heartbeat is gone, and somebody adopts the stream on purpose."""
     add("read before")
-    [entry] = redis_stream.read_new(clean_redis, count=10)
+    [entry], _ = redis_stream.read_new(clean_redis, count=10)
     with own.context() as patch:
         be(STRANGER, patch)
         ownership.claim(clean_redis, by_order=True)

@@ -71,10 +71,10 @@ def test_writes_whose_reading_lost_its_reply_are_committed_before_later_ones(
     accepted("a")
     read_new = redis_stream.read_new
 
-    def lose_the_reply(*args: Any, **options: Any) -> list[redis_stream.Entry]:
-        if read_new(*args, **options):
+    def lose_the_reply(*args: Any, **options: Any) -> tuple[list[redis_stream.Entry], bool]:
+        if read_new(*args, **options)[0]:
             raise redis.ConnectionError("cut after Redis had handed the entries out")
-        return []
+        return [], False
 
     with monkeypatch.context() as patch:
         patch.setattr(redis_stream, "read_new", lose_the_reply)

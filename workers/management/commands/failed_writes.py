@@ -13,16 +13,12 @@ from rich.table import Table
 
 from workers.conf import settings
 from workers.encoding.times import utc_text
-from workers.exceptions import AcceptanceUnknown, NotAccepted
 from workers.management.console import console, whole_number
 from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families
 from workers.submission.submission import Submission
 from workers.writes import WriteStatus
-
-RETRIES_AT_ONCE = 100
-"""Retries submitted before their outcomes are awaited: many share a batch, and the stream is not overrun."""
 
 LIST_FIELDS = ("write_id", "function", "principal", "status", "committed_at")
 
@@ -139,8 +135,8 @@ class Command(BaseCommand):
 
     def _submit(self, receipts: Sequence[Receipt], known: Families) -> None:
         counts: Counter[str] = Counter()
-        for start in range(0, len(receipts), RETRIES_AT_ONCE):
-            some = receipts[start : start + RETRIES_AT_ONCE]
+        for start in range(0, len(receipts), retries.AT_ONCE):
+            some = receipts[start : start + retries.AT_ONCE]
             for word, line in _outcomes([(receipt, retries.retry(receipt, known)) for receipt in some]):
                 counts[word] += 1
                 self.stdout.write(line)
@@ -163,23 +159,8 @@ def _find(write_id: int) -> Receipt:
 def _outcomes(submissions: Sequence[tuple[Receipt, Submission]]) -> Iterator[tuple[str, str]]:
     """Yield a word and a line for what became of each retry."""
     for receipt, submission in submissions:
-        begin = f"{receipt.pk} {receipt.function}: "
-        try:
-            outcome = submission.wait(settings.WRITE_WAIT_SECONDS)
-        except NotAccepted as exc:
-            yield "not accepted", f"{begin}not accepted. {exc}"
-        except AcceptanceUnknown:
-            yield "unknown", f"{begin}unknown. Redis did not confirm it in time."
-        else:
-            if outcome is None:
-                yield (
-                    "waiting",
-                    f"{begin}waits as {submission.write_id}. It is committed when a writer works.",
-                )
-                continue
-            word = "failed again" if outcome.status is WriteStatus.FAILED else str(outcome.status)
-            detail = "" if outcome.status is WriteStatus.COMMITTED else f" {outcome.json().get('detail', '')}"
-            yield word, f"{begin}{word} as {outcome.write_id}, status {outcome.http_status}.{detail}"
+        word, clause = retries.outcome_in_words(submission, settings.WRITE_WAIT_SECONDS)
+        yield word, f"{receipt.pk} {receipt.function}: {clause}."
 
 
 def _summary(receipt: Receipt, known: Families) -> dict[str, Any]:

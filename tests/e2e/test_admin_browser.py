@@ -1,0 +1,295 @@
+"""The admin in a real browser, as its users see it: narrow and wide, light and dark.
+
+Needs Playwright and Debian's chromium, and says so where one of them is missing. With SCREENSHOTS in the
+environment the pictures of each step are kept in that directory.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.service import Service
+from tests.waiting import until
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests did not run: no playwright")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
+LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
+
+ITEMS, RECEIPTS = "/admin/items/item/", "/admin/workers/receipt/"
+WAITING = f"{RECEIPTS}waiting/"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser tests did not run: no chromium")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Window:
+    """One window of somebody who is logged in. What its pages' scripts raise fails the test."""
+
+    def __init__(self, service: Service, page: Any, pictures: Path) -> None:
+        self._service = service
+        self.page = page
+        self._pictures = pictures
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, path: str) -> None:
+        response = self.page.goto(self._service.url + path)
+        assert response.status == 200, path
+
+    def log_in(self) -> None:
+        self.open("/admin/")
+        self.page.fill("#id_username", "demo")
+        self.page.fill("#id_password", (self._service.directory / "demo-password").read_text().strip())
+        self.press("Log in")
+
+    def press(self, name: str) -> None:
+        """Press a button or a link by its name, and wait for the page that follows."""
+        target = self.page.get_by_role("button", name=name, exact=True)
+        target = target.or_(self.page.get_by_role("link", name=name, exact=True))
+        with self.page.expect_navigation():
+            target.first.click()
+
+    def act(self, action: str, *keys: object) -> None:
+        """Select the rows of these keys, and start an action on them."""
+        for key in keys:
+            self.page.check(f"input[name=_selected_action][value='{key}']")
+        self.page.select_option("select[name=action]", action)
+        with self.page.expect_navigation():
+            self.page.locator("button[name=index]").first.click()
+
+    def text(self) -> str:
+        text: str = self.page.inner_text("body")
+        return text
+
+    def picture(self, name: str) -> None:
+        """Keep what is seen, and see that it fits the window."""
+        self.page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
+        too_wide = self.page.evaluate(TOO_WIDE)
+        assert too_wide == [], f"{name}: does not fit {self.page.viewport_size}"
+
+
+TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".results, pre")]
+  .filter((one) => one.scrollWidth > one.clientWidth)
+  .map((one) => `${one.tagName}.${one.className} ${one.scrollWidth} > ${one.clientWidth}`)"""
+"""What has to be scrolled sideways to be read."""
+
+Open = Callable[..., Window]
+
+
+@pytest.fixture
+def open_window(chromium: Any, service: Service, tmp_path: Path) -> Iterator[Open]:
+    """Opens windows of a size and a colour scheme, logged in as the demo user."""
+    opened: list[Window] = []
+    pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
+
+    def open_one(size: str = "wide", scheme: str = "light") -> Window:
+        width, height = SIZES[size]
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(30_000)
+        window = Window(service, context.new_page(), pictures)
+        opened.append(window)
+        window.log_in()
+        return window
+
+    yield open_one
+    for window in opened:
+        window.page.context.close()
+        assert window.errors == []
+
+
+@pytest.fixture
+def window(open_window: Open) -> Window:
+    return open_window()
+
+
+def change_page(item_id: int) -> str:
+    return f"{ITEMS}{item_id}/change/"
+
+
+def item_of(service: Service, name: str) -> int:
+    item: int = service.create(name).json()["id"]
+    return item
+
+
+def rows(service: Service, name: str) -> list[tuple[Any, ...]]:
+    return service.rows("SELECT name, version FROM items_item WHERE name = ?", name)
+
+
+def test_an_item_is_added_edited_and_deleted_and_its_history_tells_it(
+    window: Window, service: Service
+) -> None:
+    page = window.page
+    window.open(ITEMS)
+    window.press("Add item")
+    page.fill("#id_name", "made in the admin")
+    window.picture("add")
+    window.press("Save and continue editing")
+    assert "was added successfully" in window.text()
+    assert rows(service, "made in the admin") == [("made in the admin", 1)]
+
+    page.fill("#id_name", "changed in the admin")
+    window.press("Save and continue editing")
+    assert rows(service, "changed in the admin") == [("changed in the admin", 2)]
+    window.picture("edit")
+
+    window.press("History")
+    assert "Changed Name." in window.text()
+    window.picture("history")
+
+    page.go_back()
+    window.press("Delete")
+    window.picture("delete")
+    window.press("Yes, I\u2019m sure")
+    assert "was deleted successfully" in window.text()
+    assert rows(service, "changed in the admin") == []
+
+
+def test_a_rejected_edit_says_why_at_the_field(window: Window, service: Service) -> None:
+    item = item_of(service, "to be edited")
+    window.open(change_page(item))
+
+    window.page.fill("#id_name", "a\tb")
+    window.press("Save")
+
+    assert "Control characters are not allowed." in window.page.inner_text(".field-name")
+    assert rows(service, "to be edited") == [("to be edited", 1)]
+    window.picture("rejected-edit")
+
+
+def test_a_conflicting_edit_is_refused_and_says_what_to_do(window: Window, service: Service) -> None:
+    item = item_of(service, "opened")
+    window.open(change_page(item))
+    changed = service.request("PATCH", f"/api/items/{item}/", {"name": "changed meanwhile"})
+    assert changed.status == 200
+
+    window.page.fill("#id_name", "mine")
+    window.press("Save")
+
+    assert "at version 2 now. Nothing was saved." in window.text()
+    assert rows(service, "changed meanwhile") == [("changed meanwhile", 2)]
+    window.picture("conflicting-edit")
+    window.press("Open the form again")
+    assert window.page.input_value("#id_name") == "changed meanwhile"
+    window.page.fill("#id_name", "mine")
+    window.press("Save")
+    assert rows(service, "mine") == [("mine", 3)]
+
+
+def test_a_deletion_of_what_has_changed_is_refused(window: Window, service: Service) -> None:
+    item = item_of(service, "to be deleted")
+    window.open(f"{ITEMS}{item}/delete/")
+    service.request("PATCH", f"/api/items/{item}/", {"name": "still wanted"})
+
+    window.press("Yes, I\u2019m sure")
+
+    assert "Changed since this was shown: “still wanted” (now at version 2)" in window.text()
+    assert rows(service, "still wanted") == [("still wanted", 2)]
+    window.picture("conflicting-deletion")
+
+
+def test_selected_items_are_deleted_by_an_action(window: Window, service: Service) -> None:
+    items = [item_of(service, f"bulk {number}") for number in range(3)]
+    window.open(ITEMS)
+
+    window.act("delete_selected", *items[:2])
+    window.picture("action")
+    window.press("Yes, I\u2019m sure")
+
+    assert "Successfully deleted 2 items." in window.text()
+    assert service.rows("SELECT name FROM items_item WHERE name LIKE 'bulk %'") == [("bulk 2",)]
+
+
+def test_a_failed_write_is_tried_again(window: Window, service: Service) -> None:
+    def sql(statement: str) -> None:
+        service.manage(
+            "shell", "-c", f"from django.db import connection; connection.cursor().execute({statement!r})"
+        )
+
+    sql("ALTER TABLE items_item RENAME TO items_elsewhere")
+    failed = service.create("tried again")
+    sql("ALTER TABLE items_elsewhere RENAME TO items_item")
+    assert failed.status == 500
+    write_id = failed.headers["Write-Id"]
+    window.open(f"{RECEIPTS}?status__exact=failed")
+    window.picture("failed-writes")
+
+    window.act("retry", write_id)
+
+    assert re.search(rf"Write {write_id} was tried again: committed as \d+, status 201\.", window.text())
+    window.picture("tried-again")
+    assert rows(service, "tried again") == [("tried again", 1)]
+    window.open(f"{RECEIPTS}{write_id}/change/")
+    window.picture("failed-write")
+    window.open(RECEIPTS)
+    window.page.locator(".field-object a").first.click()
+    assert window.page.input_value("#id_name") == "tried again"
+
+
+def test_a_waiting_write_is_cancelled(window: Window, service: Service) -> None:
+    service.stop("writer")
+    try:
+        asked = [
+            service.create(name, headers={"Prefer": "respond-async"})
+            for name in ("cancelled", "kept waiting")
+        ]
+        assert [response.status for response in asked] == [202, 202]
+        write_id = asked[0].headers["Write-Id"]
+        window.open(RECEIPTS)
+        window.press("Waiting writes")
+        assert "2 accepted writes wait to be committed" in window.text()
+        window.page.check(f"input[name=write][value='{write_id}']")
+        window.picture("waiting")
+        window.press("Cancel selected writes")
+        assert "1 write cancelled: " in window.text()
+        window.picture("cancelled")
+    finally:
+        service.start("writer")
+
+    until(lambda: rows(service, "kept waiting"), seconds=30, what="the writer to commit what waits")
+    outcome = service.get(f"/api/writes/{write_id}/").json()
+    assert (outcome["status"], outcome["http_status"]) == ("rejected", 409)
+    assert outcome["error"]["code"] == "cancelled"
+    assert rows(service, "cancelled") == []
+    window.page.reload()
+    assert "No write waits" in window.text()
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS, ids=["-".join(look) for look in LOOKS])
+def test_each_page_fits_each_window(open_window: Open, service: Service, size: str, scheme: str) -> None:
+    item_of(service, "x" * 200)
+    item = item_of(service, "to be renamed")
+    service.request("PATCH", f"/api/items/{item}/", {"name": "a name of some words"})
+    [(receipt,)] = service.rows("SELECT max(write_id) FROM workers_receipt")
+    window = open_window(size, scheme)
+    pages = {
+        "index": "/admin/",
+        "items": ITEMS,
+        "item": change_page(item),
+        "item-add": f"{ITEMS}add/",
+        "item-delete": f"{ITEMS}{item}/delete/",
+        "receipts": RECEIPTS,
+        "receipt": f"{RECEIPTS}{receipt}/change/",
+        "waiting-none": WAITING,
+        "long-name": change_page(item - 1),
+        "password": "/admin/password_change/",
+    }
+
+    for name, path in pages.items():
+        window.open(path)
+        window.picture(f"{size}-{scheme}-{name}")

@@ -22,7 +22,7 @@ from workers.event_loop.fibers import in_fiber
 from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
 from workers.store import fence, pragmas, store_file, wal
 from workers.store.lock import holding, purpose, statements
-from workers.store.lock.store_lock import OnWait, StoreLock
+from workers.store.lock.store_lock import AT_ONCE_SECONDS, OnWait, StoreLock
 from workers.store.lock.watchdog import watchdog
 from workers.store.roles import Role, current_role
 
@@ -201,7 +201,9 @@ class Guard:
         try:
             with fence.lowered():
                 is_ready = self.raw is None or self._make_writable()
-                self.lock.acquire(self._purpose, seconds=seconds, on_wait=self.on_wait)
+                # The writer, whose batches only grow while it waits, lets everybody go first who is there.
+                at_once = 0.0 if current_role() is Role.WRITER else AT_ONCE_SECONDS
+                self.lock.acquire(self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once)
                 self.held_since = time.monotonic()
                 self._holding = holding.of_thread()
                 self._holding.add(self)

@@ -74,13 +74,21 @@ class StoreLock:
         self._thread: threading.Thread | None = None
         self._named: tuple[int | None, float | None] = (None, None)
 
-    def acquire(self, purpose: str, *, seconds: float, on_wait: OnWait | None = None) -> None:
-        """Hold the lock, for so many seconds at most.
+    def acquire(
+        self,
+        purpose: str,
+        *,
+        seconds: float,
+        on_wait: OnWait | None = None,
+        at_once: float = AT_ONCE_SECONDS,
+    ) -> None:
+        """Hold the lock; wait for it for so many seconds at most.
 
+        `at_once`: for how many seconds others may have waited, and it is taken before them when free.
         Raises StoreBusy when the time is over, and OSError when the lock's file cannot be used.
         """
         with self._mutex:
-            if self._try(purpose):
+            if self._try(purpose, at_once):
                 return
             if seconds <= 0:
                 raise StoreBusy(f"{self._holder()} writes the store.")
@@ -140,13 +148,13 @@ class StoreLock:
         assert self._memory is not None  # noqa: S101 - narrows the type
         return self._memory
 
-    def _try(self, purpose: str) -> bool:
+    def _try(self, purpose: str, at_once: float) -> bool:
         """Take the lock if it is free and nobody has waited for it for long."""
         if self._held != -1 or self._is_late():
             return False
         self._open()
         self._look_at_file()
-        if tickets.is_waiting(self._open(), for_seconds=AT_ONCE_SECONDS):
+        if tickets.is_waiting(self._open(), for_seconds=at_once):
             return False
         # At once, also when the thread below has just got it for this process: the descriptor is the same.
         if not _lock(self._descriptor):

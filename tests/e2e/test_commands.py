@@ -98,31 +98,45 @@ def let_go_on(command: subprocess.Popen[str]) -> None:
     assert command.wait(20) == 0
 
 
+@contextmanager
+def load_that_sees_no_error(service: Service, name: str) -> Iterator[None]:
+    """Have clients create items while the block runs, and find each of them in the store."""
+    load = Load(service, clients=2, name=name)
+    try:
+        until(lambda: len(load.answers) > 10, what="some load")
+        yield
+        seen = len(load.answers)
+        until(lambda: len(load.answers) > seen + 10, seconds=30, what="load after the commands")
+    finally:
+        load.stop()
+    assert {answer.status for answer in load.answers} <= {201, 202}
+    until(lambda: service.redis().xlen("writes:stream") == 0, what="the stream to be drained")
+    assert len(items_named(service, name)) == len(load.answers)
+    assert "gave-lease-back" not in service.log("writer"), "the writer stays the writer"
+
+
 def test_commands_that_write_succeed_under_load_and_no_client_sees_an_error(
     service: Service, tmp_path: Path
 ) -> None:
     fixture = tmp_path / "groups.json"
     fixture.write_text(json.dumps([{"model": "auth.group", "pk": 77, "fields": {"name": "from a fixture"}}]))
-    load = Load(service, name="load ")
-    until(lambda: len(load.answers) > 20, what="some load")
 
-    service.manage("createsuperuser", "--noinput", "--username", "root2", "--email", "root@example.com")
-    service.manage("loaddata", str(fixture))
-    # One that takes tables away, and one that makes them.
-    service.manage("migrate", "jottings", "zero")
-    service.manage("migrate")
-    service.manage("shell", "-c", "from items.models import Item; Item.objects.get(name='load 0-1').delete()")
-    seen = len(load.answers)
-    until(lambda: len(load.answers) > seen + 20, what="load after the commands")
-    load.stop()
+    with load_that_sees_no_error(service, "beside commands "):
+        service.manage("createsuperuser", "--noinput", "--username", "root2", "--email", "root@example.com")
+        service.manage("loaddata", str(fixture))
+        service.manage("shell", "-c", item("by a shell"))
 
-    assert {answer.status for answer in load.answers} <= {201, 202}
-    until(lambda: service.redis().xlen("writes:stream") == 0, what="the stream to be drained")
-    assert len(items_named(service, "load ")) == len(load.answers) - 1
     assert service.rows("SELECT username FROM auth_user WHERE username = 'root2'") == [("root2",)]
     assert "from a fixture" in groups(service)
+    assert items_named(service, "by a shell") == ["by a shell"]
+
+
+def test_migrations_take_and_make_tables_under_load_and_no_client_sees_an_error(service: Service) -> None:
+    with load_that_sees_no_error(service, "beside migrations "):
+        service.manage("migrate", "jottings", "zero")
+        service.manage("migrate")
+
     assert service.post("/api/jottings/", {"text": "after the migration"}).status == 201
-    assert "gave-lease-back" not in service.log("writer"), "the writer stays the writer"
 
 
 def test_writes_that_come_during_a_transaction_are_committed_after_it_in_order(service: Service) -> None:

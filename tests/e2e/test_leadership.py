@@ -84,7 +84,7 @@ def test_a_frozen_writer_that_wakes_up_never_writes_beside_another(service: Serv
     service.signal("writer", SIGSTOP)
     service.processes["frozen"] = service.processes.pop("writer")
     service.start("writer")
-    until(lambda: "state=standby" in service.log("writer"), what="the second worker to stand by")
+    until(lambda: "state=standby" in service.log("writer"), seconds=30, what="the second to stand by")
     waiting = service.create("while frozen", headers={"Prefer": "wait=1"})
     assert waiting.status == 202
     assert service.names() == []

@@ -13,7 +13,7 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
-from workers.exceptions import StoreBusy
+from workers.exceptions import StoreBusy, TransactionTimedOut
 from workers.store.lock.purpose import met_busy, request_in_hand
 
 NAME = f"{__name__}.store_lock"
@@ -75,7 +75,7 @@ def _is_of_busy_store(request: HttpRequest, response: Any) -> bool:
 def _note(request: HttpRequest | None = None, **_: object) -> None:
     """Remember what nobody caught; Django makes a 500 of it. Receives `got_request_exception`."""
     exc = sys.exc_info()[1]
-    if request is not None and isinstance(exc, StoreBusy):
+    if request is not None and isinstance(exc, StoreBusy | TransactionTimedOut):
         vars(request)[_UNCAUGHT] = True
 
 

@@ -125,7 +125,8 @@ def file_of(connection: BaseDatabaseWrapper) -> Path | None:
 
 def guard_of(connection: BaseDatabaseWrapper) -> Guard | None:
     """Return what guards an open connection; None when it is not one to an SQLite file."""
-    guard: Guard | None = vars(connection).get("guard")
+    # Not of vars(): `django.db.connection` is a proxy.
+    guard: Guard | None = getattr(connection, "guard", None)
     return guard
 
 

@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.service import BASE_DIR, free_port
 from tests.waiting import until
 from tests.wheel.environments import environment_of, run
@@ -130,6 +132,7 @@ def test_with_one_line_and_nothing_but_the_core_a_project_is_ready(core: Path, t
     assert project.rows("PRAGMA journal_mode") == [("wal",)]
 
 
+@pytest.mark.timeout(400)  # a dozen commands and a whole service, beside other tests
 def test_from_startproject_to_an_admin_save_beside_a_working_writer_and_back(
     full: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.utils import ConnectionHandler
 from django.utils import timezone
 
@@ -127,8 +128,10 @@ def _open(path: Path, timeout_seconds: float) -> BaseDatabaseWrapper:
     # A handler of its own, so that the alias is known to the two sessions' threads only.
     connection: BaseDatabaseWrapper = ConnectionHandler(settings).create_connection(ALIAS)
     connection.inc_thread_sharing()
-    # The write path prepares every new connection for this process's role. Here that is undone, not switched
-    # off: the connections of the rest of the process stay as they are.
+    # The write path prepares every new connection for this process's role, and has it take the store lock.
+    # Here that is undone, not switched off: the connections of the rest of the process stay as they are.
+    connection.ensure_connection()
+    connection.__class__ = DatabaseWrapper
     with connection.cursor() as cursor:
         for name, value in DJANGO_DEFAULTS.items():
             cursor.execute(f"PRAGMA {name} = {value}")

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from rest_framework import permissions, serializers
 from rest_framework.decorators import action
 from rest_framework.generics import RetrieveUpdateAPIView
@@ -171,7 +172,7 @@ class SelfView(QueuedUpdateMixin, RetrieveUpdateAPIView):
     serializer_class = SelfSerializer
 
     def get_object(self) -> Any:
-        return User.objects.get(username=self.request.user.get_username())
+        return get_object_or_404(User, username=self.request.user.get_username())
 
 
 class OwnFunctionsViewSet(NoteViewSet):

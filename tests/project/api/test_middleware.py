@@ -184,6 +184,10 @@ def routes(patterns: Any = None, prefix: str = "/") -> Iterator[str]:
             yield re.sub(r"[\^$\\?]|\(.*\)", "", path).replace("//", "/")
 
 
+PLAIN = ("/admin/", "/api/ordinary/")
+"""Views of plain Django, whose own errors have its form."""
+
+
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html", "image/png", "nonsense", ""])
 def test_no_method_of_any_route_is_a_server_error(
     accept: str, writer: Writer, caplog: pytest.LogCaptureFixture
@@ -202,7 +206,7 @@ def test_no_method_of_any_route_is_a_server_error(
 
                 is_unready = path == "/health/ready" and response.status_code == 503
                 assert response.status_code < 500 or is_unready, (method, path, response.content)
-                if response.status_code >= 400 and not path.startswith("/admin/"):
+                if response.status_code >= 400 and not path.startswith(PLAIN):
                     assert response["Content-Type"] == "application/problem+json", (method, path)
                     if method != "HEAD":
                         assert {"code", "detail"} <= json.loads(response.content).keys(), (method, path)

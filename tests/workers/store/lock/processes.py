@@ -16,6 +16,7 @@ from pathlib import Path
 from workers.exceptions import StoreBusy
 from workers.store.lock.store_lock import StoreLock
 lock, log = StoreLock(Path(sys.argv[1])), Path(sys.argv[2])
+print("ready", flush=True)
 for line in sys.stdin:
     match line.split():
         case ["acquire", seconds]:
@@ -58,7 +59,7 @@ class Caller:
         """Ask for a lock that is held by another; return once it has a ticket."""
         before = tickets_of(self.process.pid)
         self.tell("acquire 60")
-        until(lambda: tickets_of(self.process.pid) > before, what=f"{self.name} to queue")
+        until(lambda: tickets_of(self.process.pid) > before, seconds=30, what=f"{self.name} to queue")
 
     def release(self) -> None:
         self.tell("release")
@@ -83,6 +84,8 @@ def caller(store: Path, name: str) -> Iterator[Caller]:
         command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield Caller(process, name)
+            started = Caller(process, name)
+            assert started.hear() == "ready"
+            yield started
         finally:
             process.kill()

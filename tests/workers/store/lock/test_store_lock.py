@@ -99,6 +99,11 @@ def test_processes_are_served_in_the_order_in_which_they_asked(store: Path, star
     assert served(store) == ["a", "b", "c", "d"]
 
 
+def all_stopped(pid: int) -> bool:
+    stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def time_to_be_late(store: Path) -> None:
     """Let all who wait have waited for longer than they may be overtaken."""
     end = time.monotonic() + store_lock.AT_ONCE_SECONDS * 1.1
@@ -200,6 +205,7 @@ def test_a_waiter_that_is_stopped_is_passed_by_and_comes_on_later(
     other.queue()
     time_to_be_late(store)
     stopped.process.send_signal(signal.SIGSTOP)
+    until(lambda: all_stopped(stopped.process.pid), what="all its threads to be stopped")
     lock.release()
 
     assert other.hear() == "held"

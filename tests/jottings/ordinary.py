@@ -15,8 +15,11 @@ from tests.jottings.models import Jotting, Topic
 @require_POST
 def change(request: HttpRequest) -> JsonResponse:
     """Create, update or delete a topic, and note it: both or none."""
-    asked = json.loads(request.body)
-    label, operation, item = asked["label"], asked["operation"], asked["item"]
+    try:
+        asked = json.loads(request.body)
+        label, operation, item = asked["label"], asked["operation"], asked["item"]
+    except (ValueError, LookupError, TypeError):
+        return JsonResponse({"error": "label, operation and item are needed"}, status=400)
     with transaction.atomic():
         if operation == "create":
             Topic.objects.create(name=f"{item} {label}")

@@ -2,6 +2,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -16,6 +17,12 @@ from workers.up import embedded_redis
 from workers.writer.loop import Writer
 
 pytest_plugins = ["workers.testing.pytest"]
+
+# How long a machine takes for its inputs is no fault of the code.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ADOPTION_VENV := .venv-adoption
 
-.PHONY: run test test-matrix torture schemathesis bench bench-quick adoption lint format lock wheel clean
+.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption lint format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -20,6 +20,10 @@ test: $(VENV)/test lint
 ONLY ?=
 test-matrix: $(VENV)/test
 	$(BIN)/python -m tests.matrix --only "$(ONLY)"
+
+# What builds whole projects and environments, and takes minutes.
+test-slow: $(VENV)/test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 # Faults against load, then a check of every promise: make torture MINUTES=30 SEED=any-text-of-an-earlier-run
 MINUTES ?= 5

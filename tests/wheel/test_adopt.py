@@ -18,6 +18,8 @@ from tests.e2e.service import BASE_DIR, free_port
 from tests.waiting import until
 from tests.wheel.environments import environment_of, run
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = (BASE_DIR / "docs" / "adopt.md").read_text()
 MOST_CHANGED_LINES = 10
 

@@ -9,6 +9,8 @@ import pytest
 from tests.e2e.service import BASE_DIR
 from tests.wheel.environments import run
 
+pytestmark = pytest.mark.slow
+
 NOT_IN_IT = {"workers/DESIGN.md"}
 
 IMPORT_ALL = """

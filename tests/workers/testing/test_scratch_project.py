@@ -12,7 +12,7 @@ from tests.e2e.service import BASE_DIR
 from tests.e2e.test_readme_app import IMPORTS, files_of_the_readme
 
 # Building the project once is enough, and each run starts Python and Django anew.
-pytestmark = [pytest.mark.xdist_group("scratch project"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("scratch project"), pytest.mark.timeout(300)]
 
 RUN_SECONDS = 280
 

@@ -6,6 +6,8 @@ import hypothesis
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from tests.answering import Answered, answering
@@ -82,3 +84,11 @@ def writer(clean_redis: redis.Redis, transactional_db: None) -> Writer:
 def answered(writer: Writer, clean_redis: redis.Redis) -> Answered:
     """Gives what makes a request in another thread while the writer is at work, and returns its answer."""
     return answering(writer, clean_redis)
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    """A browser in which a superuser is logged in."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    return client

@@ -21,6 +21,16 @@ QUEUES = 4
 API = "/helpdesk/api"
 
 
+def _ticket(person: Person, title: str) -> dict[str, str]:
+    return {
+        "title": title,
+        "body": "It does not work.",
+        "queue": str(person.random.randint(1, QUEUES)),
+        "priority": "3",
+        "submitter_email": f"{person.name}@example.org",
+    }
+
+
 class Staff(Person):
     """Answers tickets in the help desk's own pages, and edits prepared replies in Django's admin."""
 
@@ -49,13 +59,7 @@ class Staff(Person):
     async def open(self) -> tuple[str, Page]:
         """Open a ticket for somebody; return its title, and the response, which leads to the ticket."""
         title = self.new_name()
-        fields = {
-            "title": title,
-            "body": "It does not work.",
-            "queue": str(self.random.randint(1, QUEUES)),
-            "priority": "3",
-            "submitter_email": f"{self.name}@example.org",
-        }
+        fields = _ticket(self, title)
         path = "/helpdesk/tickets/submit/"
         return title, await self.fill_in("ticket add", path, fields, thing=("ticket", title), value="3")
 
@@ -137,13 +141,7 @@ class Reporter(Person):
 
     async def report(self) -> None:
         title = self.new_name()
-        fields = {
-            "title": title,
-            "body": "It does not work.",
-            "queue": str(self.random.randint(1, QUEUES)),
-            "priority": "3",
-            "submitter_email": f"{self.name}@example.org",
-        }
+        fields = _ticket(self, title)
         path = "/helpdesk/tickets/submit/"
         made = await self.fill_in("public ticket add", path, fields, thing=("ticket", title), value="3")
         await self.get("public ticket page", made.location)

@@ -16,13 +16,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 @pytest.fixture
-def admin() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada"))
-    return client
-
-
-@pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the store was kept from others, each time that something was hashed."""
     seen: list[bool] = []

@@ -9,7 +9,6 @@ The lease belongs to the store's file, not to a name of it: it lies beside the r
 leads, and a file that can be reached by two real paths (hard links, a mount of the file itself) is refused.
 """
 
-import fcntl
 import json
 import os
 import time
@@ -17,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workers.store import store_file
+from workers.store import flock, store_file
 from workers.store.holder import Holder
 
 SUFFIX = ".lease"
@@ -40,13 +39,9 @@ class Lease:
         if self._file is not None:
             return True
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # Of a file that was replaced meanwhile it would be a lock on nothing.
+        if not (flock.try_lock(descriptor) and flock.is_file(descriptor, self.path)):
             os.close(descriptor)
-            return False
-        if not _is_file(descriptor, self.path):
-            os.close(descriptor)  # the file was replaced meanwhile: this lock is on nothing
             return False
         self._file = descriptor
         self._write({"pid": os.getpid(), "purpose": purpose, "since": time.time()})
@@ -54,7 +49,7 @@ class Lease:
 
     def is_intact(self) -> bool:
         """Return whether the file that is locked still is the one that others would lock."""
-        return self._file is not None and _is_file(self._file, self.path)
+        return self._file is not None and flock.is_file(self._file, self.path)
 
     def release(self) -> None:
         """Give the lease back. Does nothing when it is not held."""
@@ -85,13 +80,6 @@ def _content(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _is_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
 def lease_path() -> Path:
     """Return the path of the lease of the default store."""
     return Path(f"{store_file.path()}{SUFFIX}")
@@ -100,17 +88,14 @@ def lease_path() -> Path:
 def is_held(path: Path) -> bool:
     """Return whether some process holds the lease. Raises OSError when the file may not be read.
 
-    Asks for a shared lock and drops it at once. Unlike an attempt to take the lease this neither makes the
-    file, which might then belong to the wrong user, nor wipes out who held it last.
+    Unlike an attempt to take the lease this neither makes the file, which might then belong to the wrong
+    user, nor wipes out who held it last.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return flock.is_locked_by_another(descriptor)
     finally:
         os.close(descriptor)
-    return False

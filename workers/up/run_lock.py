@@ -1,6 +1,5 @@
 """Lets one `manage.py up` at a time use the data, and only when no process of a killed one is left."""
 
-import fcntl
 import json
 import os
 import shlex
@@ -9,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from workers.store import flock
 
 _POLL_SECONDS = 0.1
 
@@ -39,7 +40,7 @@ class RunLock:
         Processes of an `up` that was killed get `orphans_seconds` to end. Raises `AlreadyRunning`.
         """
         with _opened(self._path) as own, _opened(self._processes_path) as processes:
-            if not _try_lock(own):
+            if not flock.try_lock(own):
                 raise AlreadyRunning(_who_runs(self._path))
             _write(
                 own,
@@ -59,11 +60,11 @@ class RunLock:
         _write(self._processes_descriptor, self._processes)
 
     def _await_orphans(self, descriptor: int, *, seconds: float, say: Callable[[str], object]) -> None:
-        if _try_lock(descriptor):
+        if flock.try_lock(descriptor):
             return
         say(f"Waiting for what an `up` that was killed has left to end: {_describe(self._orphans())}.")
         deadline = time.monotonic() + seconds
-        while not _try_lock(descriptor):
+        while not flock.try_lock(descriptor):
             if time.monotonic() >= deadline:
                 orphans = self._orphans()
                 groups = " ".join(f"-{pid}" for pid in orphans.values())
@@ -88,14 +89,6 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _write(descriptor: int, content: dict[str, object] | dict[str, int]) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from workers.event_loop.bells import Bell, new_bell
 from workers.exceptions import StoreBusy
+from workers.store import flock
 from workers.store.holder import Holder
 from workers.store.lock import record, tickets
 from workers.store.store_file import Mark
@@ -68,7 +69,7 @@ class StoreLock:
         self._waiting: deque[_Claim] = deque()
         self._descriptor = -1
         self._memory: mmap.mmap | None = None
-        self._checked_at = 0.0
+        self._looked_at = 0.0
         self._held = -1
         """The descriptor by which this process holds the lock; -1 while it does not."""
         self._thread: threading.Thread | None = None
@@ -116,18 +117,15 @@ class StoreLock:
             return None
         try:
             # Who died, or gave it back, is still named there.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if not flock.is_locked_by_another(descriptor):
+                return None
             return Holder.of(record.read(os.pread(descriptor, record.SIZE, record.HOLDER), 0))
         finally:
             os.close(descriptor)
-        return None
 
     def mark(self) -> Mark:
         """Return which files were written last."""
         with self._mutex:
-            self._open()
-            self._checked_at = 0.0
             self._look_at_file()
             return record.read_mark(self._shared())
 
@@ -152,12 +150,12 @@ class StoreLock:
         """Take the lock if it is free and nobody has waited for it for long."""
         if self._held != -1 or self._is_late():
             return False
-        self._open()
-        self._look_at_file()
+        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+            self._look_at_file()
         if tickets.is_waiting(self._open(), for_seconds=at_once):
             return False
         # At once, also when the thread below has just got it for this process: the descriptor is the same.
-        if not _lock(self._descriptor):
+        if not flock.try_lock(self._descriptor):
             return False
         self._hold(self._descriptor, purpose)
         return True
@@ -168,11 +166,10 @@ class StoreLock:
 
     def _look_at_file(self) -> None:
         """Use another file when this one was deleted or replaced: others lock that one by now."""
-        now = time.monotonic()
-        if self._held != -1 or self._waiting or now - self._checked_at < LOOK_SECONDS:
+        if self._held != -1 or self._waiting:
             return
-        self._checked_at = now
-        if not _is_file(self._descriptor, self.path):
+        self._looked_at = time.monotonic()
+        if not flock.is_file(self._open(), self.path):
             self._leave_descriptor()
 
     def _hold(self, descriptor: int, purpose: str) -> None:
@@ -241,10 +238,10 @@ class StoreLock:
 
         Whoever is next may be stopped (Ctrl-Z), and must not stop everybody else.
         """
-        if self._held != -1 or not _is_file(self._descriptor, self.path):
+        if self._held != -1 or not flock.is_file(self._descriptor, self.path):
             return False  # of a file that was deleted the holder still has the lock
         descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        if not _lock(descriptor):
+        if not flock.try_lock(descriptor):
             os.close(descriptor)
             return False
         claim.is_over = True
@@ -317,7 +314,7 @@ class StoreLock:
                 if not self._is_mine():
                     break
                 # Another thread may have held it since by the same descriptor, and given it back.
-                if self._held == -1 and _lock(descriptor) and not self._pass_on():
+                if self._held == -1 and flock.try_lock(descriptor) and not self._pass_on():
                     self._held = descriptor
                     self._free()
         # Closing is not enough where a process was forked meanwhile, which has it open too.
@@ -342,18 +339,3 @@ def lock_of(store: Path) -> StoreLock:
     lock = StoreLock(store)
     os.register_at_fork(after_in_child=lock.forget)
     return lock
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False

@@ -10,7 +10,7 @@ of its own in `create_function`, `update_function` and `destroy_function`. They 
 quotes, or None), which was checked when they run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -20,26 +20,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from workers.conf import settings
-from workers.exceptions import KeyInProgress, QueueUnavailable, WritePathError
+from workers.exceptions import QueueUnavailable, WritePathError
 from workers.rest import headers, responses
 from workers.rest.conditions import ConditionsMixin, condition_of
 from workers.rest.errors import ProblemError, problem_of
+from workers.rest.handing_over import Arguments, hand_over
 from workers.rest.lists.pagination import StableListMixin
-from workers.rest.responses import body_for, principal_of, queued_response, raise_unless_committed, status_url
+from workers.rest.responses import body_for, principal_of, queued_response, raise_unless_committed
 from workers.rest.validation import key_in_path, validated_data
 from workers.rest.view_functions import VIEW, ViewFunctionsMixin, arguments_of, function_name
 from workers.stream.conditions import CONDITION
 from workers.submission import idempotency
-from workers.submission.client import submit, submitter
+from workers.submission.client import submitter
 from workers.submission.read_after import Progress
 from workers.writes import Outcome
 
 if TYPE_CHECKING:
     # Not at run time: DRF's views import this package for their parsers and renderers.
     from rest_framework.generics import GenericAPIView
-
-
-Arguments = Mapping[str, Any]
 
 
 class QueuedWriteMixin(ConditionsMixin):
@@ -54,24 +52,20 @@ class QueuedWriteMixin(ConditionsMixin):
         Raises ProblemError for whatever is not a success.
         """
         preferences = headers.prefer(self.request)
+        principal = principal_of(self.request)
+
+        def with_condition() -> Arguments:
+            given = arguments() if callable(arguments) else arguments
+            return given if CONDITION in given else {**given, **condition_of(self, by_view=VIEW in given)}
+
         try:
-            once = self._idempotency(principal_of(self.request))
-            outcome = idempotency.earlier_outcome(once) if once else None
-            write_id = outcome.write_id if outcome else 0
-            if outcome is None:
-                if callable(arguments):
-                    arguments = arguments()
-                if CONDITION not in arguments:
-                    arguments = {**arguments, **condition_of(self, by_view=VIEW in arguments)}
-                outcome, write_id = self._hand_over(function, arguments, once, preferences)
-        except KeyInProgress as exc:
-            # Committed since this request looked for its receipt?
-            outcome, write_id = (idempotency.earlier_outcome(once) if once else None), exc.write_id
-            if outcome is None:
-                problem = problem_of(exc)
-                if url := status_url(exc.write_id):
-                    problem.headers["Location"] = url
-                raise problem from exc
+            outcome, write_id = hand_over(
+                function,
+                with_condition,
+                principal=principal,
+                once=self._idempotency(principal),
+                preferences=preferences,
+            )
         except WritePathError as exc:
             raise problem_of(exc) from exc
         response = queued_response(write_id) if outcome is None else self._settled(outcome, preferences)
@@ -80,29 +74,6 @@ class QueuedWriteMixin(ConditionsMixin):
             response["Preference-Applied"] = preferences.applied()
         patch_vary_headers(response, ["Prefer"])
         return response
-
-    def _hand_over(
-        self,
-        function: str,
-        arguments: Mapping[str, Any],
-        once: idempotency.Idempotency | None,
-        preferences: headers.Prefer,
-    ) -> tuple[Outcome | None, int]:
-        """Submit the write and wait as preferred; return its outcome, if it came in time, and its id."""
-        wait_seconds = preferences.wait_seconds
-        if wait_seconds is None:
-            wait_seconds = settings.WRITE_WAIT_SECONDS
-        waits = not preferences.respond_async and wait_seconds > 0
-        submission = submit(
-            function,
-            arguments,
-            principal=principal_of(self.request),
-            token=once.token if once else None,
-            fingerprint=once.fingerprint if once else None,
-            announced=waits,
-        )
-        outcome = submission.wait(wait_seconds) if waits else None
-        return outcome, submission.accepted() if outcome is None else outcome.write_id
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         """Return the headers that follow from what a committed write did; override where there are any."""

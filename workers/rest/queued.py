@@ -23,12 +23,12 @@ from workers.conf import settings
 from workers.exceptions import WritePathError
 from workers.registry import write_function
 from workers.rest import headers
-from workers.rest.errors import ProblemError, problem_of, problem_of_outcome
-from workers.rest.responses import status_url
+from workers.rest.errors import ProblemError, problem_of
+from workers.rest.handing_over import hand_over
+from workers.rest.responses import principal_of, raise_unless_committed, status_url
 from workers.store import errors
 from workers.submission import idempotency
-from workers.submission.client import submit
-from workers.writes import Outcome, Result, Write, WriteStatus
+from workers.writes import Outcome, Result, Write
 
 FUNCTION = "workers.request"
 
@@ -69,7 +69,7 @@ def queued(view: Callable[..., Any]) -> Callable[..., Any]:
         # After the view itself, where this is a method. DRF's request has Django's inside.
         given = next(one for one in args[:2] if isinstance(one, HttpRequest) or hasattr(one, "_request"))
         try:
-            return _response(getattr(given, "_request", given), _principal(given))
+            return _response(getattr(given, "_request", given), principal_of(given))
         except ProblemError as exc:
             if not isinstance(given, HttpRequest):
                 raise
@@ -79,19 +79,13 @@ def queued(view: Callable[..., Any]) -> Callable[..., Any]:
     return serve
 
 
-def _principal(request: Any) -> str:
-    user = getattr(request, "user", None)
-    return str(user.pk) if user is not None and user.is_authenticated else ""
-
-
 def _response(request: HttpRequest, principal: str) -> HttpResponse:
     """Hand the request over, wait as the client prefers, and respond. Raises ProblemError."""
     preferences = headers.prefer(request)
     if len(request.body) > settings.WRITE_MAX_BODY_BYTES:
         detail = f"A request may have {settings.WRITE_MAX_BODY_BYTES} bytes at most."
         raise ProblemError(413, "body_too_large", detail)
-    seconds = settings.WRITE_WAIT_SECONDS if preferences.wait_seconds is None else preferences.wait_seconds
-    outcome, write_id = _handed_over(request, principal, 0 if preferences.respond_async else seconds)
+    outcome, write_id = _handed_over(request, principal, preferences)
     if outcome is not None:
         response = _settled(request, outcome)
     else:
@@ -102,7 +96,9 @@ def _response(request: HttpRequest, principal: str) -> HttpResponse:
     return response
 
 
-def _handed_over(request: HttpRequest, principal: str, seconds: float) -> tuple[Outcome | None, int]:
+def _handed_over(
+    request: HttpRequest, principal: str, preferences: headers.Prefer
+) -> tuple[Outcome | None, int]:
     body = base64.b64encode(request.body).decode()
     key = headers.idempotency_key(request)
     what = [request.method, request.get_full_path(), body]
@@ -110,27 +106,16 @@ def _handed_over(request: HttpRequest, principal: str, seconds: float) -> tuple[
     environ = {
         name: one for name, one in request.META.items() if isinstance(one, str) and name.startswith(_ENVIRON)
     }
+    arguments = {"environ": environ, "scheme": request.scheme, "body": body}
     try:
-        if once and (earlier := idempotency.earlier_outcome(once)):
-            return earlier, earlier.write_id
-        submission = submit(
-            FUNCTION,
-            {"environ": environ, "scheme": request.scheme, "body": body},
-            principal=principal,
-            token=once.token if once else None,
-            fingerprint=once.fingerprint if once else None,
-            announced=seconds > 0,
-        )
-        outcome = submission.wait(seconds) if seconds > 0 else None
-        return outcome, submission.accepted() if outcome is None else outcome.write_id
+        return hand_over(FUNCTION, lambda: arguments, principal=principal, once=once, preferences=preferences)
     except WritePathError as exc:
         raise problem_of(exc) from exc
 
 
 def _settled(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     """Return the response that the view made in the writer. Raises ProblemError when it made none."""
-    if outcome.status is not WriteStatus.COMMITTED:
-        raise problem_of_outcome(outcome)
+    raise_unless_committed(outcome)
     told = outcome.json()
     page = outcome.page or (told["kept"] or "").encode()
     is_lost = told["bytes"] > 0 and not page

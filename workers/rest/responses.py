@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 from rest_framework import status
 from rest_framework.request import Request
@@ -15,9 +16,10 @@ from workers.writes import Outcome, WriteStatus
 QUEUED = "queued"
 
 
-def principal_of(request: Request) -> str:
-    """Return who asks, as receipts know them."""
-    return str(request.user.pk) if request.user and request.user.is_authenticated else ""
+def principal_of(request: Request | HttpRequest) -> str:
+    """Return who asks, as receipts know them; nobody where a project has no users."""
+    user = getattr(request, "user", None)
+    return str(user.pk) if user and user.is_authenticated else ""
 
 
 def status_url(write_id: int) -> str | None:

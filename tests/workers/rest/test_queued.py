@@ -177,6 +177,15 @@ def test_who_does_not_wait_gets_202_and_its_status_later() -> None:
     assert post("/make/", "b", headers={"Prefer": "respond-async"}).status_code == 202
 
 
+def test_a_repeat_while_the_first_one_waits_is_told_where_to_ask() -> None:
+    at_once = {"Prefer": "respond-async", "Idempotency-Key": "k"}
+    with held_writes():
+        first, repeat = [post("/make/", "a", headers=at_once) for _ in range(2)]
+
+    assert (first.status_code, repeat.status_code) == (202, 409)
+    assert repeat["Location"] == first["Location"]
+
+
 def test_5xx_undoes_everything_and_the_receipt_has_the_views_own_traceback() -> None:
     response = post("/make/500/")
 

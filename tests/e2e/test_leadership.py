@@ -74,8 +74,9 @@ def test_of_two_workers_that_start_at_the_same_instant_one_writes(service: Servi
     service.start("writer")
 
     until(lambda: "state=standby" in service.log("writer"), seconds=30, what="one to stand by")
+    # The one that was stopped, and one of these, which may be slower to say it than the other to stand by.
+    until(lambda: service.log("writer").count("state=holds-lease") == 2, what="one to hold the lease")
 
-    assert service.log("writer").count("state=holds-lease") == 2  # the one that was stopped, and one of these
     assert service.create("by one of them").status == 201
 
 

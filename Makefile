@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 ADOPTION_VENV := .venv-adoption
 
+# Tests start some hundred interpreters; without bytecode each would compile this project and its tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption lint format lock wheel clean
 
 run: $(VENV)/run

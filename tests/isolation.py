@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,9 @@ def _isolate() -> None:
     for name in list(os.environ):
         if name.startswith("WRITE_") or name in {"REDIS_URL", "DEMO", "PORT", "HOST", "SECRET_KEY"}:
             del os.environ[name]
+    # The tests start some hundred interpreters; without bytecode each would compile everything again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     os.environ["DATA_DIR"] = str(directory)
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 

@@ -22,7 +22,7 @@ OWN_PRAGMAS = {
     "journal_mode": "It is WAL.",
     "synchronous": "WRITE_SYNCHRONOUS is FULL, or NORMAL.",
     "wal_autocheckpoint": "Checkpoints are made by who holds the lock.",
-    "query_only": "A connection only reads until it holds the lock.",
+    "query_only": "A connection writes with the store lock, or not at all.",
 }
 """What a connection of ours sets, and what to say of it."""
 

@@ -14,6 +14,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
+from workers.conf import settings
 from workers.doctor.finding import Finding, error, info, ok, warning
 from workers.exceptions import WrongStore
 from workers.store import errors, pragmas, store_file
@@ -112,7 +113,7 @@ def judge_pragmas(role: Role, actual: dict[str, Any]) -> Finding:
     found += f" wal_autocheckpoint={actual['wal_autocheckpoint']} busy_timeout={actual['busy_timeout']} ms"
     if actual["journal_mode"] != "wal":
         return error(name, f"{found}: readers and the writer block each other.", "Run `manage.py migrate`.")
-    if role is Role.WEB and not actual["query_only"]:
+    if role is Role.WEB and not actual["query_only"] and settings.WRITE_OUTSIDE_WRITER == "refuse":
         return error(
             name, f"{found}: a web process could write the store.", "Remove query_only from DATABASES."
         )

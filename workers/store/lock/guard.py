@@ -1,4 +1,4 @@
-"""One connection's way to the store lock: it only reads until it holds the lock, for one transaction.
+"""One connection's way to the store lock, before it writes, for one transaction.
 
 Held from before BEGIN until SQLite itself says that no transaction is open any more, so it does not matter
 who ended it: `atomic`, a COMMIT that was typed, or SQLite. A single write is a transaction by itself.
@@ -54,6 +54,8 @@ class Guard:
         """The `held_since` that the watchdog has found late."""
         self._kept = 0
         self._is_prepared = False
+        self._only_reads = False
+        """Whether SQLite lets it write only while it holds the lock."""
         self._file: store_file.FileId | None = None
         self._refusal: OperationalError | None = None
         """Why nothing may run before the transaction, which is no more, is rolled back."""
@@ -83,6 +85,7 @@ class Guard:
     def opened(self, raw: sqlite3.Connection) -> None:
         """Guard a new SQLite connection. Raises WrongStore and sqlite3.Error."""
         self.raw, self._is_prepared, self._refusal = raw, False, None
+        self._only_reads = bool(pragmas.read(raw, ["query_only"])["query_only"])
         self._file = store_file.file_id(self.lock.store)
         if self.held_since is not None and not self._make_writable():
             self._turn_log_on()
@@ -233,7 +236,8 @@ class Guard:
         """Let the connection write; return whether nothing is left to be done with the lock held."""
         if current_role() is not Role.WRITER:  # who watches the file by itself
             self._refuse_replaced_file()
-            self.raw.execute("PRAGMA query_only = 0")
+            if self._only_reads:
+                self.raw.execute("PRAGMA query_only = 0")
         if self._is_prepared:
             return True
         store_file.refuse_unsafe(self.lock.store, self.lock.mark())
@@ -272,7 +276,8 @@ class Guard:
         if current_role() is not Role.WRITER and self._is_open():
             with fence.lowered():
                 wal.checkpoint_for_want_of_a_writer(self.lock, self.raw)
-                self.raw.execute("PRAGMA query_only = 1")
+                if self._only_reads:
+                    self.raw.execute("PRAGMA query_only = 1")
         if since is None or purpose.request_in_hand.get() is None:
             return  # a migration may take its time, and is named to those who wait
         if (seconds := time.monotonic() - since) > SLOW_SECONDS:

@@ -1,8 +1,7 @@
-"""What a statement does, as far as its beginning tells.
+"""What a statement does, told by its text: https://www.sqlite.org/lang.html lists all that there are.
 
-Statements that write and begin otherwise are known by SQLite's refusal, and tried again with the lock; after
-BEGIN that would be too late, because what was read before the lock was taken may be out of date:
-https://www.sqlite.org/isolation.html.
+Who takes a read for a write waits for the store lock in vain; who takes a write for a read writes without the
+lock. So what could write counts as a write. A SELECT cannot, except by functions that an extension brings.
 """
 
 import re
@@ -10,8 +9,19 @@ import re
 _BEFORE = r"(?>\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 """Blanks and comments."""
 
+_CHANGING = r"(?:INSERT|REPLACE)\s+(?:OR\s+\w+\s+)?INTO\b|UPDATE\b|DELETE\s+FROM\b"
+"""After common table expressions."""
+
+_PRAGMA_OF_THE_FILE = (
+    r"(?:\w+\s*\.\s*)?(?:(?:incremental_vacuum|optimize)\b|(?:application_id|auto_vacuum|default_cache_size|"
+    r"encoding|journal_mode|page_size|schema_version|user_version)\s*[=(])"
+)
+"""Others are of the connection, or only tell: https://www.sqlite.org/pragma.html."""
+
 _WRITING = re.compile(
-    _BEFORE + r"(?:BEGIN|SAVEPOINT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM|REINDEX|ANALYZE)\b",
+    _BEFORE
+    + r"(?:(?:BEGIN|SAVEPOINT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM|REINDEX|ANALYZE)\b"
+    rf"|WITH\b.*\b(?:{_CHANGING})|PRAGMA\s+{_PRAGMA_OF_THE_FILE})",
     re.I | re.S,
 )
 _BEGINNING_ANEW = re.compile(_BEFORE + r"(?:BEGIN\b|ROLLBACK\b(?!\s+(?:TRANSACTION\s+)?TO\b))", re.I | re.S)

@@ -258,7 +258,7 @@ def a_typed_savepoint_is_a_transaction() -> None:
 
 
 @case
-def statements_that_write_and_begin_otherwise_are_tried_again_with_the_lock() -> None:
+def statements_that_write_and_begin_otherwise_take_the_lock() -> None:
     sql("WITH n(x) AS (VALUES ('with')) INSERT INTO jottings_topic (name) SELECT x FROM n")
     sql("/* why */ INSERT INTO jottings_topic (name) VALUES (%s)", ["comment"])
     sql("-- why\nUPDATE jottings_topic SET name = name || '!'")

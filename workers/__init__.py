@@ -31,6 +31,7 @@ from workers.registry import WriteFunction, user_id, write_function
 from workers.store.bulk_insert import BulkInsert
 from workers.store.conflicts import conflict_of
 from workers.store.errors import is_cut_off, is_request_error, is_store_error
+from workers.store.free_space import warning as disk_warning
 from workers.store.identity import problem as store_problem
 from workers.store.roles import Role, current_role, set_role
 from workers.submission.client import submit
@@ -53,6 +54,7 @@ __all__ = [
     "Outcome",
     # How the write path is doing
     "QueueStatus",
+    "disk_warning",
     "queue_status",
     "store_problem",
     "why_no_writer",

@@ -210,6 +210,19 @@ class WriteSettings:
         at_least=1_000,
         at_most=1_000_000_000,
     )
+    WRITE_BACKUP_HOURS = Setting(
+        0.0,
+        "Time from one backup to the next that the writer has made, in hours; 0: only `manage.py backup`.",
+        at_least=0,
+        at_most=8_760,
+    )
+    WRITE_BACKUP_KEEP = Setting(
+        7, "How many backups are kept; older ones are removed.", at_least=1, at_most=10_000
+    )
+    WRITE_BACKUP_COMPRESS = Setting(False, "Whether backups are compressed (gzip).")
+    WRITE_BACKUP_DIRECTORY = Setting(
+        "", "Directory of the backups, best on another disk; empty for `backups` beside the store."
+    )
     WRITE_CELERY_APP = Setting(
         "",
         "Module that prepares the Celery app; empty for `celery` in the package of the settings or the URLs.",

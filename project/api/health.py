@@ -7,11 +7,20 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers import QueueUnavailable, StoreNotReady, queue_status, store_problem, why_no_writer
+from workers import QueueUnavailable, StoreNotReady, disk_warning, queue_status, store_problem, why_no_writer
 from workers.conf import settings
 from workers.rest import ProblemError
 
 Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])})
+Readiness = inline_serializer(
+    "Readiness",
+    {
+        "status": serializers.ChoiceField(["ok"]),
+        "warnings": serializers.DictField(
+            child=serializers.CharField(), help_text="What will stand in the way soon, by part."
+        ),
+    },
+)
 
 
 @extend_schema(
@@ -26,7 +35,7 @@ def live(request: Request) -> Response:
 
 
 @extend_schema(
-    operation_id="health_ready", summary="Whether writes are committed", responses={200: Health}, auth=[]
+    operation_id="health_ready", summary="Whether writes are committed", responses={200: Readiness}, auth=[]
 )
 @api_view(["GET", "HEAD"])
 @authentication_classes([])
@@ -38,7 +47,13 @@ def ready(request: Request) -> Response:
         fields = {part: [reason] for part, reason in in_the_way.items()}
         detail = f"Not ready: {', '.join(in_the_way)}."
         raise ProblemError(503, "not_ready", detail, fields=fields, headers={"Retry-After": "1"})
-    return Response({"status": "ok"})
+    return Response({"status": "ok", "warnings": warnings()})
+
+
+def warnings() -> dict[str, str]:
+    """Return what will stand in the way soon, by part. The service is ready all the same."""
+    disk = disk_warning()
+    return {"disk": disk} if disk else {}
 
 
 def obstacles() -> dict[str, str]:

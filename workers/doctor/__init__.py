@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import redis
 from django.db import DatabaseError, connections
 
-from workers.doctor import disk, host, privacy, redis_server, sqlite_store, write_path
+from workers.doctor import backups, disk, host, privacy, redis_server, sqlite_store, write_path
 from workers.doctor.finding import Finding, Level, error, ok
 from workers.exceptions import WrongStore
 from workers.stream.redis_client import connect
@@ -28,6 +28,7 @@ def examine(*, full: bool = False) -> Iterator[Finding]:
         yield from disk.examine(sqlite_store.path())
         yield privacy.examine(sqlite_store.path())
         yield from _store(full=full)
+        yield backups.examine(sqlite_store.path())
         yield write_path.look_at_lock()
         yield from host.examine(sqlite_store.path())
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workers.doctor.finding import Finding, error, ok, size, warning
-from workers.store import pragmas
+from workers.store import free_space, pragmas
 
 MOUNTS = Path("/proc/self/mounts")
 
@@ -33,10 +33,6 @@ SHARED_TYPES = frozenset({"fakeowner", "virtiofs", "fuse", "fuseblk", "prl_fs", 
 """What virtual machines use for folders of their host, and file systems of unknown make."""
 
 MEMORY_TYPES = frozenset({"tmpfs", "ramfs"})
-
-GIB = 1024 * pragmas.MIB
-LOW_BYTES, LOW_SHARE = GIB, 0.10
-FULL_BYTES = 100 * pragmas.MIB
 
 LOCAL_DISK = (
     "Set DATA_DIR to a directory on a local disk (ext4, xfs, btrfs, zfs, apfs) and move the store there."
@@ -106,13 +102,13 @@ def judge_space(free: int, total: int) -> Finding:
     """Say whether there is room for the store and its log to grow."""
     name, share = "disk.space", free / total if total else 0.0
     found = f"{size(free)} free of {size(total)} ({share:.0%})."
-    if free < FULL_BYTES:
+    if free < free_space.FULL_BYTES:
         return error(
             name,
             found + " The writer stops when it is full; accepted writes then wait.",
             "Make room on the store's disk, or enlarge it; the writer goes on by itself.",
         )
-    if free < LOW_BYTES or share < LOW_SHARE:
+    if free_space.is_low(free, total):
         return warning(name, found, "Make room on the store's disk, or enlarge it.")
     return ok(name, found)
 

@@ -7,7 +7,7 @@ the process has on it, SQLite's among them. See https://www.sqlite.org/howtocorr
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from workers.doctor import disk
@@ -43,6 +43,15 @@ def examine(path: Path) -> Iterator[Finding]:
 
 def writers_of(path: Path) -> list[int]:
     """Return the other processes that have the file open for writing, as far as they can be looked into."""
+    return _processes_with(path, _is_for_writing)
+
+
+def openers_of(path: Path) -> list[int]:
+    """Return the other processes that have the file open, as far as they can be looked into."""
+    return _processes_with(path, lambda descriptor: True)
+
+
+def _processes_with(path: Path, counts: Callable[[Path], bool]) -> list[int]:
     try:
         wanted = path.stat()
     except OSError:
@@ -54,17 +63,22 @@ def writers_of(path: Path) -> list[int]:
                 descriptors = list(process.joinpath("fd").iterdir())
             except OSError:  # it has ended, or belongs to somebody else
                 continue
-            if any(_is_open_for_writing(descriptor, wanted) for descriptor in descriptors):
+            if any(_is_of(descriptor, wanted) and counts(descriptor) for descriptor in descriptors):
                 found.append(int(process.name))
     return sorted(found)
 
 
-def _is_open_for_writing(descriptor: Path, wanted: os.stat_result) -> bool:
+def _is_of(descriptor: Path, wanted: os.stat_result) -> bool:
     try:
-        if not os.path.samestat(descriptor.stat(), wanted):
-            return False
-        information = descriptor.parent.parent.joinpath("fdinfo", descriptor.name).read_text()
+        return os.path.samestat(descriptor.stat(), wanted)
     except OSError:  # closed meanwhile
+        return False
+
+
+def _is_for_writing(descriptor: Path) -> bool:
+    try:
+        information = descriptor.parent.parent.joinpath("fdinfo", descriptor.name).read_text()
+    except OSError:
         return False
     flags = next(line.split()[1] for line in information.splitlines() if line.startswith("flags:"))
     return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY

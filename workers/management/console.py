@@ -1,17 +1,38 @@
-"""What the commands share: a rich console on their output, and whole numbers as arguments."""
+"""What the commands share: a rich console on their output, its progress bar, whole numbers as arguments."""
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, cast
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
 def console(command: BaseCommand, *, no_color: bool) -> Console:
     """Return a console that writes where the command writes, in colours only if its output has them."""
     command.stdout.ending = ""  # rich ends its lines itself
     return Console(file=cast(IO[str], command.stdout), no_color=no_color or None, highlight=False)
+
+
+@contextmanager
+def progress_of(console: Console, *, is_shown: bool = True) -> Iterator[Callable[[str, float], None]]:
+    """Show a bar for the step that is being done, on a terminal; give what takes its name and part done."""
+    if not is_shown or not console.is_terminal:
+        yield lambda what, part: None
+        return
+    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks = {}
+
+        def show(what: str, part: float) -> None:
+            if what not in tasks:
+                # SQLite does not tell how far it is with what it verifies and counts.
+                tasks[what] = bar.add_task(what, total=None if part == 0 else 1.0)
+            bar.update(tasks[what], completed=part, total=1.0 if part else None)
+
+        yield show
 
 
 def whole_number(at_least: int, at_most: int, *, of: str = "") -> Callable[[str], int]:

@@ -77,6 +77,11 @@ def pass_over(descriptor: int, ticket: int) -> None:
     os.pwrite(descriptor, _NUMBER.pack(ticket), START)
 
 
+def lock_range(descriptor: int, start: int, length: int) -> bool:
+    """Return whether these bytes of a file are this descriptor's alone now; True where none can tell."""
+    return not IS_SUPPORTED or _set(descriptor, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, start, length)
+
+
 def _start(descriptor: int) -> int:
     """Return the oldest ticket that counts."""
     found = os.pread(descriptor, _NUMBER.size, START)

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 import redis
 from django.db import Error, connections
 
+from workers.backups.schedule import Schedule
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
 from workers.store import store_file
 from workers.store.lease import Lease
@@ -33,6 +34,7 @@ class Leadership:
         self.writer: Writer | None = None
         self._store: FileId | None = None
         self._refused = ""
+        self._schedule = Schedule()
 
     @cached_property
     def lease(self) -> Lease:
@@ -49,6 +51,7 @@ class Leadership:
             logger.error("writer state=lease-lost lease=%s", self.lease.path)
             self.end(reason="lease-lost")
         if self.writer is not None:
+            self._schedule.tend()
             return True
         # Before the lease: whoever asked for the pause is waiting for it.
         if pauses.requested(_client()) is not None:
@@ -117,6 +120,7 @@ class Leadership:
         """Stop writing, say so, and give the lease back."""
         if self.writer is None:
             return
+        self._schedule.stop()
         writer, self.writer = self.writer, None  # first: whatever fails below, this process writes no more
         try:
             writer.stop()

@@ -1,0 +1,72 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+from rich.console import Console
+
+from workers.doctor.finding import size
+from workers.exceptions import WrongStore
+from workers.management.commands.backup import refuse_other_databases
+from workers.management.console import console, progress_of
+from workers.store import vacuum
+from workers.store.lock.guard import Guard
+from workers.store.opening import own_guard
+from workers.store.vacuum import Room
+
+
+class Command(BaseCommand):
+    help = (
+        "Give the room of deleted rows back to the disk while the service runs, in slices of about "
+        "50 ms between which others write. SQLite uses that room again by itself, so this is seldom needed."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="write the whole store anew: nobody writes meanwhile, accepted writes wait. Needs room for "
+            "it twice. For a store that was made without incremental vacuum, once",
+        )
+
+    def handle(self, *, full: bool, **options: Any) -> None:
+        refuse_other_databases()
+        output = console(self, no_color=options["no_color"])
+        try:
+            guard = own_guard()
+            if guard is None:
+                raise CommandError("This store is no file.")
+            before = vacuum.room_of(guard.raw)
+            output.print(f"{size(before.size_bytes)}, of which {size(before.free_bytes)} are free.")
+            if full:
+                _rewrite(output, guard)
+            else:
+                _give_back(output, guard, before)
+            after = vacuum.room_of(guard.raw)
+        except (Error, WrongStore) as exc:
+            raise CommandError(f"{exc} What was done until then stays done.") from exc
+        if after.pages < before.pages:
+            output.print(f"{size(after.size_bytes)} now. The file shrinks at the next checkpoint.")
+
+
+def _give_back(output: Console, guard: Guard, room: Room) -> None:
+    if not room.free_pages:
+        output.print("Nothing is to be given back.")
+        return
+    if not room.is_incremental:
+        raise CommandError(
+            "This store was made without incremental vacuum, so it can only be written anew as a whole, "
+            "while nobody writes: `manage.py vacuum --full`. From then on slices are possible."
+        )
+    with progress_of(output) as progress:
+        longest = vacuum.give_back(
+            guard, room.free_pages, lambda done: progress("vacuum", done / room.free_pages)
+        )
+    output.print(f"Others waited for {longest * 1000:.0f} ms at most.")
+
+
+def _rewrite(output: Console, guard: Guard) -> None:
+    with progress_of(output) as progress:
+        progress("vacuum", 0.0)
+        vacuum.rewrite(guard)

@@ -31,14 +31,6 @@ OWN_PRAGMAS = {
 def check_configuration(**_: Any) -> list[CheckMessage]:
     """Return what the settings alone show."""
     found = _check_database()
-    if getattr(django_settings, "CELERY_WORKER_CONCURRENCY", 1) != 1:
-        found.append(
-            Error(
-                "CELERY_WORKER_CONCURRENCY is not 1.",
-                hint="There is one writer; set it to 1.",
-                id="workers.E003",
-            )
-        )
     if settings.WRITE_OUTSIDE_WRITER == "refuse" and getattr(django_settings, "SESSION_ENGINE", "").endswith(
         (".db", ".cached_db")
     ):

@@ -22,7 +22,6 @@ def test_the_settings_of_this_project_are_fine() -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"CELERY_WORKER_CONCURRENCY": 2}, "workers.E003"),
         ({"SESSION_ENGINE": "django.contrib.sessions.backends.db"}, "workers.E004"),
         ({"SESSION_ENGINE": "django.contrib.sessions.backends.cached_db"}, "workers.E004"),
         ({"WRITE_SYNCHRONOUS": "NORMAL"}, "workers.W001"),
@@ -35,6 +34,12 @@ def test_the_settings_of_this_project_are_fine() -> None:
 def test_a_wrong_setting_is_found(changed: dict[str, Any], expected: str) -> None:
     with override_settings(**changed):
         assert ids(check_configuration()) == [expected]
+
+
+def test_workers_of_ones_own_may_run_several_tasks_at_once() -> None:
+    # The writer says for itself that it runs one, and a worker that does not is none: see bootsteps.py.
+    with override_settings(CELERY_WORKER_CONCURRENCY=4):
+        assert check_configuration() == []
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,6 @@ HANDOVER_SECONDS = heartbeat.LIFE_SECONDS + 0.5
 
 LOOK_SECONDS = 0.1
 
-LONG_SECONDS = 10.0
-"""How long the store lock may be held before its holder is named as what keeps writes waiting."""
-
 NO_WRITER = "Start one: `manage.py up`, or the Celery worker of this project."
 
 
@@ -159,7 +156,7 @@ def judge_lock(holder: Holder | None) -> Finding:
     """Say whether somebody keeps the store lock for long, or is stopped with it."""
     if holder is None:
         return ok("store.lock", "Free: nobody writes at this moment.")
-    if holder.is_stopped or holder.held_seconds > LONG_SECONDS:
+    if holder.is_in_the_way:
         found = f"Held by {holder}, for {holder.held_seconds:.0f} s: nobody else can write."
         return warning("store.lock", found, holder.hint)
     return ok("store.lock", f"Held by {holder}.")

@@ -12,6 +12,7 @@ from tests.workers.doctor.stores import examined
 from tests.workers.writer_process import lease_held, lock_held
 from workers import submit
 from workers.doctor import Level, write_path
+from workers.store import holder
 from workers.stream import heartbeat, pauses
 from workers.stream.heartbeat import Heartbeat
 from workers.writer.loop import Writer
@@ -100,7 +101,7 @@ def test_who_holds_the_store_lock_is_named_and_is_a_warning_when_it_takes_long(
     free = examined()["store.lock"]
     with lock_held("manage.py shell") as shell:
         shortly = examined()["store.lock"]
-        monkeypatch.setattr(write_path, "LONG_SECONDS", 0.0)
+        monkeypatch.setattr(holder, "PATIENCE_SECONDS", 0.0)
         long = examined()["store.lock"]
 
     assert (free.level, shortly.level, long.level) == (Level.OK, Level.OK, Level.WARNING)

@@ -27,7 +27,9 @@ def make_service(prepared: Path, tmp_path: Path) -> Iterator[Callable[..., Servi
     made: list[Service] = []
 
     def make(**settings: str) -> Service:
-        made.append(Service.on_copy_of(prepared, tmp_path / f"service{len(made)}", settings))
+        # One web process unless the test asks for more: starting a second one takes as long as all the rest.
+        given = {"WEB_PROCESSES": "1"} | settings
+        made.append(Service.on_copy_of(prepared, tmp_path / f"service{len(made)}", given))
         return made[-1]
 
     yield make

@@ -129,7 +129,7 @@ def prune(place: Path, store: Path, keep: int) -> list[Path]:
 
 @contextmanager
 def locked(place: Path) -> Iterator[None]:
-    """Let no other backup be made here in the block, and clear away what an interrupted one left.
+    """Let no other backup be made here in the block, and clear away what a failed or killed one left.
 
     Raises BackupError and OSError.
     """
@@ -138,8 +138,16 @@ def locked(place: Path) -> Iterator[None]:
     try:
         if not flock.try_lock(descriptor):
             raise BackupError(f"Another backup is being made in {place}.")
-        for part in place.glob(f"*{PART_SUFFIX}*"):
-            part.unlink()
-        yield
+        _remove_parts(place)
+        try:
+            yield
+        finally:
+            # At once: it may have failed because the disk is full, which the writer needs.
+            _remove_parts(place)
     finally:
         os.close(descriptor)
+
+
+def _remove_parts(place: Path) -> None:
+    for part in place.glob(f"*{PART_SUFFIX}*"):
+        part.unlink()

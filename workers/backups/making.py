@@ -86,7 +86,6 @@ def _verify(part: Path, rows: dict[str, int], progress: Progress) -> None:
     progress("verify", 0.0)
     found = verify(part, rows)
     if found:
-        part.unlink()
         raise BackupError(
             f"The copy is not sound: {'; '.join(found)}. `manage.py doctor --full` looks closer."
         )

@@ -153,6 +153,19 @@ def test_what_is_no_database_is_said(tmp_path: Path, place: Path) -> None:
         making.make(store, place, compresses=False)
 
 
+def test_a_backup_that_fails_leaves_nothing_on_the_disk(
+    store: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(what: str, part: float) -> None:
+        if what == "compress":
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(BackupError, match="No space left"):
+        making.make(store, place, compresses=True, progress=full)
+
+    assert [file.name for file in place.iterdir()] == [".lock"]
+
+
 def test_two_backups_at_once_are_one(store: Path, place: Path) -> None:
     with archive.locked(place), pytest.raises(BackupError, match="Another backup is being made"):
         making.make(store, place, compresses=False)

@@ -63,7 +63,7 @@ def _give_back(output: Console, guard: Guard, room: Room) -> None:
         longest = vacuum.give_back(
             guard, room.free_pages, lambda done: progress("vacuum", done / room.free_pages)
         )
-    output.print(f"Others waited for {longest * 1000:.0f} ms at most.")
+    output.print(f"The longest slice held the store lock for {longest * 1000:.0f} ms.")
 
 
 def _rewrite(output: Console, guard: Guard) -> None:

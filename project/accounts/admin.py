@@ -8,7 +8,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from project.accounts import passwords
+from project.accounts import passwords, token_admin  # noqa: F401 - one registers the tokens
 
 HASHED = "_hashed_for_new_user"
 """Attribute of a request: a user who is not saved, with the new password."""

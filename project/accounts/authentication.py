@@ -2,6 +2,7 @@
 
 import logging
 import time
+from hmac import compare_digest
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,9 +12,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
+from knox.crypto import hash_token
+from knox.models import get_token_model
+from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 
-from project.accounts import attempts, passwords
+from project.accounts import attempts, passwords, tokens
+from project.accounts.models import Scope
 from workers import WritePathError
 from workers.rest import ProblemError
 
@@ -25,44 +31,53 @@ REMEMBER_SECONDS = 1.0
 REMEMBERED_TOKENS = 10_000
 """Tokens that one process remembers at most; only valid ones are, so strangers cannot fill it."""
 
-_remembered: dict[str, tuple[float, tuple[Any, Any]]] = {}
+_remembered: dict[str, tuple[float, Any, Scope | None]] = {}
 """By Authorization header: until when (monotonic seconds) it is taken for valid, and what it stands for."""
 
 
 class BearerAuthentication(TokenAuthentication):
-    """Knox's tokens, hashed in the store, without Knox's deletions while it reads.
+    """Knox's tokens, hashed in the store, with scopes, and without Knox's deletions while it reads.
 
-    Looking a token up costs nearly half of a request's time, so a process does it once a second for each.
+    A scope is judged here, not by a permission: a view may name permissions of its own, and its tokens are
+    these all the same. Looking a token up costs nearly half of a request's time, so a process does it once a
+    second for each.
     """
 
     def authenticate(self, request: Any) -> Any:
         header = request.META.get("HTTP_AUTHORIZATION", "")
-        until, known = _remembered.get(header, (0.0, None))
+        until, known, scope = _remembered.get(header, (0.0, None, None))
         now = time.monotonic()  # before the look-up: what is revoked during it was valid until then
-        if now < until:
-            return known
-        found = super().authenticate(request)
-        if found is not None:
-            _remember(header, found, now)
-        return found
+        if now >= until:
+            known = super().authenticate(request)
+            if known is None:
+                return None
+            scope = tokens.scope_of(known[1])
+            _remember(header, known, scope, now)
+        if scope is Scope.READ and request.method not in SAFE_METHODS:
+            raise tokens.insufficient_scope()
+        return known
 
     def authenticate_credentials(self, token: bytes) -> Any:
+        """Return the user and the token, by one query. Expired rows stay: reading must not write."""
         if not token.isascii():
             raise AuthenticationFailed("Invalid token.")
-        return super().authenticate_credentials(token)
+        text = token.decode()
+        digest, now = hash_token(text), timezone.now()
+        rows = get_token_model().objects.filter(token_key=text[: CONSTANTS.TOKEN_KEY_LENGTH])
+        for row in rows.select_related("user", "granted"):
+            is_expired = row.expiry is not None and row.expiry < now
+            if compare_digest(digest, row.digest) and not is_expired:
+                return self.validate_user(row)
+        raise AuthenticationFailed("Invalid token.")
 
-    def _cleanup_token(self, auth_token: Any) -> bool:
-        """Return whether the token has expired. Expired rows are for the prune command to delete."""
-        return auth_token.expiry is not None and auth_token.expiry < timezone.now()
 
-
-def _remember(header: str, found: tuple[Any, Any], now: float) -> None:
+def _remember(header: str, found: tuple[Any, Any], scope: Scope, now: float) -> None:
     life = REMEMBER_SECONDS
     if found[1].expiry is not None:
         life = min(life, (found[1].expiry - timezone.now()).total_seconds())
     if len(_remembered) >= REMEMBERED_TOKENS:
         _remembered.clear()
-    _remembered[header] = (now + life, found)
+    _remembered[header] = (now + life, found, scope)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in the library
@@ -72,7 +87,8 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer"}
+        about = "`manage.py create_token` makes a token. One of the scope `read` may GET, HEAD and OPTIONS."
+        return {"type": "http", "scheme": "bearer", "description": about}
 
 
 class LimitedBackend(ModelBackend):

@@ -13,7 +13,9 @@ CODES = {
     "invalid_header": "400: the detail names the header",
     "not_authenticated": "401: no token and no session",
     "authentication_failed": "401: the token is unknown, expired or revoked",
-    "permission_denied": "403: not for this user, or the CSRF token of a session is missing",
+    "permission_denied": "403: not for this user, or no longer when it was to be committed; or a session's "
+    "CSRF token is missing",
+    "insufficient_scope": "403: the token has the scope `read`, and this needs one with `write`",
     "not_found": "404",
     "method_not_allowed": "405",
     "not_acceptable": "406",
@@ -115,6 +117,12 @@ READ_AFTER = _header(
     "^[0-9]{1,18}$",
 )
 
+REFUSALS = {
+    "401": "No token and no session, or one that is not valid.",
+    "403": "The user lacks a permission, or the token the scope `write`.",
+}
+"""What stands before each operation that is not for everybody, by HTTP status."""
+
 MANY = ("/api/items/bulk/", "/api/transactions/")
 NO_WRITES = ("/session_a", "/session_b")
 """Take no headers of writes: they are a demonstration."""
@@ -144,7 +152,10 @@ def _close(request: Schema, shown: Schema) -> None:
 
 def _document(path: str, method: str, operation: Schema) -> None:
     responses = operation["responses"]
-    responses["default"] = _response("Problem", "application/problem+json", "Any error.")
+    responses["default"] = _response("Problem", "application/problem+json", "Any other error.")
+    if any(operation.get("security", ())):  # not for everybody
+        for status, description in REFUSALS.items():
+            responses[status] = _response("Problem", "application/problem+json", description)
     if "requestBody" in operation and method != "patch":  # which may change nothing
         operation["requestBody"]["required"] = True
     parameters = operation.setdefault("parameters", [])

@@ -3,7 +3,6 @@
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
@@ -13,8 +12,9 @@ from django.utils import timezone
 from knox.crypto import hash_token
 from knox.models import get_token_model
 
+from project.accounts import tokens
+
 USERNAME = "demo"
-TOKEN_LIFE = timedelta(days=365)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ def prepare(data_dir: Path) -> DemoAccess:
     token_file = data_dir / "demo-token"
     token = _read(token_file)
     if not _authenticates(token, user):
-        _, token = get_token_model().objects.create(user, expiry=TOKEN_LIFE)
+        token = tokens.create(user)
         _write_private(token_file, token)
     return DemoAccess(username=USERNAME, password=password, token=token)
 

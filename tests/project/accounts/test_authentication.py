@@ -7,11 +7,16 @@ from django.utils import timezone
 from knox.models import get_token_model
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
 
-from project.accounts import authentication
+from project.accounts import authentication, tokens
 from project.accounts.authentication import REMEMBER_SECONDS, BearerAuthentication
+from project.accounts.models import TokenScope
+from workers.rest import ProblemError
 
 pytestmark = pytest.mark.django_db
 
@@ -42,11 +47,10 @@ def new_token(user: User, *, expiry: timedelta | None = timedelta(days=1)) -> by
     return token.encode()
 
 
-def who(token: bytes) -> User:
+def who(token: bytes, method: str = "get") -> User:
     header = "Bearer " + token.decode()
-    user: User = BearerAuthentication().authenticate(
-        Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=header))
-    )[0]
+    request = getattr(APIRequestFactory(), method)("/", HTTP_AUTHORIZATION=header)
+    user: User = BearerAuthentication().authenticate(Request(request))[0]
     return user
 
 
@@ -94,7 +98,7 @@ def test_a_token_is_not_remembered_beyond_its_expiry(ada: User, clock: Clock) ->
         who(token)
 
 
-def test_an_expired_token_is_refused_and_its_row_is_left_to_the_writer(ada: User) -> None:
+def test_an_expired_token_is_refused_and_its_row_is_left(ada: User) -> None:
     ago = timedelta(seconds=-1)
     valid, expired, _ = new_token(ada), new_token(ada, expiry=ago), new_token(ada, expiry=ago)
 
@@ -119,3 +123,63 @@ def test_no_more_tokens_are_remembered_than_the_limit(ada: User, monkeypatch: py
     for _ in range(5):
         who(new_token(ada))
         assert len(authentication._remembered) <= 2
+
+
+@pytest.mark.parametrize("method", ["get", "head", "options"])
+def test_a_token_of_the_scope_read_reads(ada: User, method: str) -> None:
+    assert who(tokens.create(ada, scope="read").encode(), method) == ada
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_a_token_of_the_scope_read_is_refused_a_write_also_while_it_is_remembered(
+    ada: User, method: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    token = tokens.create(ada, scope="read").encode()
+
+    for queries in (1, 0):
+        with django_assert_num_queries(queries), pytest.raises(ProblemError) as caught:
+            who(token, method)
+        assert (caught.value.status_code, caught.value.code) == (403, "insufficient_scope")
+    assert "--scope write" in str(caught.value)
+
+
+def test_a_token_of_the_scope_write_and_one_of_a_former_version_do_both(
+    ada: User, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    former = new_token(ada)  # without a scope
+    for token in (tokens.create(ada, scope="write").encode(), former):
+        with django_assert_num_queries(1):
+            assert (who(token), who(token, "post")) == (ada, ada)
+
+
+def test_a_scope_that_is_narrowed_counts_as_soon_as_the_token_is_forgotten(ada: User, clock: Clock) -> None:
+    token = tokens.create(ada).encode()
+    who(token, "post")
+    TokenScope.objects.update(scope="read")
+
+    clock.now += REMEMBER_SECONDS
+    with pytest.raises(ProblemError, match="scope read"):
+        who(token, "post")
+
+
+class OpenView(APIView):
+    """A view with permissions of its own, and the authentication of the project."""
+
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        return Response({})
+
+
+def test_a_view_that_asks_for_no_permission_honours_the_scope_all_the_same(ada: User) -> None:
+    def post(token: str) -> Response:
+        request = APIRequestFactory().post("/", HTTP_AUTHORIZATION=f"Bearer {token}")
+        response: Response = OpenView.as_view()(request)
+        return response
+
+    refused, done = post(tokens.create(ada, scope="read")), post(tokens.create(ada, scope="write"))
+
+    assert (refused.status_code, refused.content_type) == (403, "application/problem+json")
+    assert refused.data["code"] == "insufficient_scope"
+    assert refused["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="write"'
+    assert done.status_code == 200

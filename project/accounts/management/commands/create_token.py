@@ -1,10 +1,10 @@
 from argparse import ArgumentParser
-from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
-from knox.models import get_token_model
 
+from project.accounts import tokens
+from project.accounts.models import Scope
 from workers.management.console import whole_number
 
 
@@ -17,13 +17,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", help="whose requests the token authenticates")
         parser.add_argument(
-            "--days",
+            "--scope",
+            choices=Scope.values,
+            default=Scope.WRITE.value,
+            help="what it may be used for; write includes read (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--expires-days",
+            metavar="N",
             type=whole_number(1, 3_650, of="days"),
-            default=365,
+            default=tokens.LIFE_DAYS,
             help="how long it is valid (default: %(default)s)",
         )
 
-    def handle(self, *, username: str, days: int, **options: object) -> None:
+    def handle(self, *, username: str, scope: str, expires_days: int, **options: object) -> None:
         users = get_user_model()
         try:
             user = users.objects.get_by_natural_key(username)
@@ -31,5 +38,4 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no user {username!r}: create one with `manage.py createsuperuser`."
             ) from None
-        _, token = get_token_model().objects.create(user, expiry=timedelta(days=days))
-        self.stdout.write(token)
+        self.stdout.write(tokens.create(user, scope=scope, days=expires_days))

@@ -30,7 +30,8 @@ class Command(BaseCommand):
                 raise CommandError("--key needs at least one character; use --all to revoke every token.")
             # Only the token's beginning is stored, so a whole token is accepted as well.
             tokens = tokens.filter(token_key__startswith=key[: CONSTANTS.TOKEN_KEY_LENGTH])
-        count, _ = tokens.delete()
+        _, deleted = tokens.delete()
+        count = deleted.get(tokens.model._meta.label, 0)  # beside their scopes
         if not count:
             raise CommandError(f"{username!r} has no such token.")
         time.sleep(REMEMBER_SECONDS)  # a web process takes a token that it knows for so long without looking

@@ -11,6 +11,7 @@ from items.bodies import bulk_arguments
 from items.filters import AskedFilterBackend, ItemFilter
 from items.models import Item
 from items.operations import transaction_arguments
+from items.permissions import ModelPermissions, message_about, of_transaction
 from items.serializers import ItemSerializer
 from items.write_functions import entity_tag
 from workers.rest import (
@@ -37,6 +38,7 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
     """Items: read from the store, written through the writer."""
 
     queryset = Item.objects.all()
+    permission_classes = [ModelPermissions]
     serializer_class = ItemSerializer
     create_function = "items.create"
     update_function = "items.update"
@@ -55,6 +57,8 @@ class ItemViewSet(QueuedWritesMixin, ModelViewSet):
 class BulkCreateView(QueuedWriteMixin, APIView):
     """Create many items with one write."""
 
+    queryset = Item.objects.all()  # whose permissions are asked
+    permission_classes = [ModelPermissions]
     instead_of_conditions = "an item that does not exist yet has no entity tag."
 
     @extend_schema(**openapi.BULK_CREATE)
@@ -69,4 +73,8 @@ class TransactionView(QueuedWriteMixin, APIView):
 
     @extend_schema(**openapi.TRANSACTION)
     def post(self, request: Request) -> Response:
-        return self.perform_write("items.transact", transaction_arguments(request.data))
+        arguments = transaction_arguments(request.data)
+        needed = of_transaction(arguments)
+        if not request.user.has_perms(needed):
+            self.permission_denied(request, message=message_about(needed))
+        return self.perform_write("items.transact", arguments)

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from items.models import Item
+from items.permissions import of_transaction
 from workers import BulkInsert, Result, Write, WriteRejected, conflict_of, write_function
 
 _insert_rows = BulkInsert(Item)
@@ -15,7 +16,7 @@ PLACE_OF_ERROR = {"not_found": ".id", "precondition_failed": ".version"}
 """In an operation that is rejected, by code."""
 
 
-@write_function("items.create", model=Item)
+@write_function("items.create", model=Item, permission="items.add_item")
 def create_item(write: Write) -> Result:
     """Create an item from `data`."""
     return create_items([write])[0]
@@ -28,7 +29,7 @@ def create_items(writes: Sequence[Write]) -> list[Result]:
     return [Result(http_status=201, body=item, etag=entity_tag(item)) for item in items]
 
 
-@write_function("items.create_many")
+@write_function("items.create_many", permission="items.add_item")
 def create_many(write: Write) -> Result:
     """Create an item from each of `data`, and give the verdicts on all items of the request in its order.
 
@@ -44,14 +45,14 @@ def create_many(write: Write) -> Result:
     return Result(http_status=201 if created else 200, body=body)
 
 
-@write_function("items.update", model=Item)
+@write_function("items.update", model=Item, permission="items.change_item")
 def update_item(write: Write) -> Result:
     """Change the fields in `data` of the item `id`."""
     item = _change(_find(write.arguments["id"]), write.arguments["data"])
     return Result(body=item, etag=entity_tag(item))
 
 
-@write_function("items.delete", model=Item)
+@write_function("items.delete", model=Item, permission="items.delete_item")
 def delete_item(write: Write) -> Result:
     """Delete the item `id`."""
     item = _find(write.arguments["id"])
@@ -60,7 +61,7 @@ def delete_item(write: Write) -> Result:
     return Result(http_status=204, key=key)
 
 
-@write_function("items.transact")
+@write_function("items.transact", permission=lambda write: of_transaction(write.arguments))
 def transact(write: Write) -> Result:
     """Apply `operations` in order. The first that cannot be applied rejects the write and is named."""
     ids: dict[str, int] = {}

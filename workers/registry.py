@@ -13,7 +13,7 @@ the write `failed`. Either way only this write is undone. It may be applied more
 the store (mail, HTTP) belong into `transaction.on_commit`. WRITE_FUNCTIONS.md tells all of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -21,25 +21,50 @@ from typing import Any, Protocol, cast
 from django.db.models import Model
 
 from workers import principals
-from workers.exceptions import UnknownWriteFunction
+from workers.exceptions import UnknownWriteFunction, WriteRejected
 from workers.writes import Result, Write
 
 Apply = Callable[[Write], Result]
 ApplyMany = Callable[[Sequence[Write]], Sequence[Result]]
+Permission = str | Callable[[Write], Collection[str]]
+"""Of Django, as `notes.add_note`; or what returns those that a write needs, where its arguments decide."""
 
 
 class WriteFunction:
     """A named write function, and its bulk form where it has one."""
 
-    def __init__(self, name: str, apply: Apply, *, model: type[Model] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        apply: Apply,
+        *,
+        model: type[Model] | None = None,
+        permission: Permission | None = None,
+    ) -> None:
         self.name = name
         self.apply = apply
         self.model = model
         """What it creates, changes or deletes one of: the admin leads from a receipt to that object."""
+        self.permission = permission
+        """What the user who asked must have when the write is committed; None for nothing."""
         self.apply_many: ApplyMany | None = None
 
     def __call__(self, write: Write) -> Result:
         return self.apply(write)
+
+    def refuse_unpermitted(self, write: Write) -> None:
+        """Raise WriteRejected (403) unless who asked has the permission now. For the writer.
+
+        A write without a principal comes from the program itself, a command or a task, and may do everything.
+        """
+        if self.permission is None or not write.principal:
+            return
+        needed = [self.permission] if isinstance(self.permission, str) else self.permission(write)
+        user = principals.judged_user(write.principal)
+        missing = [one for one in needed if not user.has_perm(one)]
+        if missing:
+            detail = f"Without the permission {', '.join(sorted(missing))} this is not committed."
+            raise WriteRejected(403, "permission_denied", detail)
 
     def bulk(self, apply_many: ApplyMany) -> ApplyMany:
         """Register the bulk form, used for runs of this kind in one batch.
@@ -66,8 +91,13 @@ class Owner(Protocol):
 _functions: dict[str, WriteFunction] = {}
 
 
-def write_function(name: str, *, model: type[Model] | None = None) -> Callable[[Apply], WriteFunction]:
+def write_function(
+    name: str, *, model: type[Model] | None = None, permission: Permission | None = None
+) -> Callable[[Apply], WriteFunction]:
     """Register the decorated function under `name`, by custom `<app>.<verb>`.
+
+    The `permission` is what the user who asked must have when the write is committed, such as
+    `notes.add_note`: the writer asks, because it may have been taken away since the write was accepted.
 
     With the `model` of which it creates, changes or deletes one object, the admin leads from its receipts to
     that object. Its primary key is the `key` of the function's result, else the `id` in the result's body.
@@ -83,7 +113,7 @@ def write_function(name: str, *, model: type[Model] | None = None) -> Callable[[
             raise ValueError(
                 f"The write function {name!r} is registered already: {known.apply.__qualname__}."
             )
-        _functions[name] = WriteFunction(name, apply, model=model)
+        _functions[name] = WriteFunction(name, apply, model=model, permission=permission)
         return _functions[name]
 
     return register
@@ -105,6 +135,12 @@ def find(name: str) -> WriteFunction:
     if function is None:
         function = _functions[name] = _of_owner(name)
     return function
+
+
+def needs_permission(name: str) -> bool:
+    """Return whether who asks for a write of this function must have a permission."""
+    function = _functions.get(name)  # of a view's own functions the view is asked
+    return function is not None and function.permission is not None
 
 
 def _of_owner(name: str) -> WriteFunction:

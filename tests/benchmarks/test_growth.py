@@ -1,12 +1,12 @@
 """The pages of a long list that the benchmark fetches."""
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from benchmarks.figures.growth import CURSOR
 from items.models import Item
+from tests.people import superuser
 
 
 @pytest.mark.django_db
@@ -18,7 +18,7 @@ def test_the_cursor_of_a_deep_page_is_one_that_the_service_takes(
     keys = list(Item.objects.values_list("pk", flat=True))
     monkeypatch.setattr("sys.argv", ["-c", str(keys[99])])
     client = APIClient()
-    client.force_authenticate(get_user_model()(pk=1))
+    client.force_authenticate(superuser())
 
     exec(CURSOR, {})  # as the benchmark runs it, in a process of the service
     page = client.get("/api/items/", {"cursor": capsys.readouterr().out.strip()})

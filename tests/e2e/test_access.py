@@ -31,6 +31,7 @@ def code_of(answer: Answer) -> tuple[int, str, str | None]:
 def test_a_token_that_may_read_is_refused_every_write(service: Service) -> None:
     reads = service.manage("create_token", "demo", "--scope", "read").stdout.strip()
     item = {"name": "x"}
+    before = service.names()
     operations = {"operations": [{"op": "create", "data": item}]}
 
     assert ask(service, reads, "GET", "/api/items/").status == 200
@@ -47,4 +48,30 @@ def test_a_token_that_may_read_is_refused_every_write(service: Service) -> None:
         refused = ask(service, reads, method, path, body)
         assert code_of(refused) == (403, "insufficient_scope", "application/problem+json"), path
         assert "create_token USERNAME --scope write" in refused.json()["detail"]
-    assert service.names() == []
+    assert service.names() == before
+
+
+@pytest.mark.parametrize("lost", ["permission", "user"])
+def test_what_was_accepted_is_not_committed_for_who_may_no_longer(service: Service, lost: str) -> None:
+    name = f"ada-{lost}"
+    token = token_of(service, name, "add_item")
+    assert ask(service, token, "POST", "/api/items/", {"name": f"{lost} before"}).status == 201
+    service.stop("writer")
+
+    accepted = ask(service, token, "POST", "/api/items/", {"name": f"{lost} after"}, Prefer="respond-async")
+    change = "user_permissions.clear()" if lost == "permission" else "delete()"
+    service.manage(
+        *("shell", "--no-imports", "-c"),
+        f"from django.contrib.auth.models import User; User.objects.get(username={name!r}).{change}",
+    )
+    service.start("writer")
+    status = f"/api/writes/{accepted.headers['Write-Id']}/"
+    until(lambda: service.get(status).json()["status"] != "queued", seconds=20, what="its outcome")
+
+    assert accepted.status == 202
+    told = service.get(status).json()
+    assert (told["status"], told["http_status"]) == ("rejected", 403)
+    assert told["error"]["code"] == "permission_denied"
+    assert "items.add_item" in told["error"]["detail"]
+    assert f"{lost} before" in service.names()
+    assert f"{lost} after" not in service.names()

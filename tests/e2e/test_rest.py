@@ -255,7 +255,8 @@ def test_a_token_can_expire_and_be_revoked(service: Service) -> None:
 def other_token(service: Service) -> str:
     return run(
         service,
-        "user, _ = User.objects.get_or_create(username='other'); print(AuthToken.objects.create(user)[1])",
+        "user, _ = User.objects.get_or_create(username='other', is_superuser=True); "
+        "print(AuthToken.objects.create(user)[1])",
     )
 
 

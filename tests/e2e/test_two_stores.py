@@ -20,7 +20,7 @@ from django.contrib.auth import get_user_model
 
 class CreateTest(APITestCase):
     def test_a_post(self):
-        self.client.force_authenticate(get_user_model().objects.create_user("tester"))
+        self.client.force_authenticate(get_user_model().objects.create_superuser("tester"))
         answer = self.client.post("/api/items/", {"name": "from a test"})
         print("answered", answer.status_code, answer.data["code"])
 """

@@ -16,6 +16,9 @@ FIRST_WRITE_ID = 100
 LAST_ITEM = 5
 """Ids of items that writes name reach a little beyond those which are there at the start."""
 
+ROOT, NOBODY = "1", "2"
+"""The primary keys of a superuser, and of a user without permissions."""
+
 Call = tuple[str, dict[str, Any]]
 """A write function's name and arguments."""
 
@@ -158,7 +161,7 @@ def _write(draw: st.DrawFn, call: Call, earlier: Sequence[Write]) -> Write:
         function=function,
         arguments=arguments,
         token=new_token(),
-        principal=draw(st.sampled_from(["", "user:1"])),
+        principal=draw(st.sampled_from(["", ROOT, NOBODY])),
         fingerprint=draw(st.sampled_from([None, "f1", "f2"])),
         reply_to=f"process:{number}",
         write_id=FIRST_WRITE_ID + number,

@@ -12,13 +12,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given, settings
 
 from items import write_functions
 from items.models import Item
-from tests.items.mixes import Mix, mixes
+from tests.items.mixes import NOBODY, ROOT, Mix, mixes
 from workers import registry
 from workers.store import receipts
 from workers.writer import commit
@@ -61,6 +62,12 @@ def insert_by_orm(data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Do what `BulkInsert` does, plainly."""
     names = [item["name"] for item in data]  # before any insert: of several errors the same one is met first
     return [Item.objects.create(name=name, created_at=NOW, updated_at=NOW).representation() for name in names]
+
+
+@pytest.fixture(autouse=True)
+def _users() -> None:
+    User.objects.create(pk=ROOT, username="root", is_superuser=True)
+    User.objects.create(pk=NOBODY, username="nobody")
 
 
 @contextmanager

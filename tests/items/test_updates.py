@@ -3,19 +3,19 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from items import write_functions
 from items.bodies import bulk_arguments
 from items.models import Item
+from tests.people import superuser
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes_at_once")]
 
 
 def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
     client = APIClient()
-    client.force_authenticate(User(pk=1, is_active=True))
+    client.force_authenticate(superuser())
     return getattr(client, method)(path, body, format="json", headers=headers)
 
 

@@ -19,6 +19,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from workers import registry
 from workers.conf import settings
 from workers.exceptions import QueueUnavailable, WritePathError
 from workers.rest import headers, responses
@@ -53,6 +54,9 @@ class QueuedWriteMixin(ConditionsMixin):
         """
         preferences = headers.prefer(self.request)
         principal = principal_of(self.request)
+        if not principal and registry.needs_permission(function):
+            # The writer takes a write without a principal for the program's own, which may do everything.
+            self.permission_denied(self.request)
 
         def with_condition() -> Arguments:
             given = arguments() if callable(arguments) else arguments

@@ -1,12 +1,13 @@
 """The write functions of a view that names none: in the writer, the view does what DRF's would have done.
 
 `notes.views:NoteViewSet.create` is such a name. Its write carries the body as it was sent. The writer makes
-the view once more and lets it find the object, judge it by its permissions, validate the body by its
+the view once more and lets it judge who asks and the object by its permissions, validate the body by its
 serializer, and save, through `perform_create`, `perform_update` and `perform_destroy`.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from workers import principals
 from workers.exceptions import FileArgument
 from workers.registry import name_of
 from workers.rest.bases import ViewBase
@@ -31,6 +33,12 @@ VIEW = "$view"
 
 class ViewFunctionsMixin(ViewBase):
     """A view that can be asked by the writer to apply its writes."""
+
+    check_permissions_in_writer = True
+    """Whether the writer asks `has_permission` of its permissions once more, of who asked, as stored then.
+
+    False where they need what the writer does not have: a session, `request.auth`, other headers.
+    """
 
     @classmethod
     def write_function_for(cls, operation: str) -> Callable[[Write], Result]:
@@ -131,9 +139,25 @@ OPERATIONS: dict[str, Callable[[Any, Write], Result]] = {
 }
 
 
-def _view(view_class: type, write: Write) -> Any:
+@contextmanager
+def _view(view_class: type, write: Write) -> Iterator[Any]:
+    """Give the view made once more. Raises what it raises for who may not ask this of it, or no longer."""
     body = received_body(write.arguments) if "data" in write.arguments else None
-    return rebuilt(view_class, write.arguments[VIEW], body=body)
+    with rebuilt(view_class, write.arguments[VIEW], body=body) as view:
+        if view.check_permissions_in_writer:
+            _check_permissions(view, write.principal)
+        yield view
+
+
+def _check_permissions(view: Any, principal: str) -> None:
+    """Ask as DRF does before its handlers; of a user who is read, with permissions, once in a batch."""
+    request = view.request
+    own = request.user
+    request.user = principals.judged_user(principal)
+    try:
+        view.check_permissions(request)
+    finally:
+        request.user = own
 
 
 def _name(view: Any) -> str:

@@ -57,7 +57,7 @@ def _apply_run(
     except UnknownWriteFunction as exc:
         return [(write, verdicts.unknown_function(write, exc)) for write in run]
     if together and len(run) > 1 and function.apply_many is not None:
-        settled = _apply_together(function.apply_many, run, put_off)
+        settled = _apply_together(function, function.apply_many, run, put_off)
         on_progress()
         if settled is not None:
             return settled
@@ -90,6 +90,7 @@ def _checked(write: Write) -> Write:
 def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -> Outcome:
     try:
         with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
+            function.refuse_unpermitted(write)
             return verdicts.committed(write, function(_checked(write)))
     except KeyboardInterrupt:
         raise
@@ -104,12 +105,17 @@ def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -
 
 
 def _apply_together(
-    apply_many: registry.ApplyMany, run: list[Write], put_off: list[hooks.Hooks]
+    function: registry.WriteFunction,
+    apply_many: registry.ApplyMany,
+    run: list[Write],
+    put_off: list[hooks.Hooks],
 ) -> list[Settled] | None:
     """Return the outcomes, or None when the bulk form failed and left no effect."""
     fenced = Fenced()
     try:
         with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
+            for write in run:
+                function.refuse_unpermitted(write)
             results = apply_many(run)
             settled = [
                 (write, verdicts.committed(write, one)) for write, one in zip(run, results, strict=True)

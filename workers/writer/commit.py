@@ -19,6 +19,7 @@ from itertools import groupby
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from workers import principals
 from workers.store import errors, opening, receipts
 from workers.writer import hooks, verdicts
 from workers.writer.apply import Settled as Settled
@@ -104,7 +105,8 @@ def _commit(
         for write in writes:
             if write.token not in known:
                 fresh.setdefault(write.token, write)
-        settled = list(_judge(fresh.values(), judged, on_progress, put_off))
+        with principals.judged_once(write.principal for write in fresh.values()):
+            settled = list(_judge(fresh.values(), judged, on_progress, put_off))
         if settled:
             receipts.insert(settled, committed_at=timezone.now())
         if is_in_transaction:

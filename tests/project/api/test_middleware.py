@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
 from tests.jottings.views import DeadlyView
+from tests.people import superuser
 from workers.conf import settings as write_settings
 from workers.web.log_lines import MAX_LENGTH, ShortRefusals
 from workers.writer.loop import Writer
@@ -30,7 +30,7 @@ ASYNC: dict[str, Any] = {"HTTP_PREFER": "respond-async"}
 @pytest.fixture
 def api() -> APIClient:
     client = APIClient(raise_request_exception=False)
-    client.force_authenticate(User(pk=1, username="somebody"))
+    client.force_authenticate(superuser())
     return client
 
 
@@ -194,7 +194,7 @@ def test_no_method_of_any_route_is_a_server_error(
 ) -> None:
     anonymous = Client(raise_request_exception=False)
     somebody = APIClient(raise_request_exception=False)
-    somebody.force_authenticate(User(pk=1, username="somebody"))
+    somebody.force_authenticate(superuser())
     caplog.set_level(logging.CRITICAL)
 
     for path in sorted(set(routes())):

@@ -11,7 +11,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 def ask(viewset: Any, query: str = "") -> Response:
     """Return what the viewset's list answers to `?query`."""
     request = APIRequestFactory().get(f"/list/?{query}")
-    force_authenticate(request, User(pk=1, is_active=True))
+    force_authenticate(request, User(pk=1, is_superuser=True))
     response: Response = viewset.as_view({"get": "list"})(request)
     return response
 

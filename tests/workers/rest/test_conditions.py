@@ -25,6 +25,7 @@ from items.models import Item
 from tests.answering import Answered
 from tests.jottings.models import Measurement, Topic
 from tests.jottings.views import MeasurementSerializer, MeasurementViewSet
+from tests.people import superuser
 from workers import submit, write_function
 from workers.models import Receipt
 from workers.registry import _functions
@@ -40,7 +41,7 @@ BODY = {"label": "a", "low": 1}
 
 def send(method: str, path: str, body: Any = None, **headers: str) -> Callable[[], Any]:
     client = APIClient()
-    client.force_authenticate(User(pk=1, is_active=True))
+    client.force_authenticate(superuser())
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda: getattr(client, method)(path, body, format="json", headers=named)
 
@@ -215,7 +216,7 @@ def call(view: Any, method: str, body: Any = None, **how: Any) -> Callable[[], A
     headers = {f"HTTP_{name.upper()}": value for name, value in how.pop("headers", {}).items()}
     headers |= how.pop("environ", {})
     actions = how.pop("actions", None)
-    url, user = how.pop("url", "/"), how.pop("user", User(pk=1, username="ada", is_active=True))
+    url, user = how.pop("url", "/"), how.pop("user", None) or superuser()
 
     def request() -> Any:
         made = getattr(APIRequestFactory(), method)(url, body, format="json", **headers)

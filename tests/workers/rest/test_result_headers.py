@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from tests.answering import Answered
+from tests.people import superuser
 from workers import Outcome
 from workers.models import Receipt
 
@@ -16,7 +16,7 @@ BODY = {"name": "first item"}
 
 def post(**headers: str) -> Callable[[], Any]:
     client = APIClient()
-    client.force_authenticate(User(pk=1, is_active=True))
+    client.force_authenticate(superuser())
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda: client.post("/api/items/", BODY, format="json", headers=named)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import django
 from kombu import Queue
 
 from project import data_dir, environment, secret_key
@@ -43,6 +44,14 @@ PROXIES = environment.integer("PROXIES", 0, at_least=0, at_most=10)
 LOGIN_ATTEMPTS = environment.integer("LOGIN_ATTEMPTS", 10, at_least=1, at_most=1_000_000)
 LOGIN_WINDOW_SECONDS = environment.integer("LOGIN_WINDOW_SECONDS", 300, at_least=1, at_most=86_400)
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
+SECURE_SSL_REDIRECT = environment.boolean("HTTPS_REDIRECT", default=False)
+if SECURE_SSL_REDIRECT and "SECURE_PROXY_SSL_HEADER" not in globals():
+    raise environment.InvalidEnvironment(
+        "HTTPS_REDIRECT needs TRUST_X_FORWARDED_PROTO: else all requests count as HTTP and are redirected."
+    )
+SECURE_REDIRECT_EXEMPT = ["^health/"]  # asked from the machine itself
+# Whether all other hosts of the domain, and for ever, have HTTPS is not this service's to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -65,10 +74,18 @@ INSTALLED_APPS = [
     # Last: it replaces a signal that django.contrib.auth connects when it is ready.
     "project.accounts",
 ]
+_CSP_MIDDLEWARE = (
+    "django.middleware.csp.ContentSecurityPolicyMiddleware"
+    if django.VERSION >= (6, 0)
+    else "project.api.csp.ContentSecurityPolicyMiddleware"
+)
 MIDDLEWARE = [
     "project.api.middleware.KeptRequests",
-    "project.api.middleware.Bodies",
     "django.middleware.security.SecurityMiddleware",
+    _CSP_MIDDLEWARE,
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # After those that only add headers: what it refuses has them too.
+    "project.api.middleware.Bodies",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
@@ -79,10 +96,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "project.api.middleware.Refusals",
     "project.admin.lists.StrictLists",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 # What only browsers need. Requests that come with a token do without it: see project/api/handlers.py.
 ONLY_FOR_BROWSERS = [
+    _CSP_MIDDLEWARE,
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -197,6 +214,15 @@ STATIC_ROOT = DATA_DIR / "static"
 # Files are served from the installed packages; no collectstatic step stands between clone and run.
 WHITENOISE_USE_FINDERS = True
 X_FRAME_OPTIONS = "DENY"
+# Of Django 6; before it, project/api/csp.py. Nothing comes from elsewhere, nor stands in a page itself.
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],  # the pictures in the style sheet of the API's description
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
 
 LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
 LOGGING = {

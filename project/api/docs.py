@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,5 +25,7 @@ class SchemaView(_JSONBesides, SpectacularAPIView):
     pass
 
 
-class DocsView(_JSONBesides, SpectacularSwaggerView):
-    pass
+class DocsView(_JSONBesides, SpectacularSwaggerSplitView):
+    """Its script is a file too: the content security policy forbids those that stand in a page."""
+
+    template_name = "api/docs.html"

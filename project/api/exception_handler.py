@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.templatetags.static import static
 from django.utils.html import format_html
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -32,8 +33,7 @@ CONTENT_TYPE = "application/problem+json"
 PAGE = """<!DOCTYPE html><html lang=en><title>{title}</title>
 <meta name=viewport content="width=device-width, initial-scale=1">
 <meta name=color-scheme content="light dark">
-<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem;
-overflow-wrap: anywhere }}</style>
+<link rel=stylesheet href="{style}">
 <h1>{title}</h1><p>{detail}</p></html>"""
 
 CODES = {
@@ -162,7 +162,8 @@ def plain(response: Response) -> HttpResponse:
 
 def for_people(response: Response) -> HttpResponse:
     """Return the same as a page that a browser can show."""
-    text = format_html(PAGE, title=response.data["title"], detail=response.data["detail"])
+    told = response.data
+    text = format_html(PAGE, title=told["title"], detail=told["detail"], style=static("api/error.css"))
     headers = {**response.headers, "Content-Type": "text/html; charset=utf-8"}
     return HttpResponse(text, status=response.status_code, headers=headers)
 

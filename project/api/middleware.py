@@ -16,6 +16,9 @@ ADMIN_PATH = "/admin/"
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+OF_REDIRECT = {"Location", "Content-Length", "Content-Type"}
+"""Headers of a redirect that mean nothing without it."""
+
 _READS = frozenset({"GET", "HEAD"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -79,9 +82,12 @@ def _kept(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response.content = f"Send the same request to {response['Location']}. Nothing was done.\n"
         return response
     login = resolve_url(settings.LOGIN_URL)
-    if response["Location"].partition("?")[0] == login and request.path != login:
-        return _logged_out(request, login)
-    return response
+    if response["Location"].partition("?")[0] != login or request.path == login:
+        return response
+    refusal = _logged_out(request, login)
+    for name in response.headers.keys() - OF_REDIRECT:
+        refusal.headers.setdefault(name, response[name])  # those of security
+    return refusal
 
 
 def _logged_out(request: HttpRequest, login: str) -> HttpResponse:

@@ -1,7 +1,9 @@
 """What this service reads from environment variables beyond what `workers.environment` can."""
 
 import os
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from workers.conf import FORMER_NAMES, GONE_NAMES, Setting, T
 from workers.environment import (
@@ -20,6 +22,7 @@ from workers.environment import (
 
 __all__ = [
     "InvalidEnvironment",
+    "Rate",
     "allowed_hosts",
     "boolean",
     "choice",
@@ -29,6 +32,7 @@ __all__ = [
     "names",
     "own_names",
     "path",
+    "rate",
     "read",
     "redis",
     "refuse_retired",
@@ -66,6 +70,31 @@ def own_names(host: str) -> list[str]:
         return local
     own = f"[{host}]" if ":" in host else host.lower()
     return local if own in local else [*local, own]
+
+
+class Rate(NamedTuple):
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
+
+
+UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3_600, "hour": 3_600, "d": 86_400, "day": 86_400}
+"""As DRF names them."""
+
+
+def rate(name: str) -> Rate | None:
+    """Return a rate such as `600/min`; None for none."""
+    raw = given(name)
+    if raw is None:
+        return None
+    found = re.fullmatch(rf"([1-9]\d{{0,6}})/({'|'.join(UNITS)})", raw, re.ASCII)
+    if found is None:
+        raise InvalidEnvironment(
+            f"{name}={raw!r} is no rate; use a number of requests up to 9999999 and a unit, such as 600/min "
+            f"({', '.join(UNITS)})."
+        )
+    return Rate(int(found[1]), UNITS[found[2]])
 
 
 def refuse_retired() -> None:

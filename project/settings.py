@@ -43,6 +43,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
 PROXIES = environment.integer("PROXIES", 0, at_least=0, at_most=10)
 LOGIN_ATTEMPTS = environment.integer("LOGIN_ATTEMPTS", 10, at_least=1, at_most=1_000_000)
 LOGIN_WINDOW_SECONDS = environment.integer("LOGIN_WINDOW_SECONDS", 300, at_least=1, at_most=86_400)
+# How many requests may come with one token and from one address: project/accounts/rates.py.
+RATE_LIMIT_PER_TOKEN = environment.rate("RATE_LIMIT_PER_TOKEN")
+RATE_LIMIT_PER_ADDRESS = environment.rate("RATE_LIMIT_PER_ADDRESS")
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
 SECURE_SSL_REDIRECT = environment.boolean("HTTPS_REDIRECT", default=False)
 if SECURE_SSL_REDIRECT and "SECURE_PROXY_SSL_HEADER" not in globals():
@@ -87,6 +90,7 @@ MIDDLEWARE = [
     # After those that only add headers: what it refuses has them too.
     "project.api.middleware.Bodies",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.accounts.rates.AddressRate",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
     "project.api.middleware.MissingSlash",
@@ -171,6 +175,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["project.accounts.rates.TokenRate"],
     "DEFAULT_PARSER_CLASSES": ["workers.rest.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["workers.rest.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "workers.rest.negotiation.PlainNegotiation",

@@ -40,6 +40,11 @@ class SharedRedisCache(RedisCache):
     def key_prefix(self, value: str) -> None:
         self._key_prefix = value
 
+    def run_script(self, text: str, key: str, *arguments: Any) -> Any:
+        """Run a Lua script on one key of this cache, and return its reply. Raises redis.RedisError."""
+        client: Any = self._cache.get_client(None, write=True)
+        return client.register_script(text)(keys=[self.make_and_validate_key(key)], args=arguments)
+
     def clear(self) -> bool:  # type: ignore[override]  # as Django's own for Redis, against the stubs
         """Delete the keys of this cache."""
         client: Any = self._cache.get_client(None, write=True)

@@ -79,6 +79,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     headers = dict(getattr(exc, "headers", {}))
     if getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # set by APIView
+    if getattr(exc, "wait", None):
+        headers["Retry-After"] = str(exc.wait)  # type: ignore[attr-defined]  # of Throttled
     if isinstance(exc, exceptions.ValidationError):
         return problem(
             400, "invalid", "The request is not valid.", fields=_fields(exc.detail), headers=headers

@@ -28,6 +28,7 @@ CODES = {
     "unsupported_media_type": "415: only application/json is taken, as it is: no file, no Content-Encoding",
     "idempotency_key_reused": "422: the key belongs to another request",
     "precondition_required": "428: WRITE_REQUIRE_IF_MATCH asks for If-Match, or for `version`",
+    "throttled": "429: too many requests with this token, or from this address; see Retry-After",
     "too_many_attempts": "429: this address or name tried too many passwords; see Retry-After",
     "internal_error": "500",
     "write_failed": "500: the write function failed; the write took no effect",
@@ -120,6 +121,7 @@ READ_AFTER = _header(
 REFUSALS = {
     "401": "No token and no session, or one that is not valid.",
     "403": "The user lacks a permission, or the token the scope `write`.",
+    "429": "Too many requests; see Retry-After. `RateLimit` says how many are left, where there is a limit.",
 }
 """What stands before each operation that is not for everybody, by HTTP status."""
 

@@ -1,5 +1,6 @@
 """Who may do what, asked of the real processes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,3 +76,26 @@ def test_what_was_accepted_is_not_committed_for_who_may_no_longer(service: Servi
     assert "items.add_item" in told["error"]["detail"]
     assert f"{lost} before" in service.names()
     assert f"{lost} after" not in service.names()
+
+
+def test_past_the_rate_of_a_token_requests_are_refused_by_all_processes_together(
+    make_service: Callable[..., Service],
+) -> None:
+    service = make_service(RATE_LIMIT_PER_TOKEN="6/hour", RATE_LIMIT_PER_ADDRESS="1000/min")
+    service.start_all()
+
+    writes = [service.create(f"{number}") for number in range(6)]
+    refused = [service.create("past"), service.get("/api/items/"), service.get("/api/items/1/")]
+
+    assert [answer.status for answer in writes] == [201] * 6
+    assert writes[-1].headers["RateLimit"].startswith('"token";r=0;t=')
+    assert ', "address";r=99' in writes[-1].headers["RateLimit"]
+    for answer in refused:
+        assert code_of(answer) == (429, "throttled", "application/problem+json")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 600
+    assert service.names() == [f"{number}" for number in range(6)]
+    assert service.get("/health/ready").status == 200
+
+    service.kill("redis")
+    assert service.get("/api/items/").status == 200  # nobody can count, and reads need no Redis
+    assert service.create("without").status == 503

@@ -33,6 +33,10 @@ from workers.conf import WriteSettings, all_settings
         ("CSRF_TRUSTED_ORIGINS", " , "),
         ("DEMO", "maybe"),
         ("LOG_LEVEL", "LOUD"),
+        ("RATE_LIMIT_PER_TOKEN", "600"),
+        ("RATE_LIMIT_PER_TOKEN", "0/min"),
+        ("RATE_LIMIT_PER_ADDRESS", "600/fortnight"),
+        ("RATE_LIMIT_PER_ADDRESS", "-1/s"),
         ("WRITE_WAIT_SECONDS", "ten"),
         ("WRITE_WAIT_SECONDS", "nan"),
         ("WRITE_BATCH_MAX_WRITES", "1.5"),
@@ -189,3 +193,15 @@ def test_a_variable_that_is_needed_no_more_is_refused_with_the_reason(
 
     with pytest.raises(InvalidEnvironment, match=f"{name} is no setting any more, because the "):
         environment.refuse_retired()
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("600/min", (600, 60)), ("5/s", (5, 1)), ("1/day", (1, 86_400)), ("9999999/hour", (9_999_999, 3_600))],
+)
+def test_a_rate_is_a_number_and_a_unit(
+    monkeypatch: pytest.MonkeyPatch, text: str, rate: tuple[int, int]
+) -> None:
+    monkeypatch.setenv("RATE_LIMIT_PER_TOKEN", text)
+
+    assert environment.rate("RATE_LIMIT_PER_TOKEN") == rate

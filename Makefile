@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 
 BENCH_VENV := .venv-bench
 ADOPTION_VENV := .venv-adoption
+AUDIT_VENV := .venv-audit
 
 # Tests start some hundred interpreters; without bytecode each would compile this project and its tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption lint format lock wheel clean
+.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption audit lint format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -53,6 +54,11 @@ bench-quick: $(VENV)/run $(BENCH_VENV)/made
 adoption: $(VENV)/run $(ADOPTION_VENV)/made
 	$(BIN)/python -m benchmarks.adoption $(ARGS)
 
+# Known vulnerabilities of what the lock files pin. Asks PyPI, so it is no part of make test; fails also where PyPI does not know.
+audit: $(AUDIT_VENV)/made
+	$(AUDIT_VENV)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+	$(AUDIT_VENV)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.lock
+
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,7 +82,7 @@ lock: $(VENV)/test
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group adoption --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-adoption.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) .matrix dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) $(AUDIT_VENV) .matrix dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
@@ -95,6 +101,12 @@ $(VENV)/test: requirements-dev.lock $(VENV)/made
 $(BENCH_VENV)/made: requirements-bench.lock $(VENV)/made
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+# Apart from the service's packages, which it judges.
+$(AUDIT_VENV)/made: $(VENV)/made
+	$(PYTHON) -m venv $(AUDIT_VENV)
+	$(AUDIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.10,<3"
 	@touch $@
 
 # The public applications, with the service's own packages beside them.

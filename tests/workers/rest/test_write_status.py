@@ -66,3 +66,51 @@ def test_the_arguments_of_a_failed_write_are_neither_shown_nor_searched_in_the_a
     assert page.status_code == 200
     assert b"pbkdf2" not in page.content
     assert [answer.status_code for answer in searches] == [400] * 4
+
+
+def add(asked_by: User, text: str, **headers: str) -> Any:
+    client = APIClient()
+    client.force_authenticate(asked_by)
+    return client.post("/api/jottings/", {"text": text}, headers={"Prefer": "respond-async", **headers})
+
+
+def test_a_key_is_its_users_own(writer: Writer) -> None:
+    """The same key and body of two users are two writes, and neither is shown the other's response."""
+    owner, other = user("owner"), user("other")
+    first, foreign = (add(one, "secret", Idempotency_Key="one") for one in (owner, other))
+    writer.drain()
+
+    again = add(owner, "secret", Idempotency_Key="one")
+    other_body = add(other, "another", Idempotency_Key="one")
+
+    assert [first.status_code, foreign.status_code] == [202, 202]
+    assert first["Write-Id"] != foreign["Write-Id"]
+    assert (again.status_code, again["Write-Id"]) == (201, first["Write-Id"])
+    assert (other_body.status_code, other_body.json()["code"]) == (422, "idempotency_key_reused")
+    assert status(int(first["Write-Id"]), other).status_code == 404
+
+
+def test_read_after_does_not_tell_what_became_of_a_write_of_somebody_else(writer: Writer) -> None:
+    owner, other = user("owner"), user("other")
+    done = add(owner, "secret")
+    asked_by = str(owner.pk)
+    failed = submit("jottings.add_then_raise", {"text": "b"}, principal=asked_by, announced=False).accepted()
+    writer.drain()
+    client = APIClient()
+    client.force_authenticate(other)
+
+    shown = [
+        client.get("/api/jottings/9/", headers={"Read-After": str(of)}) for of in (done["Write-Id"], failed)
+    ]
+
+    assert [(response.status_code, response.json()) for response in shown] == [
+        (404, shown[0].json()),
+        (404, shown[0].json()),
+    ]
+
+
+def test_there_is_no_list_of_writes(db: None) -> None:
+    client = APIClient()
+    client.force_authenticate(user("root", is_superuser=True))
+
+    assert client.get("/api/writes/").status_code == 404

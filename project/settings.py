@@ -250,6 +250,8 @@ WRITE_STREAM_MAX_BYTES = environment.read(WriteSettings.WRITE_STREAM_MAX_BYTES)
 WRITE_MAX_ESTIMATED_WAIT_SECONDS = environment.read(WriteSettings.WRITE_MAX_ESTIMATED_WAIT_SECONDS)
 WRITE_MAX_WAITING = environment.read(WriteSettings.WRITE_MAX_WAITING)
 WRITE_MAX_BODY_BYTES = environment.read(WriteSettings.WRITE_MAX_BODY_BYTES)
+# One limit for every body: Django's own would refuse larger forms as malformed.
+DATA_UPLOAD_MAX_MEMORY_SIZE = WRITE_MAX_BODY_BYTES
 WRITE_READ_TIME_LIMIT_SECONDS = environment.read(WriteSettings.WRITE_READ_TIME_LIMIT_SECONDS)
 WRITE_BATCH_MAX_WRITES = environment.read(WriteSettings.WRITE_BATCH_MAX_WRITES)
 WRITE_TASK_SECONDS = environment.read(WriteSettings.WRITE_TASK_SECONDS)

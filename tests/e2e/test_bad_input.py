@@ -1,6 +1,7 @@
 """Whatever a client sends, the response is a clear 4xx in the one error shape, never a 5xx."""
 
 import socket
+from collections.abc import Callable
 
 import pytest
 
@@ -307,3 +308,25 @@ def test_after_the_refusal_of_a_body_the_connection_goes_on_with_the_next_reques
         said = b"".join(iter(lambda: client.recv(65_536), b""))
 
     assert [response[:3] for response in said.split(b"HTTP/1.1 ")[1:]] == [b"413", b"404"]
+
+
+def login_form(size: int) -> tuple[bytes, dict[str, str]]:
+    """Return a login of so many bytes with its headers, as a browser sends it."""
+    secret = "a" * 32
+    form = f"csrfmiddlewaretoken={secret}&username=x&password=y&more=".encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={secret}"}
+    return form + b"x" * (size - len(form)), headers
+
+
+def test_forms_have_the_same_limit_as_every_other_body(make_service: Callable[..., Service]) -> None:
+    service = make_service(WRITE_MAX_BODY_BYTES="4000000")
+    service.start_all()
+
+    answers = []
+    for size in (3_900_000, 4_000_001):
+        form, headers = login_form(size)
+        answers.append(service.post("/admin/login/", form, headers=headers, anonymous=True))
+
+    assert answers[0].status == 200
+    assert b"Please enter the correct username" in answers[0].body
+    assert_problem(answers[1], 413, "body_too_large")

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.auth import get_permission_codename
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
@@ -62,6 +64,31 @@ def check_configuration(**_: Any) -> list[CheckMessage]:
 def check_celery_app(**_: Any) -> list[CheckMessage]:
     """Say that writes would be told to nobody. A project without write functions needs no Celery."""
     return celery_app.missing() if registry.is_used() else []
+
+
+@register(Tags.models)
+def check_permissions(**_: Any) -> list[CheckMessage]:
+    """Name permissions of write functions that no model has: nobody but superusers could write."""
+    known = {
+        f"{model._meta.app_label}.{codename}" for model in apps.get_models() for codename in _codenames(model)
+    }
+    return [
+        checks.Warning(
+            f"The write function {name!r} needs the permission {permission!r}, which no model has.",
+            hint=f"Is {close[0]} meant?" if close else "It is named `<app>.<codename>`, as `notes.add_note`.",
+            id="workers.W006",
+        )
+        for name, permission in sorted(registry.permissions().items())
+        if permission not in known
+        for close in [get_close_matches(permission, sorted(known), n=1)]
+    ]
+
+
+def _codenames(model: Any) -> list[str]:
+    options = model._meta
+    return [get_permission_codename(action, options) for action in options.default_permissions] + [
+        codename for codename, _ in options.permissions
+    ]
 
 
 def _check_names() -> list[CheckMessage]:

@@ -137,6 +137,11 @@ def find(name: str) -> WriteFunction:
     return function
 
 
+def permissions() -> dict[str, str]:
+    """Return the permissions that write functions name outright, by their names."""
+    return {name: one.permission for name, one in _functions.items() if isinstance(one.permission, str)}
+
+
 def needs_permission(name: str) -> bool:
     """Return whether who asks for a write of this function must have a permission."""
     function = _functions.get(name)  # of a view's own functions the view is asked

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.test import override_settings
 
-from workers.checks import check_configuration, check_store
+from workers import Result, Write, registry, write_function
+from workers.checks import check_configuration, check_permissions, check_store
 
 
 def ids(found: list[CheckMessage]) -> list[str | None]:
@@ -105,3 +106,28 @@ def test_a_key_prefix_that_would_be_a_pattern_is_an_error(prefix: Any) -> None:
 
     assert found.id == "workers.E013"
     assert "WRITE_KEY_PREFIX" in found.msg
+
+
+@pytest.mark.parametrize(
+    ("permission", "hint"),
+    [
+        ("jottings.add_joting", "Is jottings.add_jotting meant?"),
+        ("add_jotting", "Is jottings.add_jotting meant?"),
+        ("x", "It is named `<app>.<codename>`, as `notes.add_note`."),
+    ],
+)
+def test_a_permission_that_no_model_has_is_named(
+    monkeypatch: pytest.MonkeyPatch, permission: str, hint: str
+) -> None:
+    monkeypatch.setattr(registry, "_functions", dict(registry._functions))
+
+    def apply(write: Write) -> Result:
+        return Result()
+
+    write_function("checked.right", permission="workers.retry_write")(apply)
+    write_function("checked.wrong", permission=permission)(apply)
+
+    [message] = check_permissions()
+
+    assert (message.id, message.hint) == ("workers.W006", hint)
+    assert "'checked.wrong'" in message.msg

@@ -9,6 +9,7 @@ In `celery.py` of the project's package, or in the module that WRITE_CELERY_APP 
 has not imported it finds it. The writer's own code is named here and imported by workers only.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -17,6 +18,7 @@ from kombu import Connection
 
 from workers.conf import settings
 from workers.redis_address import parse
+from workers.sd_notify import notifier
 from workers.service_settings import place
 from workers.stream import celery_app
 
@@ -28,9 +30,14 @@ class PromptConnection(Connection):
     """Looks for a lost broker again at once, then every second; kombu's own pauses grow to 30 s."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        return super().ensure_connection(
-            *args, **({"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1} | kwargs)
-        )
+        callback: Callable[[], object] = kwargs.get("callback") or (lambda: None)
+
+        def on_attempt() -> None:
+            notifier.progress()  # to look for the broker is what a worker without one has to do
+            callback()
+
+        pauses = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}
+        return super().ensure_connection(*args, **(pauses | kwargs | {"callback": on_attempt}))
 
 
 class PromptAMQP(AMQP):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 import orjson
 import redis
 
+from workers.sd_notify import notifier
 from workers.stream import keys
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Heartbeat:
 
         A writer that waits for the store makes progress of its own kind: it says so at once, as `error`.
         """
+        notifier.progress()  # to whoever watches this very process, also while Redis is away
         if committed:
             self._committed_at = time.time()
             self._commits += 1

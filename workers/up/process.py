@@ -22,10 +22,14 @@ class Process:
     """How long it may take to stop after SIGTERM, before SIGKILL."""
     hidden_output: re.Pattern[str] | None = None
     """Lines that contain this are not shown: a process says them at every start, and nobody needs them."""
-    is_healthy: Callable[[int], bool] | None = None
-    """Whether it still does. Called each second once it is ready; must return within half a second."""
-    unhealthy_seconds: float = 5
-    """How long it may be unhealthy before it is killed and started again."""
+    watchdog_seconds: float | None = None
+    """How long it may go without saying that it makes progress, by sd_notify(3), before it is killed and
+    started again; None when it says nothing of the kind."""
+    boot_seconds: float = 60
+    """How long it may take until it says so first."""
+    is_held_up: Callable[[], bool] = lambda: False
+    """Whether something else keeps it from making progress, which a new start would not help. Asked when its
+    time is over; must return within a second."""
 
 
 class BackOff:

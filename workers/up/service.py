@@ -13,9 +13,9 @@ import redis
 from django.conf import settings
 
 from workers import QueueUnavailable, queue_status, redis_address, web
+from workers.conf import settings as write_settings
 from workers.extras import need
 from workers.service_settings import place
-from workers.store.lease import Lease
 from workers.stream import celery_app, doorbell
 from workers.stream.redis_client import connect
 from workers.up import embedded_redis
@@ -25,6 +25,9 @@ from workers.web.grace import graceful_seconds
 _PROBE_TIMEOUT_SECONDS = 0.5
 _REDIS_SECONDS = 3.0
 """How long `up` waits for the Redis of REDIS_URL, which may be starting at the same time."""
+
+WATCHDOG_SECONDS = 5
+"""How long a worker may make no progress at least; idle or standing by it does four times a second."""
 
 OWN_TASKS_AT_ONCE = 2
 """Processes for the project's own Celery tasks. If you need more, run a worker of your own."""
@@ -52,7 +55,7 @@ def processes(redis_binary: Path | None) -> list[Process]:
     """Return the processes in the order in which they start; without a binary none for Redis."""
     redis_processes = [] if redis_binary is None else [_redis(redis_binary)]
     own_tasks = [_own_tasks()] if has_own_tasks() else []
-    return [*redis_processes, _writer("writer"), _writer("standby"), *own_tasks, _web()]
+    return [*redis_processes, writer("writer"), writer("standby"), *own_tasks, _web()]
 
 
 def environment() -> dict[str, str]:
@@ -143,7 +146,7 @@ def _redis(binary: Path) -> Process:
     )
 
 
-def _writer(name: str) -> Process:
+def writer(name: str, *options: str) -> Process:
     """Return one of two equal workers: the one that takes the lease first is the writer.
 
     The other one stands by. A new process needs two seconds for its imports alone, and after the writer was
@@ -151,9 +154,12 @@ def _writer(name: str) -> Process:
     """
     return Process(
         name=name,
-        command=[sys.executable, manage_py(), "writer", "--name", name],
+        command=[sys.executable, manage_py(), "writer", "--name", name, *options],
         is_ready=lambda pid: _a_writer_is_alive(),
-        is_healthy=_is_healthy_writer,
+        # A write function may take its time, during which nothing is heard of the writer.
+        watchdog_seconds=max(WATCHDOG_SECONDS, (write_settings.WRITE_TIME_LIMIT_SECONDS or 60) + 2),
+        # It waits for each reply of Redis, for longer than that in all.
+        is_held_up=_redis_is_away,
         ready_seconds=15,
         grace_seconds=20,  # to finish its batch; the rest stays in the stream
         hidden_output=_WRITER_CHATTER,
@@ -212,18 +218,12 @@ def _a_writer_is_alive() -> bool:
     return status.writer is not None and not status.is_of_another_store and _is_alive(status.writer.pid)
 
 
-def _is_healthy_writer(pid: int) -> bool:
-    """Say whether this worker does what it should: the lease's holder has a heartbeat, the other needs none.
-
-    Without Redis no worker can have one, so all count as healthy.
-    """
-    holder = Lease().holder()
-    if holder is None or holder.pid != pid:
-        return True
+def _redis_is_away() -> bool:
     try:
-        return queue_status().writer is not None
+        queue_status()
     except QueueUnavailable:
         return True
+    return False
 
 
 def _is_alive(pid: int) -> bool:

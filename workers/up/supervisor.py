@@ -4,24 +4,24 @@ Everything happens in one thread, which sleeps in a selector. A signal (SIGCHLD 
 process's output wakes it up. Readiness and health announce themselves by nothing, so they are polled.
 """
 
-import os
 import selectors
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from workers.up.child import Child
 from workers.up.output import Console, LineReader
 from workers.up.parent_death import exit_with_parent
-from workers.up.process import BackOff, Process, describe_exit
+from workers.up.process import Process, describe_exit
 
 PROBE_INTERVAL_SECONDS = 0.05
-HEALTH_INTERVAL_SECONDS = 1.0
+WATCHDOG_INTERVAL_SECONDS = 1.0
 
 #: A signal that follows the first one so soon counts as the same one: `timeout make run` signals its whole
 #: group, and make passes its own on.
@@ -31,32 +31,11 @@ SAME_SIGNAL_SECONDS = 1.0
 OWN_NAME = "up"
 
 
-class _Child:
-    """A process of the service: `popen` is the operating system's process that runs it now, if any."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.back_off = BackOff()
-        self.popen: subprocess.Popen[bytes] | None = None
-        self.is_ready = False
-        self.starts = 0
-        self.started_at = 0.0
-        self.probe_at = 0.0
-        self.healthy_at = 0.0
-        self.restart_at: float | None = None
-
-    def kill_group(self, number: signal.Signals) -> None:
-        """Signal the process and what it has started itself, such as gunicorn's workers."""
-        if self.popen is not None:
-            # macOS says "not permitted" for a group of which only zombies are left.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.popen.pid, number)
-
-
 class Supervisor:
     """Runs processes until SIGINT, SIGTERM or SIGHUP. Use one per process, from the main thread.
 
-    `keep_open` are file descriptors that all inherit. `on_start` hears each new process's name and id.
+    `keep_open` are file descriptors that all inherit. `on_start` hears each new process's name and id,
+    `on_progress` the name of one that says that it makes progress.
     """
 
     def __init__(
@@ -68,13 +47,15 @@ class Supervisor:
         env: Mapping[str, str],
         keep_open: Sequence[int] = (),
         on_start: Callable[[str, int], None] = lambda name, pid: None,
+        on_progress: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self._children = [_Child(process) for process in processes]
+        self._children = [Child(process) for process in processes]
         self._console = console
         self._cwd = cwd
         self._env = env
         self._keep_open = tuple(keep_open)
         self._on_start = on_start
+        self._on_progress = on_progress
         self._selector = selectors.DefaultSelector()
         self._pipes: set[IO[bytes]] = set()
         self._stop_signals = 0
@@ -101,7 +82,7 @@ class Supervisor:
 
     # Starting
 
-    def _start(self, child: _Child) -> None:
+    def _start(self, child: Child) -> None:
         if self._stop_signals:
             return
         child.restart_at = None
@@ -109,18 +90,37 @@ class Supervisor:
         child.starts += 1
         child.started_at = child.probe_at = time.monotonic()
         try:
-            child.popen = self._spawn(child.process)
+            self._listen(child)
+            child.popen = self._spawn(child)
         except OSError as exc:
             self._schedule_restart(child, f"cannot be started ({exc})")
             return
         self._read_output(child.process, child.popen)
         self._on_start(child.process.name, child.popen.pid)
 
-    def _spawn(self, process: Process) -> subprocess.Popen[bytes]:
+    def _listen(self, child: Child) -> None:
+        """Hear of its progress, by a socket of its own for each start: what the former one said is past."""
+        self._hear_no_more(child)
+        notify_socket = child.open_notify_socket()
+        if notify_socket is None:
+            return
+
+        def on_readable() -> None:
+            if child.made_progress():
+                self._on_progress(child.process.name)
+
+        self._selector.register(notify_socket, selectors.EVENT_READ, on_readable)
+
+    def _hear_no_more(self, child: Child) -> None:
+        if child.notify_socket is not None:
+            self._selector.unregister(child.notify_socket)
+            child.close_notify_socket()
+
+    def _spawn(self, child: Child) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            process.command,
+            child.process.command,
             cwd=self._cwd,
-            env=self._env,
+            env={**self._env, **(child.notify_socket.environment if child.notify_socket else {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -148,7 +148,7 @@ class Supervisor:
         self._pipes.add(pipe)
         self._selector.register(pipe, selectors.EVENT_READ, on_readable)
 
-    def _await_ready(self, child: _Child) -> None:
+    def _await_ready(self, child: Child) -> None:
         deadline = time.monotonic() + child.process.ready_seconds
         while not child.is_ready and not self._stop_signals:
             if time.monotonic() >= deadline:
@@ -182,30 +182,26 @@ class Supervisor:
         for child in self._children if not self._stop_signals else ():
             if child.restart_at is not None:
                 times.append(child.restart_at)
-            elif not child.is_ready or child.process.is_healthy is not None:
+            elif not child.is_ready or child.process.watchdog_seconds is not None:
                 times.append(child.probe_at)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _probe(self, child: _Child, pid: int) -> None:
+    def _probe(self, child: Child, pid: int) -> None:
         now = time.monotonic()
         name, process = child.process.name, child.process
+        child.probe_at = now + (WATCHDOG_INTERVAL_SECONDS if child.is_ready else PROBE_INTERVAL_SECONDS)
         if not child.is_ready:
-            child.probe_at = now + PROBE_INTERVAL_SECONDS
             child.is_ready = process.is_ready(pid)
-            child.healthy_at = now
             if child.is_ready and child.starts > 1:
                 seconds = time.monotonic() - child.started_at
                 self._say(f"{name} is ready again, {seconds:.1f} s after its restart")
-        elif process.is_healthy is not None:
-            child.probe_at = now + HEALTH_INTERVAL_SECONDS
-            if process.is_healthy(pid):
-                child.healthy_at = now
-            elif now - child.healthy_at >= process.unhealthy_seconds:
-                self._say(f"{name} has been unhealthy for {now - child.healthy_at:.0f} s; killing it")
-                # Not SIGTERM: a process that hangs does not run its signal handler either.
-                child.kill_group(signal.SIGKILL)
+        if not child.hangs(now):
+            return
+        self._say(f"{name} has made no progress for {process.watchdog_seconds:g} s; killing it")
+        # Not SIGTERM: a process that hangs does not run its signal handler either.
+        child.kill_group(signal.SIGKILL)
 
-    def _note_exit(self, child: _Child) -> None:
+    def _note_exit(self, child: Child) -> None:
         """Note that a process has ended; start it again unless everything is being stopped."""
         assert child.popen is not None  # noqa: S101  # the callers' condition
         status = child.popen.returncode
@@ -220,7 +216,7 @@ class Supervisor:
         else:
             self._schedule_restart(child, f"died ({describe_exit(status)})")
 
-    def _schedule_restart(self, child: _Child, what: str) -> None:
+    def _schedule_restart(self, child: Child, what: str) -> None:
         now = time.monotonic()
         delay = child.back_off.after(now - child.started_at)
         child.restart_at = now + delay
@@ -240,7 +236,7 @@ class Supervisor:
             while child.popen is not None:
                 self._step()
 
-    def _stop(self, child: _Child) -> None:
+    def _stop(self, child: Child) -> None:
         assert child.popen is not None  # noqa: S101  # the caller's condition
         self._say(f"stopping {child.process.name}")
         # Not its group: gunicorn stops its workers itself, in its own way.
@@ -286,6 +282,8 @@ class Supervisor:
             sender.close()
             for pipe in list(self._pipes):
                 self._close(pipe)
+            for child in self._children:
+                self._hear_no_more(child)
             self._selector.close()
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
 """A process that supervises toy processes: `python -m tests.workers.up.supervised '<json>'`.
 
-The JSON is a list of objects with the fields of `Process`; `ready` and `healthy` each name a file, and hold
+The JSON is a list of objects with the fields of `Process`; `ready` and `held_up` each name a file, and hold
 while it exists. Prints what the console shows, and `ready: [...]` when `on_ready` is called.
 """
 
@@ -17,10 +17,10 @@ from workers.up.supervisor import OWN_NAME, Supervisor
 
 
 def _process(fields: dict[str, Any]) -> Process:
-    ready, healthy, hidden = (fields.pop(key, None) for key in ("ready", "healthy", "hidden"))
+    ready, held_up, hidden = (fields.pop(key, None) for key in ("ready", "held_up", "hidden"))
     return Process(
         is_ready=lambda pid: ready is None or Path(ready).exists(),
-        is_healthy=(lambda pid: Path(healthy).exists()) if healthy else None,
+        is_held_up=lambda: held_up is not None and Path(held_up).exists(),
         hidden_output=re.compile(hidden) if hidden else None,
         **fields,
     )

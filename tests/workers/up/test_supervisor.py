@@ -18,6 +18,17 @@ ROOT = Path(__file__).resolve().parents[3]
 
 #: Python programs for toy processes.
 RUN_ON = "import signal; signal.pause()"
+#: Says that it makes progress while a file is there, by sd_notify(3).
+WORK_WHILE = """
+import os, socket, time
+said = False
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    while True:
+        if os.path.exists({flag!r}):
+            notify.sendto(b"READY=1\\nWATCHDOG=1", os.environ["NOTIFY_SOCKET"])
+            said = said or print("works") is None
+        time.sleep(0.02)
+"""
 IGNORE_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); signal.pause()"
 
 
@@ -296,17 +307,59 @@ def test_hidden_and_blank_lines_are_not_shown(supervise: Supervise) -> None:
     assert "talker | \n" not in supervised.output
 
 
-def test_a_process_that_is_alive_but_unhealthy_for_too_long_is_killed_and_started_again(
+def test_a_process_that_says_no_more_that_it_makes_progress_is_killed_and_started_again(
     supervise: Supervise, tmp_path: Path
 ) -> None:
-    flag = tmp_path / "healthy"
+    flag = tmp_path / "works"
     flag.touch()
-    supervised = supervise(process("wedged", IGNORE_SIGTERM, healthy=str(flag), unhealthy_seconds=0.5))
-    assert supervised.says("ready:")
+    supervised = supervise(process("wedged", WORK_WHILE.format(flag=str(flag)), watchdog_seconds=0.5))
+    assert supervised.says("wedged | works")
 
     flag.unlink()
-    assert supervised.says("wedged has been unhealthy for")
+    assert supervised.says("wedged has made no progress for 0.5 s; killing it")
     flag.touch()
 
     assert supervised.says("wedged died (killed by SIGKILL); starting it again at once")
     assert supervised.says("wedged is ready again")
+    assert supervised.says("wedged | works", times=2)
+
+
+def test_a_process_that_is_stopped_is_killed_and_started_again(supervise: Supervise, tmp_path: Path) -> None:
+    flag = tmp_path / "works"
+    flag.touch()
+    supervised = supervise(process("frozen", WORK_WHILE.format(flag=str(flag)), watchdog_seconds=0.5))
+    assert supervised.says("frozen | works")
+
+    os.kill(supervised.pids("frozen")[0], signal.SIGSTOP)
+
+    assert supervised.says("frozen | works", times=2)
+    assert "frozen died (killed by SIGKILL)" in supervised.output
+
+
+def test_a_process_may_take_longer_to_begin_than_between_two_signs_of_progress(
+    supervise: Supervise, tmp_path: Path
+) -> None:
+    flag = tmp_path / "works"
+    slow = process("slow", WORK_WHILE.format(flag=str(flag)), watchdog_seconds=0.1, boot_seconds=60)
+    hung = process("hung", WORK_WHILE.format(flag=str(flag)), watchdog_seconds=0.1, boot_seconds=0.5)
+    supervised = supervise(slow, hung)
+
+    assert supervised.says("hung has made no progress for 0.1 s; killing it", times=2)
+    assert "slow has made no progress" not in supervised.output
+
+
+def test_a_process_that_something_else_holds_up_is_left_alone(supervise: Supervise, tmp_path: Path) -> None:
+    flag, held_up = tmp_path / "works", tmp_path / "redis-is-away"
+    held_up.touch()
+    hung = process("hung", WORK_WHILE.format(flag=str(flag)), watchdog_seconds=0.1, boot_seconds=0)
+    waits = process("waits", WORK_WHILE.format(flag=str(flag)), held_up=str(held_up)) | {
+        "watchdog_seconds": 0.1,
+        "boot_seconds": 0,
+    }
+    supervised = supervise(waits, hung)
+    assert supervised.says("hung has made no progress", times=2)
+    assert "waits has made no progress" not in supervised.output
+
+    held_up.unlink()
+
+    assert supervised.says("waits has made no progress")

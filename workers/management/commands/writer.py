@@ -1,12 +1,14 @@
 import re
 import socket
 from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from workers.stream import celery_app, doorbell
+from workers.up import watchdog as watchdog_process
 
 
 def _name(value: str) -> str:
@@ -36,11 +38,35 @@ class Command(BaseCommand):
             help="of Celery's own lines; LOG_LEVEL is that of the write path (default: WARNING)",
         )
 
-    def handle(self, *, name: str, loglevel: str, **options: Any) -> None:
+        parser.add_argument(
+            "--watchdog",
+            action="store_true",
+            help="run it as the child of a process that kills it when it makes no progress, and starts it "
+            "again whenever it has ended. For containers: `up` does this by itself, systemd by WatchdogSec=",
+        )
+        parser.add_argument(
+            "--progress-file",
+            type=Path,
+            metavar="PATH",
+            help="with --watchdog: set the time of this file at each sign of progress, for a health check",
+        )
+
+    def handle(
+        self,
+        *,
+        name: str,
+        loglevel: str,
+        watchdog: bool,
+        progress_file: Path | None,
+        **options: Any,
+    ) -> None:
         try:
             app = celery_app.find()
         except celery_app.NoCeleryApp as exc:
             raise CommandError(str(exc)) from exc
+        if watchdog:
+            self._watch(name, loglevel, progress_file)
+            return
         connections.close_all()  # what is opened from now on is the writer's, once it holds the lease
         # fmt: off
         app.worker_main([
@@ -51,3 +77,12 @@ class Command(BaseCommand):
             "--without-gossip", "--without-mingle", "--without-heartbeat",
         ])
         # fmt: on
+
+    def _watch(self, name: str, loglevel: str, progress_file: Path | None) -> None:
+        try:
+            orderly = watchdog_process.run(name, "--loglevel", loglevel, progress_file=progress_file)
+        except OSError as exc:
+            where = f"{exc.filename}: " if exc.filename else ""
+            raise CommandError(f"{where}{exc.strerror or exc}") from exc
+        if not orderly:
+            raise CommandError("Killed at the second signal; what was accepted is kept.")

@@ -16,6 +16,7 @@ from celery import Celery, bootsteps, signals
 from celery.concurrency import get_implementation
 
 from workers.celery import BOOTSTEP
+from workers.sd_notify import notifier
 from workers.store.holder import Holder
 from workers.stream import doorbell
 from workers.writer.loop import REPLY_SECONDS, Writer
@@ -77,6 +78,8 @@ class WriterStep(bootsteps.StartStopStep):
             self._look(consumer)
         except Exception:  # Celery's loop must outlive it; the next tick tries again
             logger.exception("writer state=broken")
+        else:
+            notifier.progress()  # a standby makes progress by looking
 
     def _look(self, consumer: Any) -> None:
         was_writer = leadership.writer is not None

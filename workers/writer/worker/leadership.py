@@ -10,6 +10,7 @@ from django.db import Error, connections
 
 from workers.backups.schedule import Schedule
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
+from workers.sd_notify import notifier
 from workers.store import store_file
 from workers.store.lease import Lease
 from workers.store.roles import Role, set_role
@@ -107,6 +108,7 @@ class Leadership:
         try:
             done = work(self.writer)
         except redis.RedisError as exc:
+            notifier.progress()  # several such waits in a row are no hang
             logger.warning("drain state=interrupted error=%s", exc)
             return None
         except StreamOfAnotherStore:

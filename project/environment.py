@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from workers.conf import FORMER_NAMES, GONE_NAMES, Setting, T
@@ -26,6 +27,7 @@ __all__ = [
     "allowed_hosts",
     "boolean",
     "choice",
+    "content_of",
     "cores",
     "host",
     "integer",
@@ -95,6 +97,21 @@ def rate(name: str) -> Rate | None:
             f"({', '.join(UNITS)})."
         )
     return Rate(int(found[1]), UNITS[found[2]])
+
+
+def content_of(name: str) -> str:
+    """Return what the file holds that the variable names, such as a container's secret; empty when unset."""
+    raw = given(name)
+    if raw is None:
+        return ""
+    try:
+        content = Path(raw).read_text().strip()
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise InvalidEnvironment(f"{name}={raw!r} cannot be read: {reason}.") from None
+    if not content:
+        raise InvalidEnvironment(f"{name}={raw!r} is empty.")
+    return content
 
 
 def refuse_retired() -> None:

@@ -20,13 +20,19 @@ DATA_DIR = data_dir.prepare(environment.path("DATA_DIR", BASE_DIR / "var"))
 DEMO = environment.boolean("DEMO", default=False)
 DEBUG = False
 
-SECRET_KEY = environment.text("SECRET_KEY") or secret_key.load_or_create(DATA_DIR)
+SECRET_KEY = (
+    environment.text("SECRET_KEY")
+    or environment.content_of("SECRET_KEY_FILE")
+    or secret_key.load_or_create(DATA_DIR)
+)
 CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS", [])
 
 # What `manage.py up` starts.
 HOST = environment.host("HOST", "127.0.0.1")
 ALLOWED_HOSTS = environment.allowed_hosts("ALLOWED_HOSTS", environment.own_names(HOST))
 PORT = environment.integer("PORT", 8000, at_least=1, at_most=65_535)
+# Where the demonstration commands find the service, when that is elsewhere: from another container.
+SERVICE_URL = environment.text("SERVICE_URL")
 # One process uses one core; the writer and Redis together need a tenth of what the web processes need.
 WEB_PROCESSES = environment.integer(
     "WEB_PROCESSES", min(max(2, environment.cores()), 16), at_least=1, at_most=64

@@ -230,7 +230,7 @@ class Load:
             return Fate.QUEUED
         code = response.code()
         self.report.events[f"{response.status} {code}"] += 1
-        if response.status == 503:
+        if response.status in {502, 503, 504}:  # the others are a proxy's, whose connection behind it was cut
             return None if self._keys or code in NOTHING_ACCEPTED else Fate.UNKNOWN
         # The first sending, which was cut off, is accepted and on its way.
         return None if code == "idempotency_key_in_progress" else Fate.ERROR

@@ -4,6 +4,7 @@ import http.client
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,13 +49,18 @@ class Server:
     def check_responds(self) -> None:
         """Raise CommandError, saying what to start, when nothing responds."""
         try:
-            self.request("GET", "/health/live")
+            status, _ = self.request("GET", "/health/live")
         except (OSError, http.client.HTTPException) as exc:
             reason = str(exc) or type(exc).__name__
             raise CommandError(
                 f"Nothing responds at {self.url} ({reason}). Start the service in another terminal with "
                 "`manage.py up`, or name its address with --url."
             ) from exc
+        if status == HTTPStatus.BAD_REQUEST:
+            raise CommandError(
+                f"{self.url} refuses every request with 400: {self.host!r} is not one of its ALLOWED_HOSTS. "
+                "Add it there, or name another address of the service with --url."
+            )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -63,7 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--url",
         type=_address,
         default=None,
-        help=f"address of the running service (default: {service_url()}, from HOST and PORT)",
+        help=f"address of the running service (default: {_default_url()}, from SERVICE_URL or HOST and PORT)",
     )
     parser.add_argument(
         "--token",
@@ -75,8 +81,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def from_options(url: tuple[str, int] | None, token: str | None) -> Server:
     """Return the server that the options name, or that of their defaults."""
-    host, port = url or _address(service_url())
+    try:
+        host, port = url or _address(_default_url())
+    except ArgumentTypeError as exc:
+        raise CommandError(f"SERVICE_URL: {exc}.") from exc
     return Server(host=host, port=port, token=_demo_token() if token is None else token)
+
+
+def _default_url() -> str:
+    return settings.SERVICE_URL or service_url()
 
 
 def _address(value: str) -> tuple[str, int]:

@@ -123,13 +123,17 @@ def test_a_path_is_taken_literally(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     "program",
     [
         ["celery", "--quiet", "-A", "project", "worker"],
+        ["celery", "-A", "workers.up.own_tasks", "worker"],
         ["gunicorn", "project.wsgi:application", "--config", "workers/web/gunicorn_conf.py"],
+        ["manage", "writer"],
+        ["manage", "writer", "--watchdog"],
     ],
 )
-def test_every_program_ends_with_the_one_line(program: list[str], tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    variables = {"DATA_DIR": str(file), "DJANGO_SETTINGS_MODULE": "project.settings"}
+@pytest.mark.parametrize(("name", "value"), [("DATA_DIR", "/dev/null"), ("WEB_PROCESSES", "abc")])
+def test_every_program_ends_with_the_one_line(
+    program: list[str], name: str, value: str, tmp_path: Path
+) -> None:
+    variables = {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "project.settings", name: value}
 
     done = subprocess.run(
         [sys.executable, "-m", *program],
@@ -142,7 +146,31 @@ def test_every_program_ends_with_the_one_line(program: list[str], tmp_path: Path
 
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()
-    assert line.startswith(f"DATA_DIR={str(file)!r} is not a directory")
+    assert line.removeprefix("manage.py: ").startswith(f"{name}={value!r} is not a ")
+
+
+def test_a_secret_is_read_from_the_file_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret_key"
+    file.write_text("kept elsewhere\n")
+    monkeypatch.setenv("X_FILE", str(file))
+
+    assert environment.content_of("X_FILE") == "kept elsewhere"
+    assert environment.content_of("Y_FILE") == ""
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read: No such file"), (" \n", "is empty")])
+def test_a_secret_that_is_not_there_is_named_with_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, reason: str
+) -> None:
+    file = tmp_path / "secret_key"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("X_FILE", str(file))
+
+    with pytest.raises(environment.InvalidEnvironment, match=f"X_FILE='{file}' {reason}"):
+        environment.content_of("X_FILE")
 
 
 @pytest.mark.parametrize("prefix", ["a*", "a?", "[a]", "{}", "a%s", "a b", "a\n", " ", "x" * 65, "é"])

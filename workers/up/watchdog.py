@@ -35,19 +35,29 @@ class _Log(Console):
 def run(name: str, *options: str, progress_file: Path | None) -> bool:
     """Keep a worker running until told to stop; return whether it could stop in order.
 
-    `progress_file` gets a new time at the start, and at each sign of progress. Raises OSError when it cannot.
+    `progress_file` gets a new time at each sign of progress, and is very old before the first one. Raises
+    OSError when it cannot be made.
     """
     touch = _toucher(progress_file)
     touch(name)
+    if progress_file is not None:
+        os.utime(progress_file, (0, 0))
+    at_work: set[str] = set()
+
+    def on_progress(name: str) -> None:
+        at_work.add(name)
+        touch(name)
+
     # It is ready when it makes progress, whoever the writer is.
-    worker = replace(service.writer(name, *options), is_ready=lambda pid: True)
+    worker = replace(service.writer(name, *options), is_ready=lambda pid: name in at_work)
     connections.close_all()
     supervisor = Supervisor(
         [worker],
         console=_Log(),
         cwd=Path(place.BASE_DIR),
         env=service.environment(),
-        on_progress=touch,
+        on_start=lambda name, pid: at_work.discard(name),
+        on_progress=on_progress,
     )
     return supervisor.run(lambda unready: None)
 

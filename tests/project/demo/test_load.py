@@ -98,6 +98,13 @@ class TestLoad:
         assert report.count(Fate.ACCEPTED) == 12
         assert sorted(stored_names(report.run)) == sorted(f"load {report.run} {n}" for n in range(12))
 
+    def test_a_connection_that_is_cut_behind_a_proxy_is_repeated_too(self) -> None:
+        with running({3: ["cut_behind_a_proxy"]}) as service:
+            report = run(service)
+
+        assert (report.statuses[502], report.count(Fate.ACCEPTED)) == (1, 12)
+        assert compare(report, stored_names(report.run)).duplicates == 0
+
     def test_without_keys_a_cut_connection_leaves_the_request_unknown(self) -> None:
         with running({2: ["cut"], 5: ["cut_after"]}) as service:
             report = run(service, idempotency_keys=False)
@@ -189,6 +196,11 @@ class TestCommand:
     def test_a_missing_token_is_said_before_the_load(self) -> None:
         with running() as service, pytest.raises(CommandError, match=r"needs a token: .*create_token"):
             service.unauthorized = True
+            command(service)
+
+    def test_a_host_that_the_service_does_not_know_is_said_before_the_load(self) -> None:
+        with running() as service, pytest.raises(CommandError, match=r"'127\.0\.0\.1' .* ALLOWED_HOSTS"):
+            service.is_unknown_host = True
             command(service)
 
 

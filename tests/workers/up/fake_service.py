@@ -17,8 +17,8 @@ class FakeService(ThreadingHTTPServer):
     """Responds to `POST /api/items/` with 201, replays by Idempotency-Key, and does first what `script` says.
 
     `script` maps a request's number (the last word of the item's name) to what happens to its first tries:
-    `cut` before or `cut_after` the row is there, `busy` (503), `queue` (202), `refuse` (400), `lose` (201
-    without a row), `double` (201 with two rows).
+    `cut` before or `cut_after` the row is there, `cut_behind_a_proxy` (502), `busy` (503), `queue` (202),
+    `refuse` (400), `lose` (201 without a row), `double` (201 with two rows).
     """
 
     def __init__(self, script: dict[int, list[str]]) -> None:
@@ -30,6 +30,8 @@ class FakeService(ThreadingHTTPServer):
         self.known_keys: set[str] = set()
         self.sessions: dict[str, int] = {"/session_a": 200, "/session_b": 200}
         self.unauthorized = False
+        self.is_unknown_host = False
+        """As with a Host that is not one of ALLOWED_HOSTS."""
         self.lock = threading.Lock()
 
     @property
@@ -56,7 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        if self.path.startswith("/api/writes/"):
+        if self.server.is_unknown_host:
+            self._respond(400, {"code": "bad_request"})
+        elif self.path.startswith("/api/writes/"):
             self._respond(200, {"status": self._status_of(int(self.path.split("/")[3]))})
         elif self.server.unauthorized and self.path.startswith("/api/"):
             self._respond(401, {"code": "not_authenticated"})
@@ -84,6 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif step == "busy":
             self._respond(503, {"code": "stream_full"}, {"Retry-After": "0"})
+        elif step == "cut_behind_a_proxy":
+            self._create(name)
+            self._respond(502, {})
         elif step == "refuse":
             self._respond(400, {"code": "invalid"})
         elif step == "queue":

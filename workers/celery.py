@@ -9,6 +9,7 @@ In `celery.py` of the project's package, or in the module that WRITE_CELERY_APP 
 has not imported it finds it. The writer's own code is named here and imported by workers only.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,22 +23,41 @@ from workers.sd_notify import notifier
 from workers.service_settings import place
 from workers.stream import celery_app
 
+logger = logging.getLogger(__name__)
+
 WORKER = "workers.writer.worker"
 BOOTSTEP = f"{WORKER}.bootsteps:WriterStep"
 
 
 class PromptConnection(Connection):
-    """Looks for a lost broker again at once, then every second; kombu's own pauses grow to 30 s."""
+    """Looks for a lost broker again at once, then every second; kombu's own pauses grow to 30 s.
 
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        callback: Callable[[], object] = kwargs.get("callback") or (lambda: None)
+    Says once that it is away and once that it is back. Celery would say the former at each attempt, so what
+    it says is left out: workers/writer/worker/bootsteps.py.
+    """
+
+    def ensure_connection(self, errback: Any = None, *args: Any, **kwargs: Any) -> Any:
+        callback: Callable[[], object] = kwargs.pop("callback", None) or (lambda: None)
+        attempts = 0
 
         def on_attempt() -> None:
             notifier.progress()  # to look for the broker is what a worker without one has to do
             callback()
 
+        def on_error(exc: Exception, interval: float) -> None:
+            nonlocal attempts
+            attempts += 1
+            if attempts == 1:
+                logger.warning("broker state=away address=%s error=%s", self.as_uri(), exc)
+            if errback is not None:
+                errback(exc, interval)
+
         pauses = {"interval_start": 0.1, "interval_step": 0.2, "interval_max": 1}
-        return super().ensure_connection(*args, **(pauses | kwargs | {"callback": on_attempt}))
+        told = {"callback": on_attempt}
+        connection = super().ensure_connection(on_error, *args, **(pauses | kwargs | told))
+        if attempts:
+            logger.warning("broker state=back attempts=%s", attempts)
+        return connection
 
 
 class PromptAMQP(AMQP):

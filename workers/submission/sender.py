@@ -49,6 +49,8 @@ class Sender:
         self._opening: asyncio.Task[None] | None = None
         self._is_due = False
         self._watches = False
+        self._is_away = False
+        """Whether the stream has refused all since somebody was told so: said once, not for each batch."""
 
     def add(self, appender: Appender, submission: Submission) -> None:
         """Line a submission up for the append at the end of this turn of the loop."""
@@ -103,6 +105,9 @@ class Sender:
                 submission.refuse(exc)
 
     def _tell(self, batch: Sequence[Submission], was_sent_before: bool, reply: Any) -> None:
+        if self._is_away:
+            self._is_away = False
+            logger.warning("submit state=available")
         try:
             found = appended(reply)
         except StreamOfAnotherStore as exc:
@@ -131,7 +136,9 @@ class Sender:
                 self._cut.append(submission)
 
     def _refuse(self, batch: Sequence[Submission], error: Exception, cause: redis.RedisError) -> None:
-        logger.warning("submit state=%s writes=%s error=%s", type(error).__name__, len(batch), cause)
+        if not self._is_away:
+            self._is_away = True
+            logger.warning("submit state=%s writes=%s error=%s", type(error).__name__, len(batch), cause)
         for submission in batch:
             submission.refuse(error)
             self._listener.forget(submission.number)  # its caller may have gone

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from rest_framework.test import APIClient
 from tests.jottings.views import DeadlyView
 from tests.people import superuser
 from workers.conf import settings as write_settings
-from workers.web.log_lines import MAX_LENGTH, ShortRefusals
+from workers.web.log_lines import MAX_LENGTH, UNAVAILABLE_SECONDS, ShortRefusals
 from workers.writer.loop import Writer
 
 pytestmark = pytest.mark.django_db
@@ -288,6 +289,21 @@ def test_a_refused_request_leaves_one_short_line_at_most(
 
     assert len(lines) <= 1
     assert all(len(line) <= MAX_LENGTH + 3 and "\n" not in line for line in lines)
+
+
+def test_of_many_requests_that_get_503_one_line_a_minute_is_left(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [1_000.0]
+    monkeypatch.setattr("workers.web.log_lines.time.monotonic", lambda: seconds[0])
+    say = partial(logging.getLogger("django.request").error, "Unavailable: %s", extra={"status_code": 503})
+
+    for number in range(100):
+        say(f"/{number}")
+    seconds[0] += UNAVAILABLE_SECONDS
+    say("/later")
+
+    assert lines == ["Unavailable: /0", "Unavailable: /later (and 99 more since the last such line)"]
 
 
 def test_an_error_of_the_server_keeps_its_traceback(lines: list[str]) -> None:

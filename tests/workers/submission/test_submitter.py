@@ -22,6 +22,7 @@ from workers.stream.append import Appender
 from workers.stream.link import Link, Then
 from workers.submission import client, sender, submitter
 from workers.submission.idempotency import from_key
+from workers.submission.submission import Submission
 from workers.writer.loop import Drained, Writer
 from workers.writes import Write, new_token
 
@@ -230,6 +231,29 @@ def test_a_redis_that_is_gone_refuses_at_once_and_certainly(transactional_db: No
         write = Write(function="jottings.add", arguments={}, token=new_token())
         with pytest.raises(QueueUnavailable):
             nowhere.submit(write, announced=True).wait(10)
+
+
+def test_an_outage_of_redis_is_said_once_and_so_is_its_end(
+    transactional_db: None, writer: Writer, redis_server: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def submit_to(url: str, one: submitter.Submitter) -> Submission:
+        with override_settings(REDIS_URL=url, WRITE_SUBMIT_TIMEOUT_SECONDS=2):
+            submission = one.submit(
+                Write(function="jottings.add", arguments={"text": "x"}, token=new_token()), announced=True
+            )
+            submission.accepted()
+        return submission
+
+    one = submitter.Submitter(ring=lambda: None)
+    for _ in range(3):
+        with pytest.raises(QueueUnavailable):
+            submit_to("unix:///nowhere/redis.sock", one)
+    accepted = [submit_to(redis_server, one) for _ in range(2)]
+    writer.drain()
+
+    assert all(submission.wait(10) for submission in accepted)
+    said = [message for message in caplog.messages if message.startswith("submit state=")]
+    assert [line.split()[1] for line in said] == ["state=QueueUnavailable", "state=available"]
 
 
 def test_the_same_key_joins_the_write_that_is_under_way(writer: Writer, clean_redis: redis.Redis) -> None:

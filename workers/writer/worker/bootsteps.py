@@ -180,9 +180,17 @@ def _prepare(sender: Any, **_: object) -> None:
     if BOOTSTEP not in app.steps["consumer"]:
         return  # another app of the project, which has no writer
     app.conf.broker_transport_options["socket_timeout"] = REPLY_SECONDS
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(_is_no_repetition)
     _choose_queues(app, runs_one=_runs_one(sender))
     if doorbell.QUEUE in app.amqp.queues.consume_from:
         _refuse_wrong_flags(sender)
+        # It acknowledges at once, so there is nothing to cancel; Celery has seven lines on what this will be.
+        app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
+
+
+def _is_no_repetition(record: logging.LogRecord) -> bool:
+    """Return False for what Celery says at each attempt to reach its broker: it is said once elsewhere."""
+    return not str(record.msg).startswith("consumer: Cannot connect to")
 
 
 def _choose_queues(app: Celery, *, runs_one: bool) -> None:

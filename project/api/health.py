@@ -63,9 +63,9 @@ def obstacles() -> dict[str, str]:
 
 def _store() -> dict[str, str]:
     try:
+        problem = store_problem()
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
-        problem = store_problem()
     except (DatabaseError, StoreNotReady) as exc:
         return {"store": f"The store cannot be read: {exc}"}
     return {"store": problem} if problem else {}

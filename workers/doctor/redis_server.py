@@ -29,7 +29,7 @@ def examine(client: redis.Redis) -> Iterator[Finding]:
             "redis.info", f"INFO is not permitted: {exc}", "Allow this user INFO (ACL SETUSER +info)."
         )
         return
-    yield judge_version(str(info.get("redis_version", "0")))
+    yield judge_version(str(info.get("redis_version", "0")), valkey=str(info.get("valkey_version", "")))
     options = read_options(client)
     if options is None:
         yield warning(
@@ -82,12 +82,17 @@ def judge_clock(skew: float) -> Finding:
     )
 
 
-def judge_version(text: str) -> Finding:
-    """Say whether this Redis knows the commands that the write path uses."""
+def judge_version(text: str, *, valkey: str = "") -> Finding:
+    """Say whether this Redis knows the commands that the write path uses.
+
+    Valkey has a version of its own, and says beside it which Redis it is compatible with.
+    """
     version = tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())
     if version < OLDEST_VERSION:
         return error("redis.version", f"Redis {text} is too old.", "Use Redis 6.2 or newer, or Valkey.")
-    return ok("redis.version", f"Redis {text}.")
+    return ok(
+        "redis.version", f"Valkey {valkey}, compatible with Redis {text}." if valkey else f"Redis {text}."
+    )
 
 
 def judge_persistence(options: Options) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from workers.conf import settings
 from workers.doctor.finding import Finding, error, info, ok, warning
 from workers.exceptions import WrongStore
-from workers.store import errors, pragmas, store_file
+from workers.store import errors, pragmas, private_files, store_file
 from workers.store.lock.store_lock import lock_of
 from workers.store.roles import Role, current_role, set_role
 
@@ -67,6 +67,8 @@ def judge_version(version: Version) -> Finding:
 def file() -> Finding:
     """Say whether the file may be written: it has one name, and the log beside it is its own."""
     found = path()
+    if refused := private_files.refusal(found):
+        return error("store.file", refused, "Reads may go on; no write is committed until then.")
     try:
         store_file.refuse_unsafe(found, lock_of(found).mark())
     except WrongStore as exc:
@@ -160,6 +162,8 @@ def integrity(*, full: bool) -> Finding:
 
 def hint_for(exc: Exception) -> str:
     """Return what helps when the store cannot be opened or read."""
+    if refused := private_files.refusal(path()):
+        return refused
     match errors.sqlite_code(exc):
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return RESTORE

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import StoreNotReady, WrongStore
-from workers.store import store_file
+from workers.store import private_files, store_file
 
 TABLE = "workers_identity"
 
@@ -55,11 +55,14 @@ def forget() -> None:
 
 
 def problem() -> str | None:
-    """Return why this process should be started anew: its store is no more where it was; else None.
+    """Return what keeps this process from its store, which another user owns or which was moved; else None.
 
     Raises StoreNotReady.
     """
-    known, path = current().file, store_file.path()
+    path = store_file.path()
+    if refused := private_files.refusal(path):
+        return refused
+    known = current().file
     return None if known in {NO_FILE, store_file.file_text(path)} else store_file.replaced(path)
 
 

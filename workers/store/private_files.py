@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,6 +53,15 @@ def make_private(path: Path) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & OTHERS:
             path.chmod(mode & ~OTHERS)
+
+
+def refusal(store: Path) -> str | None:
+    """Return what is wrong when this user may not write the store, as after a restore by root; else None."""
+    refused = [file for file in files_of(store) if not os.access(file, os.R_OK | os.W_OK)]
+    if not refused:
+        return None
+    names = " ".join(shlex.quote(os.fspath(file)) for file in refused)
+    return f"The service's user may not read and write {names}. As root: chown {os.geteuid()} {names}"
 
 
 def make_private_if_new(store: Path) -> None:

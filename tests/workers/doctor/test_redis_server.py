@@ -110,6 +110,12 @@ def test_a_redis_that_is_too_old_is_an_error(version: str, level: Level) -> None
     assert ("Use Redis 6.2 or newer" in finding.hint) is (level is Level.ERROR)
 
 
+def test_a_valkey_is_called_by_its_own_name_and_version() -> None:
+    finding = redis_server.judge_version("7.2.4", valkey="8.1.1")
+
+    assert (finding.level, finding.msg) == (Level.OK, "Valkey 8.1.1, compatible with Redis 7.2.4.")
+
+
 @pytest.mark.parametrize(
     ("skew", "words"), [(0.9, "Within"), (-0.9, "Within"), (1.5, "1.5 s ahead of"), (-2.0, "2.0 s behind")]
 )

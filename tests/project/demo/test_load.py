@@ -2,6 +2,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from project.demo import load
 from project.demo.load import Fate, Load, Report, compare
@@ -163,6 +164,20 @@ class TestCommand:
 
         assert "All 12 accepted requests are in the store, each exactly once." in output
         assert "Retries and errors: connection cut" in output
+
+    def test_it_goes_where_the_settings_say_that_the_service_is(self, settings: Settings) -> None:
+        with running() as service:
+            settings.SERVICE_URL = service.url
+            output = StringIO()
+            call_command("load_test", "--requests=3", stdout=output)
+
+        assert "All 3 accepted requests" in output.getvalue()
+
+    def test_an_address_in_the_settings_that_is_none_is_named(self, settings: Settings) -> None:
+        settings.SERVICE_URL = "web:8000"
+
+        with pytest.raises(CommandError, match="SERVICE_URL: 'web:8000' is not of the form"):
+            call_command("load_test")
 
     def test_a_lost_row_fails_it(self) -> None:
         with running({4: ["lose"]}) as service, pytest.raises(CommandError, match="must be: 1 missing"):

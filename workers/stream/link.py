@@ -62,7 +62,6 @@ class Link:
 
     def close(self, error: redis.RedisError | None = None) -> None:
         """End the link; who still waits for a reply gets the error."""
-        self._reader.cancel()
         self._end(error or redis.ConnectionError("closed"))
 
     async def _read(self) -> None:
@@ -99,7 +98,6 @@ class Link:
         if left > 0:
             self._watch = self._loop.call_later(left, self._look_at_the_clock)
             return
-        self._reader.cancel()
         self._lose(redis.TimeoutError(f"no reply within {self._timeout_seconds:g} s"))
 
     def _lose(self, error: redis.RedisError) -> None:
@@ -111,6 +109,8 @@ class Link:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        if asyncio.current_task() is not self._reader:
+            self._reader.cancel()
         _drop(self._connection)
         while self._awaited:
             self._awaited.popleft()[1](error)

@@ -42,6 +42,7 @@ class Listener:
         self._waiters: dict[int, Waiter] = {}
         self._has_heard = False
         self._looks_up = False
+        self._is_closed = False
         # Reading the store blocks, and the thread has a connection of its own.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="receipts")
 
@@ -58,6 +59,7 @@ class Listener:
 
     def close(self, *, waits: bool) -> None:
         """Let go of the store. `waits` until that is done."""
+        self._is_closed = True
         # In the thread that opened it: a connection left open would keep its store's log from being removed.
         self._reader.submit(connections.close_all)
         self._reader.shutdown(wait=waits)
@@ -83,6 +85,8 @@ class Listener:
         asyncio.get_running_loop().create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
+        if self._is_closed:
+            return
         waiting = list(self._waiters.items())
         tokens = [waiter.write.token for _, waiter in waiting]
         try:

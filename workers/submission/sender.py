@@ -30,6 +30,8 @@ APPENDS_AT_ONCE = 200
 RECONNECT_SECONDS = 0.1
 """Pause between attempts to reach Redis while requests wait, who meanwhile look at their receipts."""
 
+CLOSED = redis.ConnectionError("closed")
+
 
 class Sender:
     """One link to Redis: appends go out over it, outcomes come in."""
@@ -48,6 +50,7 @@ class Sender:
         self._link: Link | None = None
         self._opening: asyncio.Task[None] | None = None
         self._is_due = False
+        self._is_closed = False
         self._watches = False
         self._is_away = False
         """Whether the stream has refused all since somebody was told so: said once, not for each batch."""
@@ -61,14 +64,20 @@ class Sender:
             self._loop.call_soon(self._send_all)
 
     def close(self) -> None:
-        """End the link. To be called on the loop, last of all."""
+        """End the link, for good. To be called on the loop, last of all."""
+        self._is_closed = True
         if self._opening is not None:
             self._opening.cancel()
-        if self._link is not None:
-            self._link.close()
+        link, self._link = self._link, None
+        if link is not None:
+            link.close(CLOSED)
+        self._refuse_all(CLOSED)
 
     def _send_all(self) -> None:
         self._is_due = False
+        if self._is_closed:
+            self._refuse_all(CLOSED)
+            return
         if self._link is None:
             self._open()
             return
@@ -144,7 +153,8 @@ class Sender:
             self._listener.forget(submission.number)  # its caller may have gone
 
     def _open(self) -> None:
-        if self._opening is None:
+        # What the end of the link cuts off must not have a new one opened, which nobody would close.
+        if self._opening is None and not self._is_closed:
             self._opening = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -166,12 +176,7 @@ class Sender:
                 on_lost=self._lost,
             )
         except redis.RedisError as exc:
-            cut, self._cut = self._cut, []
-            unsent = list(self._unsent)
-            self._unsent.clear()
-            for batch, error in ((cut, AcceptanceUnknown()), (unsent, QueueUnavailable())):
-                if batch:
-                    self._refuse(batch, error, exc)
+            self._refuse_all(exc)
             self._listener.catch_up()
             return False
         self._link = link
@@ -182,6 +187,15 @@ class Sender:
             self._append(link, cut, was_sent_before=True)
         self._listener.catch_up()
         return True
+
+    def _refuse_all(self, cause: redis.RedisError) -> None:
+        """Tell those whose writes were cut off, and those whose writes were never sent."""
+        cut, self._cut = self._cut, []
+        unsent = list(self._unsent)
+        self._unsent.clear()
+        for batch, error in ((cut, AcceptanceUnknown()), (unsent, QueueUnavailable())):
+            if batch:
+                self._refuse(batch, error, cause)
 
     def _lost(self, error: redis.RedisError) -> None:
         self._link = None

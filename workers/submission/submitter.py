@@ -85,9 +85,7 @@ class Submitter:
         self._listener.close(waits=self.owns_loop)
         self.progress.close()
         if self.owns_loop:
-            for task in asyncio.all_tasks(self.loop):
-                task.cancel()
-            self.loop.call_soon(self.loop.stop)  # after the tasks have heard of it
+            self.loop.stop()
 
     @cached_property
     def _appender(self) -> Appender:
@@ -96,4 +94,9 @@ class Submitter:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
+    # A task that is connecting takes several turns to end, and may begin another one meanwhile.
+    while tasks := asyncio.all_tasks(loop):
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks))
     loop.close()

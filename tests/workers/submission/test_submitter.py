@@ -1,6 +1,7 @@
 """Requests on their way to the stream: shared round trips, rings, keys, and what a caller is told."""
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -231,6 +232,7 @@ def test_a_redis_that_is_gone_refuses_at_once_and_certainly(transactional_db: No
         write = Write(function="jottings.add", arguments={}, token=new_token())
         with pytest.raises(QueueUnavailable):
             nowhere.submit(write, announced=True).wait(10)
+        nowhere.close()
 
 
 def test_an_outage_of_redis_is_said_once_and_so_is_its_end(
@@ -252,6 +254,7 @@ def test_an_outage_of_redis_is_said_once_and_so_is_its_end(
     writer.drain()
 
     assert all(submission.wait(10) for submission in accepted)
+    one.close()
     said = [message for message in caplog.messages if message.startswith("submit state=")]
     assert [line.split()[1] for line in said] == ["state=QueueUnavailable", "state=available"]
 
@@ -318,3 +321,17 @@ def test_an_announcement_that_is_lost_is_made_up_for_by_the_receipt(
     outcome = result()
     assert outcome is not None
     assert outcome.status is WriteStatus.COMMITTED
+
+
+def test_whenever_a_submitter_is_closed_no_task_of_it_is_left_behind(
+    writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    # While it connects, while it appends, and while it waits for the outcome.
+    for number in range(60):
+        submission = add("x")
+        if number % 3:
+            submission.accepted()
+        client.end_submitter()
+    gc.collect()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

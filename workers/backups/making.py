@@ -6,9 +6,10 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from workers.backups import archive, snapshot
 from workers.backups.archive import Backup, BackupError, Manifest
@@ -66,12 +67,20 @@ def make(store: Path, place: Path, *, compresses: bool, progress: Progress = no_
 
 def _refuse_full_disk(store: Path, place: Path, *, compresses: bool) -> None:
     bytes_of_store = store.stat().st_size + wal.size_bytes(store)
-    needed = bytes_of_store + (bytes_of_store if compresses else 0) + SPARE_BYTES
+    refuse_full_disk(
+        place,
+        bytes_of_store + (bytes_of_store if compresses else 0) + SPARE_BYTES,
+        "Make room, set WRITE_BACKUP_DIRECTORY to another disk, or lower WRITE_BACKUP_KEEP.",
+    )
+
+
+def refuse_full_disk(place: Path, needed: int, hint: str) -> None:
+    """Raise BackupError when so many bytes may not fit into a directory."""
     free = shutil.disk_usage(place).free
     if free < needed:
         raise BackupError(
-            f"{place} has {free // 1024**2} MiB free, and a backup may need {needed // 1024**2}. Nothing was "
-            "copied. Make room, set WRITE_BACKUP_DIRECTORY to another disk, or lower WRITE_BACKUP_KEEP."
+            f"{place} has {free // 1024**2} MiB free, and {needed // 1024**2} may be needed. Nothing was "
+            f"changed. {hint}"
         )
 
 
@@ -108,14 +117,11 @@ def verify(path: Path, rows: dict[str, int]) -> list[str]:
 
 def _compress(part: Path, progress: Progress) -> Path:
     target = part.with_name(part.name + archive.COMPRESSED_SUFFIX)
-    total, done = max(part.stat().st_size, 1), 0
     with part.open("rb") as source, target.open("xb") as file:
         private_files.make_private(target)
         with gzip.GzipFile("", "wb", COMPRESSION_LEVEL, file, mtime=0) as compressed:
-            while chunk := source.read(CHUNK_BYTES):
+            for chunk in chunks(source, source, "compress", progress):
                 compressed.write(chunk)
-                done += len(chunk)
-                progress("compress", done / total)
         file.flush()
         os.fsync(file.fileno())
     part.unlink()
@@ -124,13 +130,19 @@ def _compress(part: Path, progress: Progress) -> Path:
 
 def digest(path: Path, progress: Progress) -> str:
     """Return the SHA-256 of a file, in hexadecimal. Raises OSError."""
-    total, done, found = max(path.stat().st_size, 1), 0, hashlib.sha256()
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
+        for chunk in chunks(file, file, "digest", progress):
             found.update(chunk)
-            done += len(chunk)
-            progress("digest", done / total)
     return found.hexdigest()
+
+
+def chunks(source: IO[bytes], file: IO[bytes], what: str, progress: Progress) -> Iterator[bytes]:
+    """Yield what `source` gives; `file`, from which it comes in the end, tells how far it is."""
+    total = max(os.fstat(file.fileno()).st_size, 1)
+    while chunk := source.read(CHUNK_BYTES):
+        progress(what, file.tell() / total)
+        yield chunk
 
 
 def sync_directory(place: Path) -> None:

@@ -6,19 +6,18 @@ the backup holds already has its receipt in it, the rest is applied, once.
 
 import gzip
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, cast
 
 from django.db import connections
 
 from workers.backups import making
 from workers.backups.archive import Backup, BackupError
-from workers.backups.making import CHUNK_BYTES, Progress, no_progress
+from workers.backups.making import Progress, no_progress
 from workers.exceptions import StoreBusy
 from workers.store import private_files, store_file, whole_file
 from workers.store.lease import SUFFIX, Lease
@@ -35,14 +34,6 @@ class StoreInUse(BackupError):
     """Somebody has the store open, so nothing was restored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """What was done."""
-
-    former: Path | None
-    """Where the former store was put; None when there was none."""
-
-
 def unpack(backup: Backup, target: Path, progress: Progress = no_progress) -> None:
     """Write a backup's content into a new file and verify it: its digest, its soundness, its rows.
 
@@ -52,40 +43,43 @@ def unpack(backup: Backup, target: Path, progress: Progress = no_progress) -> No
         if making.digest(backup.path, progress) != backup.manifest.sha256:
             raise BackupError(f"{backup.path} is not as it was made: its SHA-256 differs. Use another one.")
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise _not_unpacked(backup, target, exc) from exc
+    try:
         with open(descriptor, "wb") as file:
-            _write(backup, file.fileno(), progress)
+            _write(backup, file, progress)
         progress("verify", 0.0)
-        found = making.verify(target, backup.manifest.rows)
-    except (OSError, EOFError, sqlite3.Error) as exc:
-        _remove(target, unless=isinstance(exc, FileExistsError))
-        raise BackupError(f"{backup.path} could not be unpacked to {target}: {exc}.") from exc
-    if found:
-        _remove(target)
-        raise BackupError(f"{backup.path} is not sound: {'; '.join(found)}. Use another one.")
+        if found := making.verify(target, backup.manifest.rows):
+            raise BackupError(f"{backup.path} is not sound: {'; '.join(found)}. Use another one.")
+    except BaseException as exc:
+        target.unlink(missing_ok=True)
+        if isinstance(exc, OSError | EOFError | sqlite3.Error):
+            raise _not_unpacked(backup, target, exc) from exc
+        raise
 
 
-def _write(backup: Backup, descriptor: int, progress: Progress) -> None:
-    done, total = 0, max(backup.manifest.size_bytes, 1)
+def _not_unpacked(backup: Backup, target: Path, exc: Exception) -> BackupError:
+    return BackupError(f"{backup.path} could not be unpacked to {target}: {exc}.")
+
+
+def _write(backup: Backup, file: IO[bytes], progress: Progress) -> None:
     with backup.path.open("rb") as raw:
-        source = gzip.GzipFile(fileobj=raw) if backup.is_compressed else raw
-        while chunk := source.read(CHUNK_BYTES):
-            os.write(descriptor, chunk)
-            done = raw.tell()
-            progress("unpack", done / total)
-    os.fsync(descriptor)
+        source = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if backup.is_compressed else raw
+        for chunk in making.chunks(source, raw, "unpack", progress):
+            file.write(chunk)
+    file.flush()
+    os.fsync(file.fileno())
 
 
-def _remove(path: Path, *, unless: bool = False) -> None:
-    if not unless:
-        path.unlink(missing_ok=True)
+def restore(backup: Backup, store: Path, progress: Progress = no_progress) -> Path | None:
+    """Put a backup in the place of the store with this real path; return where the former one was put.
 
-
-def restore(backup: Backup, store: Path, progress: Progress = no_progress) -> Restored:
-    """Put a backup in the place of the store with this real path. Raises StoreInUse and BackupError."""
+    Raises StoreInUse and BackupError.
+    """
     part = store.with_name(store.name + PART_SUFFIX)
     with _alone(store):
         part.unlink(missing_ok=True)  # of an attempt that was interrupted
-        _refuse_full_disk(backup, store)
+        making.refuse_full_disk(store.parent, backup.manifest.store_bytes, "Make room first.")
         unpack(backup, part, progress)
         try:
             _own_as(store if store.exists() else store.parent, part)
@@ -99,7 +93,7 @@ def restore(backup: Backup, store: Path, progress: Progress = no_progress) -> Re
             lock_of(store).leave_mark(store_file.mark_of(store))
         except OSError as exc:
             raise BackupError(f"{backup.path} could not be put at {store}: {exc}.") from exc
-    return Restored(former=former)
+    return former
 
 
 @contextmanager
@@ -124,15 +118,6 @@ def _alone(store: Path) -> Iterator[None]:
     finally:
         lock.release()
         lease.release()
-
-
-def _refuse_full_disk(backup: Backup, store: Path) -> None:
-    needed, free = backup.manifest.store_bytes, shutil.disk_usage(store.parent).free
-    if free < needed:
-        raise BackupError(
-            f"{store.parent} has {free // 1024**2} MiB free, and the store may need {needed // 1024**2}. "
-            "Nothing was changed. Make room first."
-        )
 
 
 def _own_as(other: Path, part: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
+from tests.waiting import until
 from tests.workers.backups import stores
 from workers.backups import archive, making, snapshot
 from workers.backups.archive import BackupError
@@ -66,9 +67,8 @@ def test_what_is_written_during_the_copy_keeps_neither_the_writer_nor_the_backup
     def progress(what: str, part: float) -> None:
         if what == "copy" and not began_at:
             began_at.append(written[0])
-            deadline = datetime.now(UTC).timestamp() + 30
-            while written[0] < began_at[0] + 5 and datetime.now(UTC).timestamp() < deadline:
-                pass  # the copy has begun: what comes now is not of its moment
+            # The copy has begun: what comes now is not of its moment.
+            until(lambda: written[0] >= began_at[0] + 5, seconds=30, what="writes during the copy")
 
     writer.start()
     try:

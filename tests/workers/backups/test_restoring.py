@@ -56,12 +56,12 @@ def test_the_store_is_what_it_was_and_the_former_one_is_kept_whole(store: Path, 
         pass  # killed with the store open: its last write is in the log alone
     assert Path(f"{store}-wal").stat().st_size > 0
 
-    restored = restoring.restore(backup, store)
+    former = restoring.restore(backup, store)
 
     assert stores.count(store) == 1_000
-    assert restored.former is not None
-    assert stores.count(restored.former) == 1_001
-    assert store.stat().st_nlink == restored.former.stat().st_nlink == 1
+    assert former is not None
+    assert stores.count(former) == 1_001
+    assert store.stat().st_nlink == former.stat().st_nlink == 1
     store_file.refuse_unsafe(store, lock_of(store).mark())
 
 
@@ -69,7 +69,7 @@ def test_a_store_that_was_lost_comes_back(store: Path, backup: Backup) -> None:
     store.unlink()
     Path(f"{store}-wal").write_text("of the lost one")
 
-    assert restoring.restore(backup, store).former is None
+    assert restoring.restore(backup, store) is None
 
     assert stores.count(store) == 1_000
     assert not Path(f"{store}-wal").exists()
@@ -78,10 +78,10 @@ def test_a_store_that_was_lost_comes_back(store: Path, backup: Backup) -> None:
 def test_a_store_that_is_damaged_is_replaced(store: Path, backup: Backup) -> None:
     store.write_text("nothing that SQLite could read")
 
-    restored = restoring.restore(backup, store)
+    former = restoring.restore(backup, store)
 
     assert stores.count(store) == 1_000
-    assert restored.former is not None and restored.former.read_text().startswith("nothing")
+    assert former is not None and former.read_text().startswith("nothing")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_nothing_is_replaced_beneath_a_process_that_has_it_open(
         restoring.restore(backup, store)
 
     assert store.stat().st_ino == file
-    assert restoring.restore(backup, store).former is not None
+    assert restoring.restore(backup, store) is not None
 
 
 def test_nothing_is_restored_beside_a_writer_or_who_holds_the_store_lock(store: Path, backup: Backup) -> None:

@@ -55,16 +55,16 @@ class Command(BaseCommand):
             if not no_input:
                 _confirm()
             with progress_of(output) as progress:
-                restored = restoring.restore(backup, store, progress)
+                former = restoring.restore(backup, store, progress)
         except StoreInUse as exc:
             raise CommandError(f"{exc} {_openers(store)}".strip()) from exc
         except (BackupError, OSError) as exc:
             raise CommandError(str(exc)) from exc
         output.print(f"{escape(str(store))} is the store of {utc_text(backup.manifest.taken_at)} now.")
-        if restored.former is not None:
-            former = escape(str(restored.former))
+        if former is not None:
+            shown = escape(str(former))
             output.print(
-                f"The former one is {former}: remove it when nothing of it is needed.", soft_wrap=True
+                f"The former one is {shown}: remove it when nothing of it is needed.", soft_wrap=True
             )
         output.print(
             "Start the service: what waits in Redis is applied, once. `manage.py doctor` looks closer."

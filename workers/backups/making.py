@@ -13,7 +13,7 @@ from typing import IO
 
 from workers.backups import archive, snapshot
 from workers.backups.archive import Backup, BackupError, Manifest
-from workers.store import private_files, wal
+from workers.store import private_files, read_only, wal
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -102,7 +102,7 @@ def _verify(part: Path, rows: dict[str, int], progress: Progress) -> None:
 
 def verify(path: Path, rows: dict[str, int]) -> list[str]:
     """Return what is wrong with an uncompressed backup that should have these rows. Raises sqlite3.Error."""
-    with snapshot.opened(path, is_alone=True) as raw:
+    with read_only.opened(path, is_alone=True) as raw:
         found = snapshot.problems(raw)
         if found:
             return found

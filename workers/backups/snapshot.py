@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from workers.store import read_only
+
 PAGES_PER_STEP = 256
 
 SYNC_BYTES = 8 * 1024 * 1024
@@ -20,22 +22,9 @@ OnStep = Callable[[float], None]
 
 
 @contextmanager
-def opened(store: Path, *, is_alone: bool = False) -> Iterator[sqlite3.Connection]:
-    """Open a store so that it cannot be written. Raises sqlite3.Error.
-
-    `is_alone`: nobody else has it open, so it needs no locks and no log; it may lie on a read-only disk.
-    """
-    # Such a connection does not move the log either when it is the last one to close.
-    query = "mode=ro&immutable=1" if is_alone else "mode=ro"
-    raw = sqlite3.connect(f"{store.absolute().as_uri()}?{query}", uri=True, isolation_level=None)
-    with closing(raw):
-        yield raw
-
-
-@contextmanager
 def snapshot(store: Path) -> Iterator[sqlite3.Connection]:
     """Open a store as it is at this moment, whatever is written in the block. Raises sqlite3.Error."""
-    with opened(store) as raw:
+    with read_only.opened(store) as raw:
         raw.execute("BEGIN")
         raw.execute("SELECT 1 FROM sqlite_master").fetchone()  # BEGIN alone reads nothing yet
         yield raw

@@ -4,6 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
+
+from django.db.backends.signals import connection_created
 
 
 def make(path: Path, rows: int = 1_000) -> Path:
@@ -29,6 +32,25 @@ def add(raw: sqlite3.Connection, rows: int) -> None:
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         yield raw
+
+
+@contextmanager
+def extensions_known(raw: sqlite3.Connection) -> Iterator[None]:
+    """Give this connection, and those that Django makes in the block, a function and a collation `own`."""
+
+    def extend(raw: sqlite3.Connection) -> None:
+        raw.create_function("own", 1, lambda value: value, deterministic=True)
+        raw.create_collation("own", lambda one, other: (one > other) - (one < other))
+
+    def extend_new(connection: Any, **_: object) -> None:
+        extend(connection.connection)
+
+    extend(raw)
+    connection_created.connect(extend_new)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(extend_new)
 
 
 def count(path: Path) -> int:

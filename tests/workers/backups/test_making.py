@@ -207,6 +207,15 @@ def test_the_directory_is_beside_the_store_or_where_the_setting_says(tmp_path: P
         assert archive.directory() == tmp_path
 
 
+def test_a_store_whose_indexes_need_functions_and_collations_of_the_project_is_copied(
+    store: Path, place: Path
+) -> None:
+    with stores.writing(store) as raw, stores.extensions_known(raw):
+        raw.execute("CREATE INDEX by_own ON item (own(name), name COLLATE own)")
+        backup = making.make(store, place, compresses=False)
+        assert making.verify(backup.path, backup.manifest.rows) == []
+
+
 def test_tables_with_awkward_names_are_counted(tmp_path: Path) -> None:
     store = stores.make(tmp_path / "store.sqlite3")
     with stores.writing(store) as raw:

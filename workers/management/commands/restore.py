@@ -17,7 +17,7 @@ from workers.doctor.host import command_of, openers_of
 from workers.encoding.times import utc_text
 from workers.management.commands.backup import refuse_other_databases
 from workers.management.console import console, progress_of
-from workers.store import store_file
+from workers.store import read_only, store_file
 
 
 class Command(BaseCommand):
@@ -86,7 +86,7 @@ def _say_what(output: Console, backup: Backup, store: Path) -> None:
     output.print(f"{escape(backup.path.name)}: the state of {utc_text(manifest.taken_at)}.", soft_wrap=True)
     output.print("What was committed after that moment will only be in the former store.")
     try:
-        with snapshot.opened(store) as raw:
+        with read_only.opened(store) as raw:
             present = snapshot.identity(raw)
     except Exception:  # a damaged store, or none: that is what one restores for
         return

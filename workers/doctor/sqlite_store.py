@@ -28,8 +28,8 @@ SYNCHRONOUS = {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}
 PROBLEMS_SHOWN = 5
 
 RESTORE = (
-    "Stop the service, keep a copy of the store with its -wal and -shm files, then restore a backup, or "
-    "recover what can be read with `sqlite3 connection.sqlite3 .recover`. Look for a failing disk."
+    "Stop the service, then `manage.py restore` puts a backup in its place and keeps this one beside it. "
+    "Without a backup `sqlite3 store.sqlite3 .recover` reads what can be read. Look for a failing disk."
 )
 
 Version = tuple[int, int, int]

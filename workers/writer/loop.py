@@ -18,7 +18,7 @@ from django.db import DatabaseError, Error, connection
 
 from workers.conf import settings
 from workers.exceptions import StoreBusy, UndecodableEntry
-from workers.store import opening, pragmas, wal
+from workers.store import opening, pragmas, soundness, wal
 from workers.store.holder import PATIENCE_SECONDS, Holder
 from workers.store.watch import Watch
 from workers.stream import cancellations, heartbeat, outcomes, ownership, pauses, redis_stream
@@ -232,7 +232,7 @@ class Writer:
         if not problem:
             connection.close()
         # Else it stays open: opened anew it would bring a file and a log together that are strangers.
-        self._hold(batch, problem or str(exc))
+        self._hold(batch, problem or soundness.reason_of(exc))
 
     def _hold(self, batch: Batch, reason: str) -> None:
         """Keep the batch for the next attempt; reading it again would count as a delivery."""

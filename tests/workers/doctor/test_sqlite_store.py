@@ -102,7 +102,7 @@ def test_a_damaged_store_is_an_error(store: Path) -> None:
     finding = examined()["store.integrity"]
 
     assert finding.level is Level.ERROR
-    assert "restore a backup" in finding.hint
+    assert "`manage.py restore`" in finding.hint
 
 
 def test_an_index_that_lost_its_rows_is_found_by_the_full_check_alone(store: Path) -> None:
@@ -124,4 +124,4 @@ def test_what_is_no_store_at_all_is_an_error(store: Path) -> None:
     finding = examined()["store.web"]
 
     assert finding.level is Level.ERROR
-    assert "restore a backup" in finding.hint
+    assert "`manage.py restore`" in finding.hint

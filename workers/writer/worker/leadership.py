@@ -11,7 +11,7 @@ from django.db import Error, connections
 from workers.backups.schedule import Schedule
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
 from workers.sd_notify import notifier
-from workers.store import store_file
+from workers.store import soundness, store_file
 from workers.store.lease import Lease
 from workers.store.roles import Role, set_role
 from workers.store.store_file import FileId
@@ -59,6 +59,7 @@ class Leadership:
             return False
         try:
             self._refuse_replaced_store()
+            soundness.refuse_damaged(store_file.path())  # a standby has looked when it takes over
             if not self.lease.try_acquire(purpose="writer"):
                 return False
             self.writer = self._begin()

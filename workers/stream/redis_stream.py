@@ -56,6 +56,12 @@ def length(client: redis.Redis) -> int:
     return count
 
 
+def size_bytes(client: redis.Redis) -> int:
+    """Return how many bytes of payload wait to be committed."""
+    # Counted anew from an empty stream: what it said before is left there.
+    return int(client.get(keys.stream_bytes()) or 0) if length(client) else 0
+
+
 def oldest_age_seconds(client: redis.Redis) -> float | None:
     """Return for how long the oldest waiting write has waited by Redis's clock, or None when none waits."""
     entries: Any = client.xrange(keys.stream(), count=1)

@@ -2,21 +2,25 @@ import json
 import os
 import signal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.waiting import until
 from tests.workers.writer_process import lease_held, lock_held
 from workers import submit
+from workers.backups import making
 from workers.models import Receipt
-from workers.store import opening
+from workers.store import opening, receipts, store_file
 from workers.store.lease import Lease
-from workers.stream import keys, pauses
+from workers.stream import keys, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer.loop import Writer
 from workers.writes import WriteStatus, new_token
@@ -133,6 +137,52 @@ def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.M
     assert (state["length"], state["writer"]) == (None, None)
     assert [receipt["write_id"] for receipt in state["receipts"]] == [5]
     assert error.startswith("Redis does not respond: ")
+
+
+def test_what_grows_is_shown_with_its_limit(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    add_jotting("committed")
+    writer.drain()
+    waiting = [add_jotting("waits"), add_jotting("waits too")]
+    backup = making.make(store_file.path(), tmp_path, compresses=False)
+
+    with override_settings(WRITE_BACKUP_DIRECTORY=str(tmp_path)):
+        sizes = json.loads(run("--json"))["sizes"]
+        shown = run()
+
+    assert (sizes["receipts"], sizes["receipts_limit"], sizes["receipts_days"]) == (1, 10_000_000, 30)
+    assert (sizes["stream_length"], sizes["stream_limit"]) == (2, 100_000)
+    payloads = [redis_stream.find(writer._client, write_id) for write_id in waiting]
+    assert sizes["stream_bytes"] == sum(len(entry.payload) for entry in payloads if entry)
+    assert (sizes["backups"], sizes["backups_bytes"]) == (1, backup.manifest.size_bytes)
+    assert sizes["store_bytes"] == store_file.path().stat().st_size
+    assert sizes["log_bytes"] == store_file.log_path(store_file.path()).stat().st_size > 0
+    assert sizes["disk_bytes"] > sizes["disk_free_bytes"] > 0
+    assert sizes["redis_log_limit_bytes"] >= 64 * 1024**2 > sizes["redis_log_bytes"] > 0
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    for text in ("about 1, ", "10,000,000, or 30 days", "100,000, or 64.0 MB", "emptied from 4.0 MB"):
+        assert text in shown
+
+
+@pytest.mark.django_db
+def test_the_number_of_receipts_and_their_bytes_are_told_without_a_scan() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%workers_receipt%'")
+        before = cursor.fetchone()[0]
+    assert receipts.estimate() == (0, 0)
+    for number in range(1, 1_001):
+        add_receipt(number, WriteStatus.COMMITTED, 201)
+    receipts.delete_before(101, limit=1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%workers_receipt%'")
+        size = cursor.fetchone()[0] - before
+
+    count, size_bytes = receipts.estimate() or (0, 0)
+
+    assert count == 900
+    assert 0.6 * size < size_bytes < 1.4 * size
 
 
 def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:

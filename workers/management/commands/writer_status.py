@@ -13,11 +13,13 @@ from django.utils import timezone
 from rich.markup import escape
 from rich.table import Table
 
+from workers.doctor.finding import size
 from workers.encoding.times import utc_text
 from workers.exceptions import QueueUnavailable
 from workers.management.console import console, whole_number
 from workers.models import Receipt
 from workers.operations import absence
+from workers.operations.sizes import sizes
 from workers.operations.status import QueueStatus, queue_status
 from workers.store.lease import Lease
 from workers.stream import ownership
@@ -30,7 +32,7 @@ STYLES = {WriteStatus.COMMITTED: "green", WriteStatus.REJECTED: "yellow", WriteS
 class Command(BaseCommand):
     help = (
         "Show how many accepted writes wait and for how long, who the writer is and when it committed last, "
-        "who took the lease last, and what became of the most recent writes. "
+        "who took the lease last, what room everything takes, and what became of the most recent writes. "
         "Exit status 0 when Redis responds and a writer is at work and can commit, else 1."
     )
     requires_system_checks = []
@@ -57,6 +59,7 @@ class Command(BaseCommand):
         else:
             output = console(self, no_color=options["no_color"])
             output.print(_overview(state))
+            output.print(_sizes_table(state["sizes"]))
             if state["receipts"]:
                 output.print(_receipts_table(state["receipts"]))
         if state["problems"]:
@@ -78,6 +81,7 @@ def _state(receipts: int) -> dict[str, Any]:
     state["lease"] = holder and asdict(holder)
     with suppress(OSError):
         state["lease_is_held"] = absence.holder() is not None
+    state["sizes"] = asdict(sizes())
     fields = ("write_id", "function", "status", "http_status", "principal", "committed_at")
     try:
         state["receipts"] = list(Receipt.objects.values(*fields)[:receipts])
@@ -137,6 +141,49 @@ def _writer_rows(writer: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("Last commit", "none yet" if committed_at is None else _moment(committed_at)),
         ("Committed", f"{writer['writes']} writes in {writer['commits']} transactions"),
     ]
+
+
+def _sizes_table(found: dict[str, Any]) -> Table:
+    table = Table(title="Sizes", title_justify="left")
+    for heading in ("Of", "Now", "Limit"):
+        table.add_column(heading, no_wrap=heading == "Of", overflow="fold")
+    disk = f"{_size(found['disk_free_bytes'])} free on the disk"
+    rewritten = found["redis_log_limit_bytes"]
+    rows = [
+        ("Store", f"{_size(found['store_bytes'])}, {_size(found['store_free_bytes'])} of it unused", disk),
+        ("Its log", _size(found["log_bytes"]), f"emptied from {_size(found['log_limit_bytes'])}"),
+        (
+            "Receipts",
+            f"about {_count(found['receipts'])}, {_size(found['receipts_bytes'])} of the store",
+            f"{_count(found['receipts_limit'])}, or {found['receipts_days']} days",
+        ),
+        (
+            "Waiting writes",
+            f"{_count(found['stream_length'])}, {_size(found['stream_bytes'])}",
+            f"{_count(found['stream_limit'])}, or {_size(found['stream_limit_bytes'])}",
+        ),
+        (
+            "Redis's log",
+            _size(found["redis_log_bytes"]),
+            "none" if rewritten is None else f"rewritten at {_size(rewritten)}",
+        ),
+        (
+            "Backups",
+            f"{_count(found['backups'])}, {_size(found['backups_bytes'])}",
+            _count(found["backups_limit"]),
+        ),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _size(count: int | None) -> str:
+    return "-" if count is None else size(count)
+
+
+def _count(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
 
 
 def _receipts_table(receipts: list[dict[str, Any]]) -> Table:

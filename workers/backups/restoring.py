@@ -103,7 +103,6 @@ def _alone(store: Path) -> Iterator[None]:
     lease = Lease(Path(f"{store}{SUFFIX}"))
     if not lease.try_acquire(purpose=PURPOSE):
         raise StoreInUse(f"{lease.holder()} is the writer of {store}. Stop the service first.")
-    _own_as(store.parent, lease.path)  # it may be the first one to need that file
     lock = lock_of(store)
     try:
         lock.acquire(PURPOSE, seconds=0)

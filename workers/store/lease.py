@@ -18,6 +18,7 @@ from typing import Any
 
 from workers.store import flock, store_file
 from workers.store.holder import Holder
+from workers.store.lock import record
 
 SUFFIX = ".lease"
 
@@ -38,7 +39,7 @@ class Lease:
         """Return whether this process holds the lease now. Never waits."""
         if self._file is not None:
             return True
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = record.open_file(self.path, Path(os.fspath(self.path).removesuffix(SUFFIX)))
         # Of a file that was replaced meanwhile it would be a lock on nothing.
         if not (flock.try_lock(descriptor) and flock.is_file(descriptor, self.path)):
             os.close(descriptor)

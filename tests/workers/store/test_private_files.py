@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from django.db import connection
 
 from workers.doctor import Level, sqlite_store
 from workers.store import identity, private_files
+from workers.store.lease import Lease
+from workers.store.lock.store_lock import StoreLock
 
 NOBODY = 65_534
 
@@ -68,3 +71,26 @@ def test_the_user_s_own_store_is_fine(restored: Path, monkeypatch: pytest.Monkey
     os.chown(restored, NOBODY, NOBODY)
 
     assert as_another_user("refusal", restored, monkeypatch) == "None"
+
+
+@only_root
+@pytest.mark.parametrize("is_there", [True, False], ids=["store", "no store yet"])
+def test_the_files_that_root_is_the_first_to_need_are_the_service_s_all_the_same(
+    restored: Path, is_there: bool
+) -> None:
+    os.chown(restored, NOBODY, NOBODY)
+    os.chown(restored.parent, NOBODY, NOBODY)
+    restored.chmod(0o660)
+    if not is_there:
+        restored.unlink()
+    lease, lock = Lease(Path(f"{restored}.lease")), StoreLock(restored)
+
+    assert lease.try_acquire(purpose="restore")
+    lock.acquire("restore", seconds=0)
+
+    for path in (lease.path, lock.path):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid) == (NOBODY, NOBODY)
+        assert stat.S_IMODE(found.st_mode) == (0o660 if is_there else 0o600)
+    lock.release()
+    lease.release()

@@ -28,14 +28,16 @@ PURPOSE_SIZE = 300
 def open_file(path: Path, store: Path) -> int:
     """Open the lock's file, made if need be, for whoever may write the store: a file descriptor.
 
-    Nobody else: who can read it could hold the lock. Raises OSError.
+    Nobody else: who can read it could hold the lock. While there is no store, for the owner of its directory.
+    Raises OSError.
     """
     with suppress(FileNotFoundError):
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with suppress(FileNotFoundError, PermissionError):
-        found = store.stat()
-        writable_by = found.st_mode & 0o022
+        is_there = store.exists()
+        found = (store if is_there else store.parent).stat()
+        writable_by = found.st_mode & 0o022 if is_there else 0
         os.fchmod(descriptor, 0o600 | writable_by | writable_by << 1)
         if os.geteuid() == 0:  # `sudo manage.py`; SQLite gives away its own files too
             os.fchown(descriptor, found.st_uid, found.st_gid)

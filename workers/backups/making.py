@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -35,9 +36,9 @@ def make(store: Path, place: Path, *, compresses: bool, progress: Progress = no_
     """Make a backup of a store in a directory, while others write. Raises BackupError."""
     started, moment = time.monotonic(), datetime.now(UTC)
     path = place / archive.name_for(store, moment, is_compressed=compresses)
-    part = place / f"{store.name}{archive.PART_SUFFIX}"
+    part = archive.part_path(place, store)
     try:
-        with archive.locked(place):
+        with archive.locked(place, store):
             _refuse_full_disk(store, place, compresses=compresses)
             identity, rows = _copy(store, part, progress)
             _verify(part, rows, progress)
@@ -55,6 +56,8 @@ def make(store: Path, place: Path, *, compresses: bool, progress: Progress = no_
                 sha256=sha256,
                 rows=rows,
             )
+            with suppress(PermissionError):
+                private_files.own_as(place, part)
             part.rename(path)
             archive.write_manifest(path, manifest)
             sync_directory(place)

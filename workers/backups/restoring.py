@@ -82,7 +82,7 @@ def restore(backup: Backup, store: Path, progress: Progress = no_progress) -> Pa
         making.refuse_full_disk(store.parent, backup.manifest.store_bytes, "Make room first.")
         unpack(backup, part, progress)
         try:
-            _own_as(store if store.exists() else store.parent, part)
+            private_files.own_as(store if store.exists() else store.parent, part)
             former = _put_aside(store)
             # At no moment is there no store: whoever started just then would make an empty one.
             part.replace(store)
@@ -117,13 +117,6 @@ def _alone(store: Path) -> Iterator[None]:
     finally:
         lock.release()
         lease.release()
-
-
-def _own_as(other: Path, part: Path) -> None:
-    """Give the file to whom the former one belonged: root may restore for a service that runs as another."""
-    found = other.stat()
-    if (found.st_uid, found.st_gid) != (part.stat().st_uid, part.stat().st_gid):
-        os.chown(part, found.st_uid, found.st_gid)
 
 
 def _put_aside(store: Path) -> Path | None:

@@ -10,7 +10,7 @@ from django.db import connections
 
 from workers.backups import archive
 from workers.conf import settings
-from workers.store import store_file
+from workers.store import identity, store_file
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ class Schedule:
         try:
             if is_due():
                 self._process = _start()
-        except OSError as exc:
+        except Exception:  # whatever it is: the writer's own work goes on
             self._look_at = now + RETRY_SECONDS
-            logger.error("backup state=not-started error=%s", exc)
+            logger.exception("backup state=not-started next_try_seconds=%.0f", RETRY_SECONDS)
 
     def stop(self) -> None:
         """End a backup that is being made; what it leaves is cleared away by the next one."""
@@ -62,11 +62,11 @@ class Schedule:
 
 
 def is_due() -> bool:
-    """Return whether the schedule asks for a backup now. Raises OSError."""
+    """Return whether the schedule asks for a backup now. Raises OSError and StoreNotReady."""
     hours = settings.WRITE_BACKUP_HOURS
     if not hours or connections["default"].vendor != "sqlite":
         return False
-    backups = archive.all_backups(archive.directory(), store_file.path())
+    backups = archive.all_backups(archive.directory(), store_file.path(), identity.current().identity)
     return not backups or backups[0].age_seconds >= hours * 3600
 
 

@@ -81,6 +81,15 @@ def identity(raw: sqlite3.Connection) -> str:
     return str(row[0]) if row else ""
 
 
+def identity_of(store: Path) -> str | None:
+    """Return the identity of a store that may be damaged, or not there: then None."""
+    try:
+        with read_only.opened(store) as raw:
+            return identity(raw) or None
+    except sqlite3.Error:
+        return None
+
+
 def problems(raw: sqlite3.Connection) -> list[str]:
     """Let SQLite read all of a store; return what is wrong with it. Raises sqlite3.Error."""
     # See https://www.sqlite.org/pragma.html#pragma_integrity_check: indexes are compared with their tables.

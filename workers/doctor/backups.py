@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workers.backups import archive
+from workers.backups import archive, snapshot
 from workers.backups.archive import Backup
 from workers.conf import settings
 from workers.doctor.finding import Finding, ok, size, warning
@@ -15,7 +15,7 @@ def examine(store: Path) -> Finding:
     """Say which backup is the newest."""
     place = archive.directory()
     try:
-        backups = archive.all_backups(place, store)
+        backups = archive.all_backups(place, store, snapshot.identity_of(store))
     except OSError as exc:
         return warning("store.backup", f"{place} cannot be looked at: {exc}.", "Set WRITE_BACKUP_DIRECTORY.")
     return judge(place, backups, settings.WRITE_BACKUP_HOURS)

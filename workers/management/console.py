@@ -3,6 +3,7 @@
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, cast
 
 from django.core.management.base import BaseCommand
@@ -33,6 +34,13 @@ def progress_of(console: Console, *, is_shown: bool = True) -> Iterator[Callable
             bar.update(tasks[what], completed=part, total=1.0 if part else None)
 
         yield show
+
+
+def path(value: str) -> Path:
+    """Read an argument that names a file or a directory. An empty one is a variable that is not set."""
+    if not value:
+        raise ArgumentTypeError("it is empty")
+    return Path(value)
 
 
 def whole_number(at_least: int, at_most: int, *, of: str = "") -> Callable[[str], int]:

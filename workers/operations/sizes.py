@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import redis
 from django.db import Error, connections
 
-from workers.backups import archive
+from workers.backups import archive, snapshot
 from workers.conf import settings
 from workers.store import receipts, store_file, wal
 from workers.stream import redis_stream
@@ -100,7 +100,8 @@ def _store() -> tuple[int, int]:
 
 
 def _backups() -> tuple[int, int]:
-    found = archive.all_backups(archive.directory(), store_file.path())
+    store = store_file.path()
+    found = archive.all_backups(archive.directory(), store, snapshot.identity_of(store))
     return len(found), sum(backup.manifest.size_bytes for backup in found)
 
 

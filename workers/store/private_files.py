@@ -55,6 +55,16 @@ def make_private(path: Path) -> None:
             path.chmod(mode & ~OTHERS)
 
 
+def own_as(other: Path, path: Path) -> None:
+    """Give a file to whom another one belongs: root may make it for a service that runs as another user.
+
+    Raises OSError.
+    """
+    found, present = other.stat(), path.stat()
+    if (found.st_uid, found.st_gid) != (present.st_uid, present.st_gid):
+        os.chown(path, found.st_uid, found.st_gid)
+
+
 def refusal(store: Path) -> str | None:
     """Return what is wrong when this user may not write the store, as after a restore by root; else None."""
     refused = [file for file in files_of(store) if not os.access(file, os.R_OK | os.W_OK)]

@@ -113,7 +113,7 @@ def test_only_the_newest_are_kept_and_nothing_else_in_the_directory_is_touched(
         file.write_text("mine")
     made = [making.make(store, place, compresses=False) for _ in range(4)]
 
-    removed = archive.prune(place, store, 2)
+    removed = archive.prune(made[-1], 2)
 
     assert sorted(removed) == sorted(backup.path for backup in made[:2])
     assert [backup.path for backup in archive.all_backups(place, store)] == [made[3].path, made[2].path]
@@ -126,9 +126,9 @@ def test_backups_of_another_store_in_the_same_directory_are_left_alone(
 ) -> None:
     other = stores.make(tmp_path / "other.sqlite3")
     kept = making.make(other, place, compresses=False)
-    making.make(store, place, compresses=False)
+    newest = making.make(store, place, compresses=False)
 
-    assert archive.prune(place, store, 1) == []
+    assert archive.prune(newest, 1) == []
     assert [backup.path for backup in archive.all_backups(place, other)] == [kept.path]
 
 
@@ -167,7 +167,7 @@ def test_a_backup_that_fails_leaves_nothing_on_the_disk(
 
 
 def test_two_backups_at_once_are_one(store: Path, place: Path) -> None:
-    with archive.locked(place), pytest.raises(BackupError, match="Another backup is being made"):
+    with archive.locked(place, store), pytest.raises(BackupError, match="Another backup is being made"):
         making.make(store, place, compresses=False)
 
 
@@ -175,10 +175,13 @@ def test_what_an_interrupted_backup_left_is_cleared_away(store: Path, place: Pat
     place.mkdir()
     for name in ("store.sqlite3.part", "store.sqlite3.part.gz", "store.sqlite3.part-journal"):
         place.joinpath(name).write_text("half of it")
+    others = [place / name for name in ("film.part1.rar", "page.html.part", "other.sqlite3.part")]
+    for file in others:
+        file.write_text("mine")
 
     making.make(store, place, compresses=True)
 
-    assert not list(place.glob("*.part*"))
+    assert sorted(place.glob("*.part*")) == sorted(others)
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_copied(
@@ -191,7 +194,41 @@ def test_a_disk_without_room_is_refused_before_anything_is_copied(
     assert not list(place.glob("*.sqlite3*"))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", json.dumps({"identity": "x"})])
+MANIFEST = {
+    "identity": "x",
+    "store": "store.sqlite3",
+    "taken_at": 1.0,
+    "seconds": 1.0,
+    "size_bytes": 1,
+    "store_bytes": 1,
+    "sha256": "x",
+    "rows": {},
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        json.dumps({"identity": "x"}),
+        *(
+            json.dumps(MANIFEST | wrong)
+            for wrong in (
+                {"taken_at": "x"},
+                {"taken_at": 1e300},
+                {"taken_at": float("nan")},
+                {"taken_at": -1},
+                {"size_bytes": None},
+                {"store": 7},
+                {"identity": ["x"]},
+                {"rows": 7},
+                {"rows": {"item": "x"}},
+            )
+        ),
+    ],
+)
 def test_a_manifest_that_is_none_is_named(place: Path, store: Path, content: str) -> None:
     backup = making.make(store, place, compresses=False)
     archive.manifest_path(backup.path).write_text(content)

@@ -15,7 +15,7 @@ from workers.backups.archive import Backup, BackupError
 from workers.conf import settings
 from workers.doctor.finding import size
 from workers.encoding.times import utc_text
-from workers.management.console import console, progress_of, whole_number
+from workers.management.console import console, path, progress_of, whole_number
 from workers.store import store_file
 
 NICENESS = 10
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--to", type=Path, metavar="DIRECTORY", help="where to (default: WRITE_BACKUP_DIRECTORY)"
+            "--to", type=path, metavar="DIRECTORY", help="where to (default: WRITE_BACKUP_DIRECTORY)"
         )
         parser.add_argument(
             "--keep",
@@ -59,8 +59,7 @@ class Command(BaseCommand):
         if options["list"]:
             _print_list(output, place, store)
             return
-        if not store.is_file():
-            raise CommandError(f"{store} does not exist: set DATA_DIR as for the service.")
+        refuse_missing(store)
         if quiet:
             with suppress(OSError):
                 os.nice(NICENESS)
@@ -68,7 +67,7 @@ class Command(BaseCommand):
             with progress_of(output, is_shown=not quiet) as progress:
                 compresses = compress or settings.WRITE_BACKUP_COMPRESS
                 backup = making.make(store, place, compresses=compresses, progress=progress)
-            removed = archive.prune(place, store, settings.WRITE_BACKUP_KEEP if keep is None else keep)
+            removed = archive.prune(backup, settings.WRITE_BACKUP_KEEP if keep is None else keep)
         except (BackupError, OSError) as exc:
             raise CommandError(str(exc)) from exc
         if not quiet:
@@ -82,6 +81,12 @@ def refuse_other_databases() -> None:
         raise CommandError(f"The store is on {vendor}: use its own tools, such as pg_dump or pg_basebackup.")
 
 
+def refuse_missing(store: Path) -> None:
+    """Raise CommandError when there is no store, which SQLite would make."""
+    if not store.is_file():
+        raise CommandError(f"{store} does not exist: set DATA_DIR as for the service.")
+
+
 def _print_made(output: Console, backup: Backup, removed: list[Path]) -> None:
     manifest = backup.manifest
     output.print(escape(str(backup.path)), soft_wrap=True)
@@ -90,7 +95,7 @@ def _print_made(output: Console, backup: Backup, removed: list[Path]) -> None:
         f"sound, in {manifest.seconds:.1f} s; as of {utc_text(manifest.taken_at)}."
     )
     if removed:
-        output.print(f"Removed {len(removed)} older: {escape(', '.join(path.name for path in removed))}.")
+        output.print(f"Removed {len(removed)} older: {escape(', '.join(file.name for file in removed))}.")
 
 
 def _print_list(output: Console, place: Path, store: Path) -> None:

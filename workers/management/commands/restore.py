@@ -1,5 +1,5 @@
+import sqlite3
 import sys
-import tempfile
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workers.backups import archive, restoring, snapshot
+from workers.backups import archive, making, restoring, snapshot
 from workers.backups.archive import Backup, BackupError
 from workers.backups.restoring import StoreInUse
 from workers.doctor.host import command_of, openers_of
 from workers.encoding.times import utc_text
-from workers.management.commands.backup import refuse_other_databases
-from workers.management.console import console, progress_of
-from workers.store import read_only, store_file
+from workers.management.commands.backup import refuse_missing, refuse_other_databases
+from workers.management.console import console, path, progress_of
+from workers.store import store_file
 
 
 class Command(BaseCommand):
@@ -29,10 +29,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "backup", nargs="?", type=Path, help="a backup's file, or its name (default: the newest one)"
+            "backup", nargs="?", type=path, help="a backup's file, or its name (default: the newest one)"
         )
         parser.add_argument(
-            "--from", type=Path, dest="place", metavar="DIRECTORY", help="default: WRITE_BACKUP_DIRECTORY"
+            "--from", type=path, dest="place", metavar="DIRECTORY", help="default: WRITE_BACKUP_DIRECTORY"
         )
         parser.add_argument(
             "--drill",
@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 former = restoring.restore(backup, store, progress)
         except StoreInUse as exc:
             raise CommandError(f"{exc} {_openers(store)}".strip()) from exc
-        except (BackupError, OSError) as exc:
+        except (BackupError, OSError, sqlite3.Error) as exc:
             raise CommandError(str(exc)) from exc
         output.print(f"{escape(str(store))} is the store of {utc_text(backup.manifest.taken_at)} now.")
         if former is not None:
@@ -73,23 +73,23 @@ class Command(BaseCommand):
 
 def _find(named: Path | None, place: Path, store: Path) -> Backup:
     if named is not None:
-        path = named if named.is_absolute() or named.exists() else place / named
-        return archive.read(path.absolute())
+        file = named if named.is_absolute() or named.exists() else place / named
+        return archive.read(file.absolute())
     backups = archive.all_backups(place, store)
     if not backups:
         raise CommandError(f"There is no backup in {place}. `manage.py backup` makes one.")
-    return backups[0]
+    present = snapshot.identity_of(store)
+    own = [backup for backup in backups if backup.manifest.identity == present]
+    if not own and len({backup.manifest.identity for backup in backups}) > 1:
+        raise CommandError(f"The backups in {place} are of several stores: say which file (`backup --list`).")
+    return (own or backups)[0]
 
 
 def _say_what(output: Console, backup: Backup, store: Path) -> None:
     manifest = backup.manifest
     output.print(f"{escape(backup.path.name)}: the state of {utc_text(manifest.taken_at)}.", soft_wrap=True)
     output.print("What was committed after that moment will only be in the former store.")
-    try:
-        with read_only.opened(store) as raw:
-            present = snapshot.identity(raw)
-    except Exception:  # a damaged store, or none: that is what one restores for
-        return
+    present = snapshot.identity_of(store)
     if present and manifest.identity != present:
         output.print("It is a backup of another store: what waits in Redis for this one is not for it.")
 
@@ -108,10 +108,13 @@ def _openers(store: Path) -> str:
 
 def _drill(output: Console, backup: Backup, store: Path) -> None:
     """Restore to a temporary directory, and print what the store has by now beside what the backup has."""
+    refuse_missing(store)
+    place = backup.path.parent
+    making.refuse_full_disk(place, backup.manifest.store_bytes + making.SPARE_BYTES, "Make room first.")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="drill-", dir=backup.path.parent) as directory:
+    with archive.scratch(place, store) as directory:
         with progress_of(output) as progress:
-            restoring.unpack(backup, Path(directory, store.name), progress)
+            restoring.unpack(backup, directory / store.name, progress)
         seconds = time.monotonic() - started
     with snapshot.snapshot(store) as raw:
         present = snapshot.counts(raw)

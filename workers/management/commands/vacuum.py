@@ -1,3 +1,4 @@
+import sqlite3
 from argparse import ArgumentParser
 from typing import Any
 
@@ -6,10 +7,9 @@ from django.db import Error
 from rich.console import Console
 
 from workers.doctor.finding import size
-from workers.exceptions import WrongStore
-from workers.management.commands.backup import refuse_other_databases
+from workers.management.commands.backup import refuse_missing, refuse_other_databases
 from workers.management.console import console, progress_of
-from workers.store import vacuum
+from workers.store import store_file, vacuum
 from workers.store.lock.guard import Guard
 from workers.store.opening import own_guard
 from workers.store.vacuum import Room
@@ -32,6 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *, full: bool, **options: Any) -> None:
         refuse_other_databases()
+        refuse_missing(store_file.path())
         output = console(self, no_color=options["no_color"])
         try:
             guard = own_guard()
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             else:
                 _give_back(output, guard, before)
             after = vacuum.room_of(guard.raw)
-        except (Error, WrongStore) as exc:
+        except (Error, sqlite3.Error) as exc:
             raise CommandError(f"{exc} What was done until then stays done.") from exc
         if after.pages < before.pages:
             output.print(f"{size(after.size_bytes)} now. The file shrinks at the next checkpoint.")

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from workers.management.console import path
 from workers.stream import celery_app, doorbell
 from workers.up import watchdog as watchdog_process
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--progress-file",
-            type=Path,
+            type=path,
             metavar="PATH",
             help="with --watchdog: set the time of this file at each sign of progress, for a health check",
         )

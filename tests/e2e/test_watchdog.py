@@ -151,6 +151,20 @@ def test_a_worker_ends_with_a_watchdog_that_is_killed(service: Service, writer: 
     until(lambda: not worker.is_running(), seconds=20, what="the worker to end")
 
 
+def test_a_progress_file_that_is_gone_for_good_ends_neither_worker_nor_watchdog(
+    service: Service, writer: Watched
+) -> None:
+    worker = writer.worker
+    writer.file.unlink()
+    writer.file.symlink_to("/nowhere/at/all")
+
+    time.sleep(2)  # several signs of progress: what is looked for is that nothing happens
+
+    assert service.create("after").status == 201
+    assert writer.worker == worker
+    assert not writer.file.exists()
+
+
 def test_a_progress_file_that_cannot_be_is_named_at_once(service: Service) -> None:
     done = service.manage("writer", "--watchdog", "--progress-file", "/nowhere/at/all", check=False)
 

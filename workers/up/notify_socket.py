@@ -7,6 +7,9 @@ from contextlib import suppress
 
 _LONGEST_MESSAGE_BYTES = 4_096
 
+_LONGEST_PATH_BYTES = 100
+"""Of a socket's path the system takes 103 or 107 bytes."""
+
 
 class NotifySocket:
     """Listens to one process. To be closed."""
@@ -15,6 +18,10 @@ class NotifySocket:
         # 0700: nobody else can say that a process goes on which does not.
         self._directory = tempfile.TemporaryDirectory(prefix="notify-")
         self.path = os.path.join(self._directory.name, "socket")
+        if len(os.fsencode(self.path)) > _LONGEST_PATH_BYTES:  # TMPDIR may be anything
+            self._directory.cleanup()
+            self._directory = tempfile.TemporaryDirectory(prefix="notify-", dir="/tmp")
+            self.path = os.path.join(self._directory.name, "socket")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         try:

@@ -46,7 +46,8 @@ def run(name: str, *options: str, progress_file: Path | None) -> bool:
 
     def on_progress(name: str) -> None:
         at_work.add(name)
-        touch(name)
+        with suppress(OSError):  # its directory is gone: then the health check fails, and the worker goes on
+            touch(name)
 
     # It is ready when it makes progress, whoever the writer is.
     worker = replace(service.writer(name, *options), is_ready=lambda pid: name in at_work)

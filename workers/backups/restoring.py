@@ -92,6 +92,7 @@ def restore(backup: Backup, store: Path, progress: Progress = no_progress) -> Pa
             making.sync_directory(store.parent)
             lock_of(store).leave_mark(store_file.mark_of(store))
         except OSError as exc:
+            part.unlink(missing_ok=True)
             raise BackupError(f"{backup.path} could not be put at {store}: {exc}.") from exc
     return former
 

@@ -91,6 +91,16 @@ def test_a_drill_does_not_fill_the_disk(store: Path, place: Path, monkeypatch: p
         run("restore", "--drill")
 
 
+def test_writing_the_store_anew_does_not_fill_the_disk(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "SPARE_BYTES", 2**60)
+    content = store.read_bytes()
+
+    with pytest.raises(CommandError, match=r"MiB free.*Nothing was changed"):
+        run("vacuum", "--full")
+
+    assert store.read_bytes() == content
+
+
 def test_services_that_share_a_directory_keep_their_own_backups(
     store: Path, place: Path, tmp_path: Path
 ) -> None:

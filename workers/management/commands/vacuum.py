@@ -6,6 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from rich.console import Console
 
+from workers.backups import making
+from workers.backups.archive import BackupError
 from workers.doctor.finding import size
 from workers.management.commands.backup import refuse_missing, refuse_other_databases
 from workers.management.console import console, progress_of
@@ -41,10 +43,14 @@ class Command(BaseCommand):
             before = vacuum.room_of(guard.raw)
             output.print(f"{size(before.size_bytes)}, of which {size(before.free_bytes)} are free.")
             if full:
+                needed = 2 * before.size_bytes + making.SPARE_BYTES
+                making.refuse_full_disk(store_file.path().parent, needed, "Make room first.")
                 _rewrite(output, guard)
             else:
                 _give_back(output, guard, before)
             after = vacuum.room_of(guard.raw)
+        except BackupError as exc:
+            raise CommandError(str(exc)) from exc
         except (Error, sqlite3.Error) as exc:
             raise CommandError(f"{exc} What was done until then stays done.") from exc
         if after.pages < before.pages:

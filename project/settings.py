@@ -224,6 +224,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 # Files are served from the installed packages; no collectstatic step stands between clone and run.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ROOT = BASE_DIR / "project" / "root_files"  # the icon that browsers ask for on every page
 X_FRAME_OPTIONS = "DENY"
 # Of Django 6; before it, project/api/csp.py. Nothing comes from elsewhere, nor stands in a page itself.
 SECURE_CSP = {

@@ -95,6 +95,15 @@ def test_the_script_of_the_docs_is_a_file(client: Client) -> None:
     assert 'url: "/api/schema/"' in script.text
 
 
+def test_the_icon_that_browsers_ask_for_is_there(client: Client) -> None:
+    response = client.get("/favicon.ico")
+
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("image/")
+    assert b"".join(response).startswith(b"\0\0\1\0")
+    response.close()
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 import django
 from kombu import Queue
 
-from project import data_dir, environment, secret_key
+from project import data_dir, databases, environment, secret_key
 from workers.conf import WriteSettings
 from workers.up import RedisAddress, socket_path
 
@@ -133,17 +133,8 @@ TEMPLATES = [
     }
 ]
 
-# The pragmas and the transaction mode depend on the process's role: see workers/store/opening.py.
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / data_dir.STORE_NAME,
-        "OPTIONS": {"timeout": 5},
-        "CONN_MAX_AGE": None,
-        # A file, not memory: in tests other processes open the store too, and WAL needs a file.
-        "TEST": {"NAME": DATA_DIR / "test-store.sqlite3"},
-    }
-}
+# What else a connection is given depends on the process's role: see workers/store/opening.py.
+DATABASES = databases.of_environment(DATA_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without REDIS_URL everything meets at the socket of the Redis that `manage.py up` starts.

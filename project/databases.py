@@ -1,0 +1,69 @@
+"""Which database is the store: an SQLite file in the data directory, or what DATABASE_URL names."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from project import data_dir
+from workers.environment import InvalidEnvironment, given
+
+SCHEMES = {"sqlite", "postgresql", "postgres"}
+
+EXAMPLES = "postgresql://user:password@host:5432/name, or sqlite:////directory/store.sqlite3"
+
+POSTGRESQL_OPTIONS = {
+    # So a server that is cut off is noticed in seconds, not in the two hours of the operating system:
+    # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    "connect_timeout": 3,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+}
+
+
+def of_environment(directory: Path) -> dict[str, dict[str, Any]]:
+    """Return Django's DATABASES. Raises InvalidEnvironment."""
+    url = given("DATABASE_URL")
+    if url is None:
+        return {"default": _sqlite(directory / data_dir.STORE_NAME, directory)}
+    found = _parsed("DATABASE_URL", url)
+    if found["ENGINE"].endswith("sqlite3"):
+        return {"default": {**_sqlite(Path(found["NAME"]), directory), **_options_of(found, timeout=5)}}
+    return {"default": {**found, "CONN_MAX_AGE": None, **_options_of(found, **POSTGRESQL_OPTIONS)}}
+
+
+def _sqlite(path: Path, directory: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "OPTIONS": {"timeout": 5},
+        "CONN_MAX_AGE": None,
+        # A file, not memory: in tests other processes open the store too, and WAL needs a file.
+        "TEST": {"NAME": directory / "test-store.sqlite3"},
+    }
+
+
+def _options_of(found: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    return {"OPTIONS": defaults | found.get("OPTIONS", {})}
+
+
+def _parsed(name: str, url: str) -> dict[str, Any]:
+    """Return Django's form of a URL. Raises InvalidEnvironment, which does not tell the password."""
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in SCHEMES:
+        raise InvalidEnvironment(f"{name} begins with {scheme or 'no scheme'!r}; use {EXAMPLES}.")
+    try:
+        found: dict[str, Any] = dict(dj_database_url.parse(url))
+    except ValueError as exc:
+        raise InvalidEnvironment(
+            f"{name} is no URL of a database: {exc} Special characters are written as %XX; {EXAMPLES}."
+        ) from None
+    if not found["NAME"] or found["NAME"] == ":memory:":
+        raise InvalidEnvironment(f"{name} names no database; use {EXAMPLES}.")
+    return found

@@ -27,9 +27,31 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tests")
 
 
+OF_SQLITE = (
+    "benchmarks",
+    "torture",
+    "wheel",
+    "workers/backups",
+    "workers/doctor",
+    "workers/store/lock",
+    "workers/store/test_opening.py",
+    "workers/store/test_private_files.py",
+    "workers/store/test_read_limit.py",
+    "workers/store/test_store_file.py",
+    "workers/writer/test_store_replaced.py",
+)
+"""What is about SQLite's files as a whole; single tests have the marker `sqlite`."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let there be a test database wherever there is a stream: the stream is that of its identity."""
+    is_sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if not is_sqlite and (item.get_closest_marker("sqlite") or place.startswith(OF_SQLITE)):
+            item.add_marker(pytest.mark.skip(reason="of SQLite's files alone"))
+        if item.get_closest_marker("postgresql") and is_sqlite:
+            item.add_marker(pytest.mark.skip(reason="of PostgreSQL alone: make test-postgresql"))
         if "clean_redis" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db)
 

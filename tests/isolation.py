@@ -18,7 +18,19 @@ def _isolate() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     os.environ["DATA_DIR"] = str(directory)
+    os.environ.pop("DATABASE_URL", None)
+    if os.environ.get("TEST_STORE") == "postgresql":
+        os.environ["DATABASE_URL"] = _cluster()
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+
+
+def _cluster() -> str:
+    """Start a PostgreSQL server of this process's own, and return its URL."""
+    from tests.clusters import running
+
+    context = running()
+    atexit.register(context.__exit__, None, None, None)
+    return context.__enter__().url
 
 
 _isolate()

@@ -119,6 +119,10 @@ class TransactionTimedOut(WritePathError, OperationalError):
     """A request's transaction held the store lock past WRITE_LOCK_HOLD_SECONDS, so it was undone."""
 
 
+class LeaseLost(WritePathError, OperationalError):
+    """Another worker may be the writer by now, so this one commits nothing any more."""
+
+
 class WrongStore(WritePathError, OperationalError):
     """The store cannot be used as it is.
 

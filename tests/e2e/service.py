@@ -17,6 +17,7 @@ from typing import Any
 
 import redis
 
+from tests import clusters
 from tests.waiting import until
 from workers.redis_address import RedisAddress
 from workers.up import embedded_redis
@@ -59,9 +60,9 @@ def free_port() -> int:
         return port
 
 
-def prepare_data(directory: Path) -> None:
-    """Make a migrated store with the demo user in `directory`."""
-    environment = SETTINGS | os.environ | {"DATA_DIR": str(directory), "DEMO": "1"}
+def prepare_data(directory: Path, **settings: str) -> None:
+    """Make a migrated store with the demo user, in `directory` where the settings do not say otherwise."""
+    environment = SETTINGS | os.environ | {"DATA_DIR": str(directory), "DEMO": "1"} | settings
     subprocess.run([PYTHON, "-c", PREPARE], env=environment, cwd=BASE_DIR, check=True)
 
 
@@ -105,7 +106,8 @@ class Service:
         return environment | {"WEB_PROCESSES": "2", "PYTHONWARNINGS": "default"} | dict(self.settings)
 
     def start(self, part: str) -> None:
-        command = {"redis": self._redis_command, "writer": lambda: WRITER, "web": lambda: WEB}[part]()
+        commands = {"redis": self._redis_command, "web": lambda: WEB}
+        command = commands.get(part, lambda: WRITER)()  # a standby is one more writer
         with (self.directory / f"{part}.log").open("ab") as log:
             self.processes[part] = subprocess.Popen(
                 command, env=self.environment, cwd=BASE_DIR, stdout=log, stderr=log, start_new_session=True
@@ -161,6 +163,8 @@ class Service:
             yield connection
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        if url := self.settings.get("DATABASE_URL"):
+            return clusters.rows(url, sql.replace("?", "%s"), *parameters)
         with self.store() as connection:
             return connection.execute(sql, parameters).fetchall()
 

@@ -135,6 +135,7 @@ def read_again(mix: Mix) -> Batches:
     return [batch for batch in (mix.writes[:start], mix.writes) if batch]
 
 
+@pytest.mark.sqlite  # a sequence of PostgreSQL takes no id back
 @settings(max_examples=100, deadline=None)
 @given(mixes())
 def test_a_batch_has_the_effects_of_its_writes_one_by_one(mix: Mix) -> None:

@@ -73,6 +73,7 @@ def test_a_directory_that_is_not_the_service_s_alone_stays_open(old: Path) -> No
     assert modes(old / "store.sqlite3") == [0o600]
 
 
+@pytest.mark.sqlite  # of the file
 def test_a_store_that_a_command_makes_is_private_from_the_first_byte(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"],

@@ -326,6 +326,7 @@ def test_waiting_writes_are_shown_and_cancelled(client: Client, user: User, writ
     assert "No write waits" in client.get(WAITING).text
 
 
+@pytest.mark.sqlite  # it locks the file
 def test_a_write_is_cancelled_also_while_the_store_cannot_be_written(client: Client, writer: Writer) -> None:
     write_id = accepted("a")
 

@@ -64,6 +64,7 @@ def test_the_setting_of_the_tests_is_known() -> None:
         assert check_configuration() == []
 
 
+@pytest.mark.sqlite  # they are about SQLite
 @pytest.mark.parametrize(
     ("database", "expected"),
     [
@@ -87,6 +88,7 @@ def test_the_pragmas_in_force_are_checked() -> None:
     assert check_store(databases=["default"]) == []
 
 
+@pytest.mark.sqlite  # PostgreSQL has none
 @pytest.mark.django_db(transaction=True)
 def test_a_pragma_that_does_not_take_effect_is_found() -> None:
     from django.db import connection

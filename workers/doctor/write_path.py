@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 
 import redis
-from django.db import connections
+from django.db import Error
 
 from workers.conf import settings
 from workers.doctor.finding import Finding, Level, error, ok, warning
 from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady
 from workers.store.holder import Holder
-from workers.store.lease import Lease, is_held
-from workers.store.opening import store_lock
+from workers.store.lease import held_by, of_store
+from workers.store.opening import lock_holder
 from workers.stream import heartbeat, keys, ownership, pauses, redis_stream
 from workers.stream.heartbeat import WriterState
 from workers.stream.pauses import Pause
@@ -36,10 +36,7 @@ def examine(client: redis.Redis) -> Iterator[Finding]:
     pause = pauses.requested(client)
     waiting = redis_stream.length(client)
     yield from judge_pause(pause, now=time.time())
-    if connections["default"].vendor == "sqlite":
-        yield from _writer_and_lease(client, pause, waiting)
-    else:
-        yield judge_writer(heartbeat.read(client), is_paused=pause is not None, waiting=waiting)
+    yield from _writer_and_lease(client, pause, waiting)
     yield judge_stream(waiting, redis_stream.oldest_age_seconds(client))
 
 
@@ -78,10 +75,9 @@ def lease_without_redis() -> Finding:
 
 def _look_at_lease() -> tuple[bool | None, Holder | None]:
     """Return whether the lease is held, None when it cannot be looked at, and who took it."""
-    lease = Lease()
     try:
-        return is_held(lease.path), lease.holder()
-    except OSError:
+        return held_by() is not None, of_store().holder()
+    except (OSError, Error):
         return None, None
 
 
@@ -145,9 +141,8 @@ def judge_lease(held: bool | None, holder: Holder | None, writer: WriterState | 
 
 def look_at_lock() -> Finding:
     """Say who writes the store now, and whether that keeps others waiting for too long."""
-    lock = store_lock()
     try:
-        return judge_lock(None if lock is None else lock.holder())
+        return judge_lock(lock_holder())
     except OSError:
         return warning("store.lock", "It may not be looked at.", "Run this as the user who runs the service.")
 

@@ -2,9 +2,13 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from workers.event_loop.fibers import in_fiber, wait_for
+
+before_sleep: list[Callable[[], None]] = []
+"""Called in a fiber that is about to sleep: it may leave to others what it need not keep meanwhile."""
 
 
 class Bell(Protocol):
@@ -64,6 +68,8 @@ class FiberBell:
 
     def sleep(self, seconds: float) -> None:
         if not self._has_rung and seconds > 0:
+            for prepare in before_sleep:
+                prepare()
             self._sleeper = self._loop.create_future()
             timer = self._loop.call_later(seconds, self._end)
             try:

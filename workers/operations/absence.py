@@ -5,12 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import redis
-from django.db import connections
+from django.db import Error
 
 from workers.encoding.times import utc_text
 from workers.store import opening
 from workers.store.holder import Holder
-from workers.store.lease import Lease, is_held
+from workers.store.lease import held_by
 from workers.stream import pauses
 from workers.stream.redis_client import shared_client
 
@@ -27,11 +27,13 @@ class Absence:
 
 
 def holder() -> Holder | None:
-    """Return who holds the lease, or None when nobody does. Raises OSError when it may not be looked at."""
-    if connections["default"].vendor != "sqlite":
-        return None
-    lease = Lease()
-    return lease.holder() or Holder.unknown() if is_held(lease.path) else None
+    """Return who holds the lease, or None when nobody does, or its server does not respond.
+
+    Raises OSError when it may not be looked at.
+    """
+    with suppress(Error):
+        return held_by()
+    return None
 
 
 def explain(client: redis.Redis) -> Absence:

@@ -14,7 +14,7 @@ from types import FrameType
 
 from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 
-from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
+from workers.exceptions import LeaseLost, StoreBusy, TransactionTimedOut, WrongStore
 
 SQLITE_READONLY = sqlite3.SQLITE_READONLY
 SQLITE_INTERRUPT = sqlite3.SQLITE_INTERRUPT
@@ -57,6 +57,20 @@ REQUEST_SQLITE_TEXTS = (
     "json path error",
 )
 
+TRANSIENT_CLASSES = frozenset({"08", "53", "58", "XX"})
+"""Connection, resources, the system, and what is damaged."""
+TRANSIENT_STATES = frozenset(
+    {
+        *("57P01", "57P02", "57P03", "57P05"),  # the server stops, has crashed, or starts
+        *("40001", "40P01", "55P03"),  # somebody else's locks
+        *("25006", "25P03"),  # a replica by now; idle for too long
+    }
+)
+"""See https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
+QUERY_CANCELED = "57014"
+RAISED_BY_TRIGGER = "P0001"
+
 READING = frozenset({"cursor_iter", "apply_converters"})
 """Where Django makes values of what came from the store."""
 
@@ -67,15 +81,40 @@ def sqlite_code(exc: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def sqlstate(exc: BaseException) -> str | None:
+    """Return PostgreSQL's code behind an error of Django's; None where the server gave none."""
+    code: str | None = getattr(exc.__cause__, "sqlstate", None)
+    return code
+
+
+def is_interrupted(exc: BaseException) -> bool:
+    """Return whether a statement was stopped because it took too long."""
+    return sqlite_code(exc) == SQLITE_INTERRUPT or sqlstate(exc) == QUERY_CANCELED
+
+
 def is_transient(exc: BaseException) -> bool:
     """Return whether the store, not the write, caused it."""
-    if isinstance(exc, WrongStore | StoreBusy):
+    if isinstance(exc, WrongStore | StoreBusy | LeaseLost):
         return True
     if not isinstance(exc, DatabaseError | InterfaceError):
         return False
     code = sqlite_code(exc)
+    if code is None and _is_of_server(exc):
+        state = sqlstate(exc)
+        # Without a code: the server does not respond, or the connection to it is gone.
+        return (
+            state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES if state else _is_of_connection(exc)
+        )
     # SQL mistakes (no such table) are OperationalError too on SQLite, with the code SQLITE_ERROR.
     return code in TRANSIENT_SQLITE_CODES
+
+
+def _is_of_server(exc: BaseException) -> bool:
+    return type(exc.__cause__).__module__.startswith("psycopg")
+
+
+def _is_of_connection(exc: BaseException) -> bool:
+    return isinstance(exc, OperationalError | InterfaceError)
 
 
 def raise_if_transient(exc: BaseException) -> None:
@@ -88,14 +127,15 @@ def is_store_error(exc: BaseException) -> bool:
     """Return whether a read failed because the store is unwell or, on a server, out of reach."""
     if is_transient(exc):
         return True
-    return isinstance(exc, OperationalError | InterfaceError) and sqlite_code(exc) is None
+    is_told = sqlite_code(exc) is not None or sqlstate(exc) is not None
+    return isinstance(exc, OperationalError | InterfaceError) and not is_told
 
 
 def is_cut_off(exc: BaseException) -> bool:
     """Return whether a read took longer than WRITE_READ_TIME_LIMIT_SECONDS."""
     if isinstance(exc, TransactionTimedOut):
         return False  # the statement was stopped, but for what was written before
-    return isinstance(exc, OperationalError) and sqlite_code(exc) == SQLITE_INTERRUPT
+    return isinstance(exc, OperationalError) and is_interrupted(exc)
 
 
 def is_request_error(exc: BaseException) -> bool:

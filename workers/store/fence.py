@@ -16,6 +16,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
+from workers.store import driver
+
 HARMLESS_PRAGMAS = frozenset(
     {
         # They read, and take an argument all the same.
@@ -63,6 +65,16 @@ def refuse_transaction(guard: object) -> None:
         raise TransactionManagementError("The transaction that this write shares with others is over.")
 
 
+def refuse_statement(turn: object, text: str) -> None:
+    """Raise TransactionManagementError for a statement that a server would run, while a function runs.
+
+    SQLite asks `authorize`; PostgreSQL has nothing like it. `turn` is that of the connection.
+    """
+    if _state.is_up and _state.guard is turn:
+        _state.refused = " ".join(text.split()[:2])
+        raise TransactionManagementError(_refusal(_state.refused))
+
+
 @contextmanager
 def lowered() -> Iterator[None]:
     """Let the store lock's own PRAGMAs pass in the block, whatever runs."""
@@ -86,7 +98,8 @@ class Fenced:
     def __enter__(self) -> None:
         self._blocks = [*self.connection.atomic_blocks]
         self._savepoints = [*self.connection.savepoint_ids]
-        _state.is_up, _state.refused, _state.guard = True, "", vars(self.connection).get("guard")
+        _state.is_up, _state.refused = True, ""
+        _state.guard = vars(self.connection).get("guard", vars(self.connection).get("turn"))
 
     def __exit__(self, kind: type[BaseException] | None, exc: object, trace: object) -> None:
         _state.is_up = False
@@ -101,14 +114,19 @@ class Fenced:
     def is_spoilt(self) -> bool:
         """Return whether the batch's transaction is over, or can only be undone as a whole."""
         # The latter when what it did could not be undone to its savepoint.
-        return self.connection.needs_rollback or _is_lost(self.connection)
+        return (
+            self.connection.needs_rollback
+            or _is_lost(self.connection)
+            or driver.has_failed(self.connection.connection)
+        )
+
+    def was_closed(self) -> bool:
+        """Return whether the function closed the connection: what follows is no error of the server."""
+        return driver.was_closed(self.connection.connection)
 
     def _what_is_wrong(self, left_open: bool) -> str:
         if _state.refused:
-            return (
-                f"The write function tried to use {_state.refused}, which would end or change a transaction "
-                "that it shares with other writes. Use transaction.atomic() for a part that may be undone."
-            )
+            return _refusal(_state.refused)
         if left_open:
             return "The write function left a transaction.atomic() block open. Use it in a `with` statement."
         if _is_lost(self.connection):
@@ -119,12 +137,13 @@ class Fenced:
         )
 
 
+def _refusal(what: str) -> str:
+    return (
+        f"The write function tried to use {what}, which would end or change a transaction "
+        "that it shares with other writes. Use transaction.atomic() for a part that may be undone."
+    )
+
+
 def _is_lost(connection: BaseDatabaseWrapper) -> bool:
-    raw = connection.connection
-    if raw is None or connection.closed_in_transaction:
-        return True
-    try:
-        # SQLite itself undoes a transaction when it interrupts a statement that writes, among other reasons.
-        return not getattr(raw, "in_transaction", True)  # only sqlite3 tells
-    except sqlite3.ProgrammingError:  # closed behind Django's back
-        return True
+    # SQLite itself undoes a transaction when it interrupts a statement that writes, among other reasons.
+    return connection.closed_in_transaction or not driver.is_in_transaction(connection.connection)

@@ -24,6 +24,8 @@ class Holder:
     pid: int | None
     since: float | None
     """When it took it, in seconds since 1970."""
+    is_here: bool = True
+    """Whether the pid is one of this machine."""
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Holder":
@@ -52,7 +54,7 @@ class Holder:
     @property
     def is_stopped(self) -> bool:
         """Whether it is known to be stopped, as by Ctrl-Z."""
-        return self.pid is not None and _state(self.pid) in {"T", "t"}
+        return self.is_here and self.pid is not None and _state(self.pid) in {"T", "t"}
 
     @property
     def is_in_the_way(self) -> bool:

@@ -31,7 +31,7 @@ class StoreId:
     identity: str
     """32 hexadecimal digits."""
     file: str
-    """Device and inode of an SQLite file, else `NO_FILE`."""
+    """Device and inode of an SQLite file; cluster and database of a PostgreSQL server; else `NO_FILE`."""
 
     def __str__(self) -> str:
         return f"{self.identity}:{self.file}"
@@ -59,6 +59,8 @@ def problem() -> str | None:
 
     Raises StoreNotReady.
     """
+    if connection.vendor != "sqlite":
+        return None if read() == current() else "The database is another one than this process began with."
     path = store_file.path()
     if refused := private_files.refusal(path):
         return refused
@@ -80,8 +82,21 @@ def read() -> StoreId:
         ) from exc
     if row is None:
         raise StoreNotReady("The store has no identity. Run `manage.py migrate`.")
-    file = store_file.file_text(store_file.path()) if connection.vendor == "sqlite" else None
-    return StoreId(identity=row[0], file=file or NO_FILE)
+    return StoreId(identity=row[0], file=_file() or NO_FILE)
+
+
+def _file() -> str | None:
+    if connection.vendor == "sqlite":
+        return store_file.file_text(store_file.path())
+    if connection.vendor == "postgresql":
+        # The same on its replicas, which may take its place; another one for what was copied by a dump.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT system_identifier, oid FROM pg_control_system(), pg_database "
+                "WHERE datname = current_database()"
+            )
+            return "pg-{}-{}".format(*cursor.fetchone())
+    return None
 
 
 def ensure(database: BaseDatabaseWrapper) -> None:
@@ -104,6 +119,10 @@ def ensure_after_migrate(using: str, plan: Sequence[tuple[Any, bool]] = (), **_:
     is_leaving = any(backwards and migration.app_label == "workers" for migration, backwards in plan)
     if using == "default" and not is_leaving:
         ensure(connections[using])
+        if connections[using].vendor == "postgresql":
+            from workers.store.postgresql import lease  # psycopg may not be installed
+
+            lease.ensure(connections[using])
 
 
 def is_test_run() -> bool:

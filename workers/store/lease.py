@@ -14,13 +14,64 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from workers.store import flock, store_file
 from workers.store.holder import Holder
 from workers.store.lock import record
 
 SUFFIX = ".lease"
+
+
+class StoreLease(Protocol):
+    """The lease of a store, on whatever database."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds it."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows each time that the lease is taken; 0 for one that cannot be lost while its holder lives."""
+
+    def try_acquire(self, *, purpose: str, after: int = 0) -> bool:
+        """Return whether this process holds the lease now, in an epoch after that one. Never waits."""
+
+    def begin_to_write(self) -> None:
+        """Make the connections of this process those of the writer. To be called once the lease is held."""
+
+    def is_intact(self) -> bool:
+        """Return whether it is still held, as far as is known."""
+
+    def release(self) -> None:
+        """Give the lease back. Does nothing when it is not held."""
+
+    def holder(self) -> Holder | None:
+        """Return who took the lease last; None when nobody has said so."""
+
+
+def of_store() -> StoreLease:
+    """Return the lease of the default store, which is not yet held."""
+    if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        return Lease()
+    from workers.store.postgresql.lease import AdvisoryLease  # psycopg may not be installed
+
+    return AdvisoryLease()
+
+
+def held_by() -> Holder | None:
+    """Return who holds the lease of the default store, or None when nobody does.
+
+    Raises OSError when the file may not be looked at, and django.db.Error when the server does not respond.
+    """
+    lease = of_store()
+    if isinstance(lease, Lease):
+        return lease.holder() or Holder.unknown() if is_held(lease.path) else None
+    from workers.store.postgresql.lease import is_held as is_advisory_lock_held
+
+    return lease.holder() or Holder.unknown() if is_advisory_lock_held() else None
 
 
 class Lease:
@@ -35,8 +86,10 @@ class Lease:
         """Whether this process holds it."""
         return self._file is not None
 
-    def try_acquire(self, *, purpose: str) -> bool:
-        """Return whether this process holds the lease now. Never waits."""
+    epoch = 0
+
+    def try_acquire(self, *, purpose: str, after: int = 0) -> bool:
+        """Return whether this process holds the lease now. Never waits. Epochs are for leases on servers."""
         if self._file is not None:
             return True
         descriptor = record.open_file(self.path, Path(os.fspath(self.path).removesuffix(SUFFIX)))
@@ -47,6 +100,13 @@ class Lease:
         self._file = descriptor
         self._write({"pid": os.getpid(), "purpose": purpose, "since": time.time()})
         return True
+
+    def begin_to_write(self) -> None:
+        """Close what was opened before: it could only read."""
+        connections.close_all()
+
+    def __str__(self) -> str:
+        return os.fspath(self.path)
 
     def is_intact(self) -> bool:
         """Return whether the file that is locked still is the one that others would lock."""

@@ -4,6 +4,7 @@ For every new connection to an SQLite file, of every database in the settings.
 """
 
 import os
+import select
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -20,7 +21,7 @@ from workers.store import fence, pragmas, private_files, read_limit, store_file,
 from workers.store.holder import Holder
 from workers.store.lock.cursor import GuardedCursor
 from workers.store.lock.guard import Guard
-from workers.store.lock.store_lock import StoreLock, lock_of
+from workers.store.lock.store_lock import OnWait, StoreLock, lock_of
 from workers.store.roles import Role, current_role
 
 READ_ONLY_URI = {"mode": "ro", "immutable": "1"}
@@ -68,15 +69,22 @@ def _guarded(kind: type[BaseDatabaseWrapper]) -> type[BaseDatabaseWrapper]:
 
 
 def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Prepare a new connection. Raises WrongStore."""
+    """Prepare a new connection. Raises WrongStore, LeaseLost and django.db.Error."""
     path = file_of(connection)
-    if path is None:
-        return
     try:
-        _prepare(connection, path)
+        if connection.vendor == "postgresql":
+            _prepare_postgresql(connection)
+        elif path is not None:
+            _prepare(connection, path)
     except BaseException:
         connection.close()  # Django would use it, as it is, the next time
         raise
+
+
+def _prepare_postgresql(connection: BaseDatabaseWrapper) -> None:
+    from workers.store.postgresql import connection as postgresql  # psycopg may not be installed
+
+    postgresql.configure(connection)
 
 
 def _prepare(connection: Any, path: Path) -> None:
@@ -143,13 +151,47 @@ def store_lock() -> StoreLock | None:
     return None if path is None else lock_of(path)
 
 
+def is_alive(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether an idle connection can be used, as far as that can be told without a trip to its server.
+
+    What an idle one has to read is that it was ended.
+    """
+    raw = connection.connection
+    if raw is None or connection.vendor != "postgresql":
+        return True
+    if raw.closed:
+        return False
+    waits = select.poll()  # unlike select(), for any number of files
+    waits.register(raw.fileno(), select.POLLIN)
+    return not waits.poll(0)
+
+
 @contextmanager
 def kept(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Hold the store lock in the block, over several transactions of this connection. Raises StoreBusy."""
     connection.ensure_connection()
     guard = guard_of(connection)
-    with nullcontext() if guard is None else guard.kept():
+    turn = turn_of(connection)
+    with (
+        nullcontext() if guard is None else guard.kept(),
+        nullcontext() if turn is None else turn.kept(connection),
+    ):
         yield
+
+
+def turn_of(connection: BaseDatabaseWrapper) -> Any:
+    """Return what gives an open connection to PostgreSQL its turn; None for one to another database."""
+    return getattr(connection, "turn", None)
+
+
+def tell_of_waits(on_wait: OnWait | None) -> None:
+    """Have this called each second that this thread's default connection waits for the store lock."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if on_wait is not None:
+        connection.ensure_connection()
+    for waits in (guard_of(connection), turn_of(connection)):
+        if waits is not None:
+            waits.on_wait = on_wait
 
 
 def prepare_to_apply(connection: BaseDatabaseWrapper) -> None:
@@ -165,11 +207,25 @@ def prepare_to_apply(connection: BaseDatabaseWrapper) -> None:
 
 def lock_in_the_way() -> Holder | None:
     """Return who keeps the store lock for too long; None when nobody does, or that may not be looked at."""
-    lock = store_lock()
-    with suppress(OSError):
-        holder = None if lock is None else lock.holder()
+    with suppress(OSError, Error):
+        holder = lock_holder()
         return holder if holder is not None and holder.is_in_the_way else None
     return None
+
+
+def lock_holder() -> Holder | None:
+    """Return who holds the store lock of the default database; None when nobody does.
+
+    Raises OSError when the lock's file may not be looked at, and django.db.Error when a server is silent.
+    """
+    if (lock := store_lock()) is not None:
+        return lock.holder()
+    if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+        return None
+    from workers.store.postgresql import who  # psycopg may not be installed
+
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        return who.holder(cursor)
 
 
 def probe() -> str | None:
@@ -177,8 +233,7 @@ def probe() -> str | None:
     try:
         guard = own_guard()
         if guard is None:
-            with transaction.atomic():
-                return None
+            return _probe_server()
         with guard.kept(seconds=0), transaction.atomic():
             return None
     except StoreBusy as exc:
@@ -188,3 +243,13 @@ def probe() -> str | None:
         return None if holder is None else holder.keeps_the_lock
     except Error as exc:
         return str(exc)
+
+
+def _probe_server() -> str | None:
+    connection = connections[DEFAULT_DB_ALIAS]
+    turn = turn_of(connection)
+    waits = nullcontext() if turn is None else turn.waiting(0)
+    with waits, transaction.atomic(), connection.cursor() as cursor:
+        # A transaction begins with its first statement, and takes the store lock before it.
+        cursor.execute("SELECT 1")
+    return None

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from workers.store.rows import insert as insert_rows
 from workers.writes import Outcome, Write, WriteStatus, encode_arguments
 
 TABLE = "workers_receipt"
@@ -28,7 +29,7 @@ COLUMNS = (
     "retry_of",
     "committed_at",
 )
-_INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608 - constants
+_INSERT = f"INSERT INTO {TABLE} ({', '.join(COLUMNS)})"
 _SELECT = f"SELECT token, fingerprint, write_id, status, http_status, etag, key, body FROM {TABLE} WHERE "  # noqa: S608 - constants
 
 OWN_BYTES = 190
@@ -36,6 +37,9 @@ OWN_BYTES = 190
 
 SAMPLE = 100
 """Receipts whose mean length stands for that of all."""
+
+NAME_CHARACTERS, KEY_CHARACTERS = 100, 255
+"""What the columns hold. SQLite takes longer texts; PostgreSQL would refuse the whole batch for one."""
 
 FIND_AT_ONCE = 500
 """Tokens in one query; SQLite allowed 999 parameters before 3.32."""
@@ -58,7 +62,8 @@ def find(tokens: Iterable[str]) -> dict[str, Known]:
             some = wanted[start : start + FIND_AT_ONCE]
             cursor.execute(f"{_SELECT} token IN ({', '.join(['%s'] * len(some))})", some)
             for token, fingerprint, write_id, status, http_status, etag, key, body in cursor.fetchall():
-                known[token] = Known(
+                # PostgreSQL has a type for them.
+                known[token if isinstance(token, str) else token.hex] = Known(
                     fingerprint=fingerprint or None,
                     outcome=Outcome(
                         write_id=write_id,
@@ -79,13 +84,13 @@ def insert(settled: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
         (
             outcome.write_id,
             write.token,
-            write.function,
-            write.principal,
+            write.function[:NAME_CHARACTERS],
+            write.principal[:NAME_CHARACTERS],
             write.fingerprint or "",
             outcome.status,
             outcome.http_status,
-            outcome.etag,
-            outcome.key,
+            _or_none(outcome.etag),
+            _or_none(outcome.key),
             outcome.body.decode(),
             outcome.traceback,
             encode_arguments(write) if outcome.status is WriteStatus.FAILED else "",
@@ -95,7 +100,11 @@ def insert(settled: Sequence[tuple[Write, Outcome]], *, committed_at: datetime) 
         for write, outcome in settled
     ]
     with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, rows)
+        insert_rows(cursor, _INSERT, rows)
+
+
+def _or_none(text: str | None) -> str | None:
+    return None if text is None or len(text) > KEY_CHARACTERS else text
 
 
 def is_taken(write_id: int) -> bool:

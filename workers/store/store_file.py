@@ -6,6 +6,7 @@ so a second name means a second log: see https://www.sqlite.org/howtocorrupt.htm
 
 import os
 import re
+import socket
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,15 @@ class Mark:
 def path() -> Path:
     """Return the real path of the default store: links are followed, as SQLite follows them."""
     return Path(os.path.realpath(connections["default"].settings_dict["NAME"]))
+
+
+def place() -> tuple[str, str]:
+    """Return where the default store is, and on which host; for a server, the host is a part of the first."""
+    connection = connections["default"]
+    if connection.vendor == "sqlite":
+        return os.fspath(path()), socket.gethostname()
+    found = connection.settings_dict
+    return f"{connection.vendor}://{found['HOST'] or 'localhost'}:{found['PORT'] or ''}/{found['NAME']}", ""
 
 
 def log_path(path: Path) -> Path:

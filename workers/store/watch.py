@@ -2,14 +2,49 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from workers.exceptions import WrongStore
 from workers.store import opening, store_file
 from workers.store.lock.guard import Guard
 from workers.store.store_file import CHANGED, REPLACED, FileId, Mark, file_id
+
+
+class StoreWatch(Protocol):
+    """Tells whether what is committed is kept where everybody looks for it."""
+
+    def note(self) -> None:
+        """Take the store for what it is now."""
+
+    def problem(self) -> str | None:
+        """Return why nothing that is committed now would be kept; None when all is well."""
+
+    def assure(self) -> None:
+        """Raise LeaseLost when another worker is known to be the writer."""
+
+
+def watch_of_store() -> StoreWatch:
+    """Return the watch over the default store."""
+    return Watch() if connection.vendor == "sqlite" else ServerWatch()
+
+
+class ServerWatch:
+    """A server knows its files, and has one database of a name: `LeaseLost` tells of another writer."""
+
+    def note(self) -> None:
+        """Open the connection. Raises django.db.Error."""
+        connection.ensure_connection()
+
+    def problem(self) -> str | None:
+        return None
+
+    def assure(self) -> None:
+        """Ask the server. Raises LeaseLost, StoreBusy and other django.db.Error."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")  # by which a transaction begins, and the lease is looked at
+
 
 NOTE_SECONDS = 2.0
 """Longest wait for the store lock, without which the file may change meanwhile."""
@@ -59,6 +94,9 @@ class Watch:
                 store_file.content_of(self._name),
             )
             self._mark(is_changed=False)
+
+    def assure(self) -> None:
+        """A lease on a file is not lost while its holder lives."""
 
     def problem(self) -> str | None:
         """Return why nothing that is committed now would be kept; None when all is well.

@@ -12,7 +12,7 @@ import redis
 
 from workers.exceptions import StreamOfAnotherStore
 from workers.store import identity
-from workers.stream import keys, redis_stream
+from workers.stream import keys
 from workers.stream.scripts import source
 
 
@@ -35,7 +35,7 @@ def cancel(client: redis.Redis, write_ids: Sequence[int]) -> list[Cancelled]:
     script = client.register_script(source("cancel.lua"))
     replies = script(
         keys=[keys.owner(), keys.stream(), keys.cancelled()],
-        args=[str(identity.current()), redis_stream.group(), *map(str, write_ids)],
+        args=[str(identity.current()), *map(str, write_ids)],
     )
     if replies == [b"another_store"]:
         raise StreamOfAnotherStore

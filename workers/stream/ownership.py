@@ -5,15 +5,13 @@ names. The stream therefore names its owner. A submission for another store is r
 writer of another store by `claim.lua`.
 """
 
-import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from workers.exceptions import StoreNotReady, StreamOfAnotherStore
+from workers.exceptions import LeaseLost, StoreNotReady, StreamOfAnotherStore
 from workers.store import identity, store_file
 from workers.store.identity import StoreId
 from workers.stream import heartbeat, keys, redis_stream
@@ -61,7 +59,8 @@ def may_replace(owner: Owner, here: Here) -> tuple[bool, bool]:
         return True, False
     if owner.is_in_place():
         return False, False
-    return True, owner.host != here.host
+    # On another host, or a server, nobody here can see whether the original is still in its place.
+    return True, owner.host != here.host or not owner.host
 
 
 def owner(client: redis.Redis) -> Owner | None:
@@ -72,11 +71,21 @@ def owner(client: redis.Redis) -> Owner | None:
     return Owner(store=_text(store), path=_text(path), host=_text(host))
 
 
+LATER = -1
+"""What claim.lua says of a later epoch."""
+
+
+def last_epoch(client: redis.Redis) -> int:
+    """Return the epoch of the writer that had the stream last, 0 where leases have none."""
+    return int(client.hget(keys.owner(), "epoch") or 0)
+
+
 def claim(client: redis.Redis, *, by_order: bool = False) -> None:
     """Make the stream this store's, with a consumer group for its writer. To be called by the lease's holder.
 
     `by_order` takes it from any store whose writer is not at work, with all that waits in it.
-    Raises StreamOfAnotherStore when it may not be, StoreNotReady, and redis.RedisError.
+    Raises StreamOfAnotherStore when it may not be, LeaseLost when a later writer has it, StoreNotReady, and
+    redis.RedisError.
     """
     here = _here()
     former = owner(client)
@@ -93,8 +102,11 @@ def claim(client: redis.Redis, *, by_order: bool = False) -> None:
             redis_stream.group(),
             former.store if former is not None and may else "",
             "1" if only_empty else "0",
+            str(redis_stream.epoch()),
         ],
     )
+    if taken == LATER:
+        raise LeaseLost
     if not taken:
         raise StreamOfAnotherStore(describe(client))
 
@@ -120,8 +132,7 @@ def refuse_another_stores(client: redis.Redis) -> None:
     Raises StoreNotReady when it is not known whose store this is, and redis.RedisError.
     """
     found = owner(client)
-    here = os.fspath(store_file.path()), socket.gethostname()
-    if found is None or (found.path, found.host) == here:
+    if found is None or (found.path, found.host) == store_file.place():
         return
     if found.store != str(identity.current()) and not (
         found.identity == identity.current().identity and may_replace(found, _here())[0]
@@ -149,7 +160,8 @@ def _is_a_copy(owner: Owner | None) -> bool:
 
 
 def _here() -> Here:
-    return Here(store=identity.current(), path=os.fspath(store_file.path()), host=socket.gethostname())
+    path, host = store_file.place()
+    return Here(store=identity.current(), path=path, host=host)
 
 
 def _text(value: Any) -> str:

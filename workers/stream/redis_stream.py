@@ -42,12 +42,27 @@ class Unacknowledged:
     """How often it was read."""
 
 
-def group() -> str:
-    """Return the name of the consumer group of this store's writer.
+_epoch = 0
 
-    Another store's writer has another group, so what it reads by mistake is an error and not a write.
+
+def begin_epoch(epoch: int) -> None:
+    """Name the group of this process, the writer, after its lease; 0 for a lease that cannot be lost."""
+    global _epoch  # one per process: it has one lease
+    _epoch = epoch
+
+
+def epoch() -> int:
+    """Return the epoch of this process's lease."""
+    return _epoch
+
+
+def group() -> str:
+    """Return the name of the consumer group of this process, which is the writer.
+
+    Another store's writer has another group, and so has one that held the lease before: what they read by
+    mistake is an error and not a write.
     """
-    return f"writer:{identity.current()}"
+    return f"writer:{identity.current()}:{_epoch}" if _epoch else f"writer:{identity.current()}"
 
 
 def length(client: redis.Redis) -> int:
@@ -87,11 +102,12 @@ def entries_after(client: redis.Redis, write_id: int, *, count: int) -> list[Ent
 def read_between(client: redis.Redis, first: int, last: int, *, count: int) -> set[int]:
     """Return which writes with these ids, and those between them, the writer has read; `count` at most."""
     try:
-        pending: Any = client.xpending_range(keys.stream(), group(), f"{first}-0", f"{last}-0", count)
-    except redis.ResponseError as exc:
-        if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
-            raise
-        return set()  # no writer of this store was at work yet
+        groups: Any = client.xinfo_groups(keys.stream())  # the writer's alone, or none
+        pending: list[Any] = []
+        for one in groups:
+            pending += client.xpending_range(keys.stream(), one["name"], f"{first}-0", f"{last}-0", count)
+    except redis.ResponseError:
+        return set()  # no stream yet, or its group has just been taken over
     return {_write_id(one["message_id"]) for one in pending}
 
 

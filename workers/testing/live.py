@@ -95,7 +95,7 @@ def _wait_until_at_work(process: subprocess.Popen[bytes], directory: Path) -> No
             if process.poll() is not None or time.monotonic() > deadline:
                 said = (directory / "log").read_text(errors="replace").strip()
                 raise LiveWriterUnavailable(
-                    f"The writer did not begin on {store_file.path()}. It said:\n{said or 'nothing'}"
+                    f"The writer did not begin on {store_file.place()[0]}. It said:\n{said or 'nothing'}"
                 )
             time.sleep(POLL_SECONDS)
 

@@ -11,8 +11,9 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from greenlet import getcurrent
 
+from workers.event_loop import bells
 from workers.event_loop.fibers import Fiber, in_fiber
-from workers.store import read_limit
+from workers.store import opening, read_limit
 
 KEPT = 64
 """Connections of each database that wait for a request. Each has two files open, and a cache."""
@@ -58,6 +59,8 @@ def install() -> None:
     if not isinstance(handler._connections, _OfFiber):
         handler._connections = _OfFiber(handler._connections)
     handler.create_connection = _take  # the one place where Django makes them
+    if _leave_to_others not in bells.before_sleep:
+        bells.before_sleep.append(_leave_to_others)
 
 
 def _take(alias: str) -> BaseDatabaseWrapper:
@@ -65,8 +68,19 @@ def _take(alias: str) -> BaseDatabaseWrapper:
         return _make(alias)
     free = _free[alias]
     connection = free.pop() if free else _make(alias)
+    while free and not opening.is_alive(connection):
+        connection.close()
+        connection = free.pop()
     read_limit.begin_request(connection)
     return connection
+
+
+def _leave_to_others() -> None:
+    """Leave connections to a server to others while this fiber sleeps: they are dearer than files."""
+    own: dict[str, BaseDatabaseWrapper] = getcurrent().connections
+    for alias, connection in list(own.items()):
+        if connection.vendor != "sqlite" and not connection.in_atomic_block and connection.get_autocommit():
+            _free[alias].append(own.pop(alias))
 
 
 def give_back() -> None:

@@ -98,8 +98,9 @@ def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -
         return verdicts.timed_out(write, exc)
     except BaseException as exc:
         # SystemExit too: what a function raises is its outcome, not the writer's end.
-        errors.raise_if_transient(exc)
-        if errors.sqlite_code(exc) == errors.SQLITE_INTERRUPT:
+        if not fenced.was_closed():
+            errors.raise_if_transient(exc)
+        if errors.is_interrupted(exc):
             return verdicts.timed_out(write, exc)
         return verdicts.of_exception(write, exc)
 
@@ -123,7 +124,8 @@ def _apply_together(
     except KeyboardInterrupt:
         raise
     except BaseException as exc:
-        errors.raise_if_transient(exc)
+        if not fenced.was_closed():
+            errors.raise_if_transient(exc)
         if fenced.is_spoilt():
             raise TransactionLost from exc
         # Expected when one write of the run is bad: each then gets its own verdict.

@@ -10,7 +10,6 @@ must happen.
 
 import contextlib
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from django.db import Error, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.conf import settings
-from workers.store import time_limit
+from workers.store import driver, time_limit
 from workers.writes import Write
 
 logger = logging.getLogger(__name__)
@@ -79,15 +78,13 @@ def _run(hooks: Hooks, function: Callable[[], Any], *, seconds: float) -> None:
 
 
 def _transactions() -> tuple[int, bool, bool] | None:
-    """Return what is under way on the connection, for Django and for SQLite; None when it cannot be used."""
+    """Return what is under way, for Django and for its driver; None when the connection cannot be used."""
     raw = connection.connection
     blocks = len(connection.atomic_blocks)  # one in a Django TestCase, none elsewhere
     if raw is None:
         return blocks, True, blocks > 0
-    try:
-        return blocks, connection.autocommit, getattr(raw, "in_transaction", False)
-    except sqlite3.ProgrammingError:  # closed behind Django's back
-        return None
+    is_open = driver.is_in_transaction(raw)
+    return None if is_open is None else (blocks, connection.autocommit, is_open)
 
 
 def _reconnect() -> None:

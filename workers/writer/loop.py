@@ -17,10 +17,10 @@ import redis
 from django.db import DatabaseError, Error, connection
 
 from workers.conf import settings
-from workers.exceptions import StoreBusy, UndecodableEntry
+from workers.exceptions import LeaseLost, StoreBusy, UndecodableEntry
 from workers.store import opening, pragmas, soundness, wal
 from workers.store.holder import PATIENCE_SECONDS, Holder
-from workers.store.watch import Watch
+from workers.store.watch import watch_of_store
 from workers.stream import cancellations, heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit
@@ -64,14 +64,13 @@ class Writer:
 
     def __init__(self) -> None:
         self._client = connect(timeout_seconds=REPLY_SECONDS)
-        self._watch = Watch()
+        self._watch = watch_of_store()
         self._watch.note()
         # Before anything is read: what waits in the stream may be another store's.
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
         self._heartbeat = heartbeat.Heartbeat(self._client)
-        if (guard := opening.own_guard()) is not None:
-            guard.on_wait = self._wait_for_lock
+        opening.tell_of_waits(self._wait_for_lock)
         self._reader = Reader(self._client)
         self._held: Batch | None = None  # read, and not committed because the store is unwell
         self._pruning = Pruning()
@@ -119,8 +118,7 @@ class Writer:
 
     def stop(self) -> None:
         """Close the store, and drop the heartbeat."""
-        if (guard := opening.guard_of(connection)) is not None:
-            guard.on_wait = None
+        opening.tell_of_waits(None)
         connection.close()  # before the lease goes: whoever takes it next must find nothing open
         self._heartbeat.stop()
 
@@ -174,7 +172,8 @@ class Writer:
         except redis.ResponseError as exc:
             if not str(exc).startswith("NOGROUP"):  # the reply's error code, as the protocol defines it
                 raise
-            # Flushed, or another store's by now: then this raises.
+            # Flushed, or another writer's by now: then one of these raises.
+            self._watch.assure()
             ownership.claim(self._client)
             logger.warning("stream state=created reason=missing")
             return self._reader.read(wait_seconds=wait_seconds)
@@ -196,6 +195,8 @@ class Writer:
                 )
                 # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
                 problem = self._watch.problem()
+        except LeaseLost:
+            raise  # another worker reads the batch again, and commits it
         except Error as exc:
             self._wait_for_store(batch, exc)
             return

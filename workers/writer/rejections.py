@@ -7,6 +7,8 @@
 | Django's `SuspiciousOperation` | 400 | `bad_request` |
 | `PermissionDenied` | 403 | `permission_denied` |
 | `Http404`, `ObjectDoesNotExist` (`get_object_or_404`, `Model.objects.get`) | 404 | `not_found` |
+| what a trigger of PostgreSQL raises (`RAISE EXCEPTION`) | 409 | `conflict`, with its sentence |
+| `DataError`: a text too long for its column, a number out of its range (PostgreSQL) | 400 | `invalid` |
 | `OverflowError` of a number that SQLite cannot hold | 400 | `invalid` |
 | `IntegrityError`, `ProtectedError`, `RestrictedError` | 409 | `conflict`, see workers/store/conflicts.py |
 | an `APIException` of DRF with an HTTP status of 4xx | its own | its own; `invalid` for a `ValidationError` |
@@ -23,11 +25,11 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
-from django.db import IntegrityError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.http import Http404
 
 from workers.exceptions import NON_FIELD, WriteRejected
-from workers.store import conflicts
+from workers.store import conflicts, errors
 
 
 def rejection_of(exc: BaseException) -> WriteRejected | None:
@@ -45,9 +47,18 @@ def rejection_of(exc: BaseException) -> WriteRejected | None:
             return WriteRejected(400, "bad_request", "The request is malformed.")
         case IntegrityError():
             return conflicts.conflict_of(exc)
+        case DatabaseError() if errors.sqlstate(exc) == errors.RAISED_BY_TRIGGER:
+            return conflicts.conflict_of(exc)
+        case DataError():
+            return WriteRejected(400, "invalid", f"A value does not fit: {_first_line(exc)}")
         case OverflowError() if _is_the_stores(exc):
             return WriteRejected(400, "invalid", "A number is beyond 64 bits, more than the store can hold.")
     return _of_api_exception(exc)
+
+
+def _first_line(exc: BaseException) -> str:
+    text = str(exc).partition("\n")[0].strip().rstrip(".")
+    return f"{text}." if text else "it is too long, or out of range."
 
 
 def _is_the_stores(exc: BaseException) -> bool:

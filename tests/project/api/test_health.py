@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 from workers.writer.loop import Writer
 
 
+@pytest.mark.sqlite  # of the file's disk
 def test_a_disk_that_is_nearly_full_is_a_warning_while_writes_are_committed(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

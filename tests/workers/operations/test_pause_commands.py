@@ -108,6 +108,7 @@ def test_a_frozen_writer_without_heartbeat_has_not_let_go(writer_pid: int, clean
     assert pause.writer_holds_lease()
 
 
+@pytest.mark.sqlite  # it locks the lock's file
 def test_a_command_that_writes_does_not_keep_pause_waiting(clean_redis: redis.Redis) -> None:
     with lock_held("manage.py migrate") as command:
         said = run("pause")

@@ -93,6 +93,7 @@ def test_who_paused_is_named_with_the_end_and_the_way_out(clean_redis: redis.Red
     assert ready.data["fields"]["writer"] == [f"{pause}: writes are accepted and wait."]
 
 
+@pytest.mark.sqlite  # it locks the lease's file
 @pytest.mark.django_db
 def test_a_writer_without_progress_is_told_from_none(clean_redis: redis.Redis) -> None:
     with lease_held("writer") as frozen:
@@ -102,6 +103,7 @@ def test_a_writer_without_progress_is_told_from_none(clean_redis: redis.Redis) -
     assert "starting, busy with one long write, or frozen" in error
 
 
+@pytest.mark.sqlite  # it reads the lock's file
 @pytest.mark.django_db(transaction=True)
 def test_whoever_keeps_the_store_lock_is_named_with_the_way_out(writer: Writer) -> None:
     with lock_held("manage.py shell") as shell:
@@ -199,6 +201,7 @@ def test_the_most_recent_receipts_are_shown(writer: Writer) -> None:
     assert "Most recent receipts" not in run("--receipts=0")
 
 
+@pytest.mark.sqlite  # it writes the lease's file
 def test_who_took_the_lease_last_is_shown(writer: Writer) -> None:
     writer.drain()
     lease = Lease()

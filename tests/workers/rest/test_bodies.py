@@ -178,12 +178,13 @@ def test_a_body_that_is_not_json_is_refused(body: bytes, db: None) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"label": "a", "payload": "a\\u0000b"}',
-        b'{"label": "a", "payload": {"\\u0000": 1}}',
+        # The jsonb of PostgreSQL has no place for these: 400 there, and numbers in a form of its own.
+        pytest.param(b'{"label": "a", "payload": "a\\u0000b"}', marks=pytest.mark.sqlite),
+        pytest.param(b'{"label": "a", "payload": {"\\u0000": 1}}', marks=pytest.mark.sqlite),
         b'{"label": "a", "payload": {"' + b"k" * 100_000 + b'": 1}}',
         b'{"label": "a", "payload": "\\ud83d\\ude00\\u2028"}',
-        b'{"label": "a", "payload": 1e308}',
-        b'{"label": "a", "payload": -0.0}',
+        pytest.param(b'{"label": "a", "payload": 1e308}', marks=pytest.mark.sqlite),
+        pytest.param(b'{"label": "a", "payload": -0.0}', marks=pytest.mark.sqlite),
     ],
     ids=lambda value: repr(value)[:50],
 )

@@ -154,6 +154,7 @@ def test_values_of_every_type_survive_the_way_through_a_cursor(name: str, sign: 
     assert [row["id"] for page in pages for row in page] == (pks[::-1] if sign else pks)
 
 
+@pytest.mark.sqlite  # by SQLite's plan of the query
 def test_a_page_costs_no_more_however_deep_it_lies() -> None:
     make_items(["same"] * 300 + ["other"] * 300)
     plans: list[list[str]] = []

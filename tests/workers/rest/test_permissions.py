@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management.color import no_style
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import AllowAny, BasePermission, DjangoModelPermissions
@@ -81,7 +82,12 @@ def ask(view: Any, action: str, asked_by: User | None, body: Any = None, **heade
 
 @pytest.fixture
 def tag(transactional_db: None) -> Tag:
-    return Tag.objects.create(pk=1, name="old")
+    made = Tag.objects.create(pk=1, name="old")
+    with connection.cursor() as cursor:
+        # A key that was chosen does not advance the sequence of PostgreSQL.
+        for statement in connection.ops.sequence_reset_sql(no_style(), [Tag]):
+            cursor.execute(statement)
+    return made
 
 
 @pytest.mark.parametrize("action", ROUTES)

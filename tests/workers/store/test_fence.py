@@ -17,7 +17,7 @@ from tests.jottings.write_functions import texts
 from workers import Result, Write, WriteFunction, write_function
 from workers.models import Receipt
 from workers.registry import _functions
-from workers.store import fence
+from workers.store import driver, fence
 from workers.writer import commit
 from workers.writes import Outcome, WriteStatus, decode, encode, new_token
 
@@ -115,6 +115,17 @@ SPOILERS: dict[str, Callable[[], Any]] = {
 }
 
 
+OF_SQLITE = {"a script", "query_only", "journal"}
+OF_POSTGRESQL: dict[str, Callable[[], Any]] = {
+    "a setting of the session": sql("SET statement_timeout = 0"),
+    "settings given back": sql("RESET ALL"),
+    "prepared for later": sql("PREPARE TRANSACTION 'later'"),
+    "a failed statement that was caught": swallowing(sql("SELECT 1 / 0")),
+}
+if connection.vendor == "postgresql":
+    SPOILERS = {name: spoil for name, spoil in SPOILERS.items() if name not in OF_SQLITE} | OF_POSTGRESQL
+
+
 REFUSED_BY_DJANGO = {"Django's commit", "Django's rollback", "autocommit", "a durable block"}
 """Without an effect: a function that goes on did nothing wrong."""
 
@@ -154,8 +165,9 @@ def test_after_a_function_that_spoils_the_transaction_the_next_batch_is_committe
 
     assert [outcome.status for outcome in outcomes(add("a"), add("b"))] == [WriteStatus.COMMITTED] * 2
     assert texts() == ["a", "b"]
-    assert connection.connection.in_transaction is False
-    assert connection.cursor().execute("PRAGMA query_only").fetchone() == (0,)
+    assert driver.is_in_transaction(connection.connection) is False
+    if connection.vendor == "sqlite":
+        assert connection.cursor().execute("PRAGMA query_only").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("name", SPOILERS)
@@ -205,7 +217,7 @@ def test_a_statement_that_writes_and_hangs_is_cut_off_and_its_neighbours_are_com
         "fence.hang_while_writing",
         sql(
             "INSERT INTO jottings_jotting (text) WITH RECURSIVE n(i) AS "
-            "(SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 'x' FROM n WHERE i < 0"
+            "(SELECT 1 UNION ALL SELECT i + 0 FROM n) SELECT 'x' FROM n WHERE i < 0"
         ),
     )
     tried: list[int] = []
@@ -225,9 +237,11 @@ def test_a_statement_that_writes_and_hangs_is_cut_off_and_its_neighbours_are_com
     ]
     assert got[1].json()["code"] == "write_timed_out"
     assert texts() == ["counted", "counted"]
-    assert len(tried) == 3
+    # PostgreSQL undoes the savepoint alone, so the first one is not applied again.
+    assert len(tried) == (3 if connection.vendor == "sqlite" else 2)
 
 
+@pytest.mark.sqlite
 def test_pragmas_that_only_read_are_not_refused() -> None:
     define("fence.read", sql("PRAGMA table_info(jottings_jotting)"))
     define("fence.defer", sql("PRAGMA defer_foreign_keys = ON"))

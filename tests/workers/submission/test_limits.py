@@ -117,6 +117,7 @@ def test_pruning_goes_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [pruning.prune_a_little() for _ in range(4)] == [2, 2, 1, 0]
 
 
+@pytest.mark.sqlite  # the server sees to its log itself
 @pytest.mark.django_db(transaction=True)
 def test_the_log_is_emptied_past_its_size_and_a_reader_does_not_hold_the_writer_up(writer: Writer) -> None:
     with override_settings(WRITE_CHECKPOINT_BYTES=65_536):
@@ -139,6 +140,7 @@ def test_the_log_is_emptied_past_its_size_and_a_reader_does_not_hold_the_writer_
         assert wal.size_bytes(store_file.path()) == 0
 
 
+@pytest.mark.sqlite  # it locks the file
 @pytest.mark.django_db(transaction=True)
 def test_an_idle_writer_notices_a_foreign_process_that_holds_the_lock(
     writer: Writer, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ def test_a_testcase_is_told_that_it_keeps_the_writer_out(db: None) -> None:
         pass
 
 
+@pytest.mark.sqlite  # only SQLite has one
 def test_a_database_in_memory_is_named_with_what_to_set(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.service import BASE_DIR
 
 
+@pytest.mark.sqlite  # what is in the way of a file
 @pytest.mark.parametrize(
     ("command", "name", "is_directory"),
     [

@@ -268,6 +268,7 @@ def test_order_is_kept_between_kinds() -> None:
     assert texts() == ["a", "b", "c", "d"]
 
 
+@pytest.mark.sqlite
 def test_a_store_that_cannot_commit_leaves_no_effect_and_no_receipt() -> None:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM")  # no free pages are left from other tests

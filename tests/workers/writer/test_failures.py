@@ -105,6 +105,7 @@ def test_a_redis_that_is_out_of_memory_is_drained_all_the_same(
     assert accepted("again")
 
 
+@pytest.mark.sqlite
 def test_a_store_that_is_full_is_opened_anew_and_everything_is_committed_later(
     writer: Writer,
     clean_redis: redis.Redis,
@@ -129,6 +130,7 @@ def test_a_store_that_is_full_is_opened_anew_and_everything_is_committed_later(
     assert redis_stream.length(clean_redis) == 0
 
 
+@pytest.mark.sqlite
 def test_a_locked_store_acknowledges_nothing_kills_no_write_and_commits_once_free(
     writer: Writer,
     clean_redis: redis.Redis,

@@ -8,7 +8,7 @@ from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady, StreamOfAnotherStore
 from workers.management.console import whole_number
 from workers.operations import pause
-from workers.store.opening import store_lock
+from workers.store.opening import lock_holder
 from workers.stream.redis_client import connect
 
 LONGEST_SECONDS = 3_600
@@ -49,8 +49,7 @@ class Command(BaseCommand):
             if paused.was_at_work
             else "No writer is at work; one that starts stays paused."
         )
-        lock = store_lock()
-        holder = None if lock is None else lock.holder()
+        holder = lock_holder()
         if holder:
             what += f" The store is not at rest: {holder} writes it."
         self.stdout.write(

@@ -21,7 +21,7 @@ from workers.models import Receipt
 from workers.operations import absence
 from workers.operations.sizes import sizes
 from workers.operations.status import QueueStatus, queue_status
-from workers.store.lease import Lease
+from workers.store.lease import of_store as lease_of_store
 from workers.stream import ownership
 from workers.stream.redis_client import shared_client
 from workers.writes import WriteStatus
@@ -69,7 +69,7 @@ class Command(BaseCommand):
 def _state(receipts: int) -> dict[str, Any]:
     """Return everything that is shown, in JSON's types but for times of receipts."""
     state: dict[str, Any] = {"length": None, "oldest_age_seconds": None, "writer": None, "problems": []}
-    state["lease_is_held"] = None
+    state["lease_is_held"] = holder = None
     try:
         status = queue_status()
     except QueueUnavailable as exc:
@@ -77,7 +77,8 @@ def _state(receipts: int) -> dict[str, Any]:
     else:
         state |= asdict(status)
         state["problems"] += _problems(status)
-    holder = Lease().holder()
+    with suppress(DatabaseError):
+        holder = lease_of_store().holder()
     state["lease"] = holder and asdict(holder)
     with suppress(OSError):
         state["lease_is_held"] = absence.holder() is not None

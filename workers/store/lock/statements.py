@@ -6,7 +6,7 @@ lock. So what could write counts as a write. A SELECT cannot, except by function
 
 import re
 
-_BEFORE = r"(?>\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+BEFORE = r"(?>\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 """Blanks and comments."""
 
 _CHANGING = r"(?:INSERT|REPLACE)\s+(?:OR\s+\w+\s+)?INTO\b|UPDATE\b|DELETE\s+FROM\b"
@@ -19,13 +19,12 @@ _PRAGMA_OF_THE_FILE = (
 """Others are of the connection, or only tell: https://www.sqlite.org/pragma.html."""
 
 _WRITING = re.compile(
-    _BEFORE
-    + r"(?:(?:BEGIN|SAVEPOINT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM|REINDEX|ANALYZE)\b"
+    BEFORE + r"(?:(?:BEGIN|SAVEPOINT|INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM|REINDEX|ANALYZE)\b"
     rf"|WITH\b.*\b(?:{_CHANGING})|PRAGMA\s+{_PRAGMA_OF_THE_FILE})",
     re.I | re.S,
 )
-_BEGINNING_ANEW = re.compile(_BEFORE + r"(?:BEGIN\b|ROLLBACK\b(?!\s+(?:TRANSACTION\s+)?TO\b))", re.I | re.S)
-_MOVING_LOG = re.compile(_BEFORE + r"PRAGMA\s+(?:\w+\s*\.\s*)?wal_checkpoint\b", re.I | re.S)
+_BEGINNING_ANEW = re.compile(BEFORE + r"(?:BEGIN\b|ROLLBACK\b(?!\s+(?:TRANSACTION\s+)?TO\b))", re.I | re.S)
+_MOVING_LOG = re.compile(BEFORE + r"PRAGMA\s+(?:\w+\s*\.\s*)?wal_checkpoint\b", re.I | re.S)
 
 
 def writes(sql: str) -> bool:

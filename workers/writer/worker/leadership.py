@@ -9,13 +9,13 @@ import redis
 from django.db import Error, connections
 
 from workers.backups.schedule import Schedule
-from workers.exceptions import StoreNotReady, StreamOfAnotherStore, WrongStore
+from workers.exceptions import LeaseLost, StoreNotReady, StreamOfAnotherStore, WrongStore
 from workers.sd_notify import notifier
-from workers.store import soundness, store_file
-from workers.store.lease import Lease
+from workers.store import lease, soundness, store_file
+from workers.store.lease import StoreLease
 from workers.store.roles import Role, set_role
 from workers.store.store_file import FileId
-from workers.stream import heartbeat, pauses
+from workers.stream import heartbeat, ownership, pauses, redis_stream
 from workers.stream.heartbeat import Heartbeat
 from workers.stream.redis_client import connect
 from workers.writer.loop import REPLY_SECONDS, Drained, Writer
@@ -38,8 +38,8 @@ class Leadership:
         self._schedule = Schedule()
 
     @cached_property
-    def lease(self) -> Lease:
-        return Lease()
+    def lease(self) -> StoreLease:
+        return lease.of_store()
 
     @cached_property
     def _heartbeat(self) -> Heartbeat:
@@ -48,8 +48,8 @@ class Leadership:
     def try_begin(self) -> bool:
         """Return whether this process is the writer now. Raises redis.RedisError."""
         if self.writer is not None and not self.lease.is_intact():
-            # Somebody deleted the file, so that a second writer could begin beside this one.
-            logger.error("writer state=lease-lost lease=%s", self.lease.path)
+            # Somebody deleted the file, or the connection is gone, so that a second writer could begin.
+            logger.error("writer state=lease-lost lease=%s", self.lease)
             self.end(reason="lease-lost")
         if self.writer is not None:
             self._schedule.tend()
@@ -59,21 +59,23 @@ class Leadership:
             return False
         try:
             self._refuse_replaced_store()
-            soundness.refuse_damaged(store_file.path())  # a standby has looked when it takes over
-            if not self.lease.try_acquire(purpose="writer"):
+            if connections["default"].vendor == "sqlite":
+                soundness.refuse_damaged(store_file.path())  # a standby has looked when it takes over
+            if not self.lease.try_acquire(purpose="writer", after=ownership.last_epoch(_client())):
                 return False
             self.writer = self._begin()
         except (WrongStore, StreamOfAnotherStore, StoreNotReady, Error) as exc:
             self._refuse(exc)
             return False
         self._refused = ""
-        logger.info("writer state=holds-lease lease=%s", self.lease.path)
+        logger.info("writer state=holds-lease lease=%s", self.lease)
         return True
 
     def _begin(self) -> Writer:
         set_role(Role.WRITER)
-        connections.close_all()  # whatever was opened before could only read
         try:
+            self.lease.begin_to_write()
+            redis_stream.begin_epoch(self.lease.epoch)
             writer = Writer()
         except BaseException:
             self._give_back()
@@ -85,6 +87,8 @@ class Leadership:
 
         The web processes still read the former one, so only a restart of all may go over to another.
         """
+        if connections["default"].vendor != "sqlite":
+            return
         path = store_file.path()
         found = store_file.file_id(path)
         self._store = self._store or found
@@ -115,6 +119,9 @@ class Leadership:
         except StreamOfAnotherStore:
             self.end(reason="stream-of-another-store")  # why not again is said when it tries to begin
             return None
+        except LeaseLost:
+            self.end(reason="lease-lost")
+            return None
         if done is Drained.PAUSE:
             self.end(reason="pause")
         return done
@@ -136,6 +143,7 @@ class Leadership:
         # The lease goes last: until then nobody else may find a connection here that could still write.
         connections.close_all()
         set_role(Role.COMMAND)
+        redis_stream.begin_epoch(0)
         self.lease.release()
 
 

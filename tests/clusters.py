@@ -1,0 +1,145 @@
+"""A PostgreSQL cluster for tests, made by initdb, where the server's binaries are on this machine."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+OPTIONS = {
+    "listen_addresses": "",
+    # What survives a power loss is not what these tests are about.
+    "fsync": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "log_min_messages": "fatal",
+}
+
+
+def binary(name: str) -> str | None:
+    """Return a program of the server's package, or None."""
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    candidates = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return os.fspath(candidates[0]) if candidates else None
+
+
+def unavailable() -> str | None:
+    """Return why no cluster can be made here, or None."""
+    if binary("initdb") is None or binary("postgres") is None:
+        return "no PostgreSQL server is on this machine (initdb, on PATH or in /usr/lib/postgresql)"
+    if os.getuid() == 0 and _user() is None:
+        return "PostgreSQL does not run as root, and there is neither a user postgres nor nobody"
+    return None
+
+
+@dataclass
+class Cluster:
+    """A server that listens at a socket in its own directory alone."""
+
+    directory: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://postgres@{quote(os.fspath(self.directory), safe='')}/{database}"
+
+    def make(self) -> None:
+        """Make its files. Raises subprocess.CalledProcessError."""
+        self.directory.mkdir(mode=0o700)
+        if (user := _user()) is not None:
+            shutil.chown(self.directory, user)
+        command = [_path("initdb"), "--pgdata", os.fspath(self.directory), "--username", "postgres"]
+        _run(
+            [*command, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"],
+            self.directory,
+        )
+
+    def start(self, **options: str) -> None:
+        """Start the server, and return once it accepts connections."""
+        command = [_path("postgres"), "-D", os.fspath(self.directory), "-k", os.fspath(self.directory)]
+        for name, value in (OPTIONS | options).items():
+            command += ["-c", f"{name}={value}"]
+        self.process = subprocess.Popen(
+            command,
+            user=_user(),
+            extra_groups=[] if _user() else None,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while subprocess.run(self._ready, capture_output=True, check=False).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start in {self.directory}.")
+            time.sleep(0.05)
+
+    @property
+    def _ready(self) -> list[str]:
+        return [_path("pg_isready"), "-q", "-h", os.fspath(self.directory)]
+
+    def stop(self) -> None:
+        """Stop the server at once, with all its connections."""
+        if self.process is not None:
+            self.process.send_signal(3)  # SIGQUIT: an immediate shutdown
+            self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """Run a cluster of one's own while the block runs."""
+    directory = Path(tempfile.mkdtemp(prefix="cluster-"))
+    directory.chmod(0o711)  # it runs as another user, where this one is root
+    cluster = Cluster(directory / "data")
+    try:
+        cluster.make()
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def rows(url: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Return what a statement finds, in a transaction of its own."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(sql, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _path(name: str) -> str:
+    found = binary(name)
+    assert found is not None
+    return found
+
+
+def _run(command: Sequence[str], directory: Path) -> None:
+    subprocess.run(
+        command,
+        user=_user(),
+        extra_groups=[] if _user() else None,
+        cwd=directory,
+        check=True,
+        capture_output=True,
+    )
+
+
+def _user() -> str | None:
+    """Return as whom the server is to run, None for the present user."""
+    if os.getuid() != 0:
+        return None
+    users = {user.pw_name for user in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in users), None)

@@ -1,0 +1,141 @@
+"""How each connection opens a PostgreSQL store: by its role, with the store lock, blocking no event loop."""
+
+import selectors
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql, waiting
+
+from workers.conf import settings
+from workers.event_loop.fibers import in_fiber, wait_for
+from workers.store import fence
+from workers.store.postgresql.turn import Turn
+from workers.store.roles import Role, current_role
+from workers.store.time_limit import WriteTimedOut
+
+IDLE_SECONDS = 1.0
+"""How often somebody who waits for the server can do something else."""
+
+CANCEL_SECONDS = 5.0
+"""How long the server may take to stop a statement; then the connection is given up."""
+
+
+class StoreConnection(psycopg.Connection[Any]):
+    """What a psycopg connection becomes once it is open: it can be waited for in three ways."""
+
+    on_idle: Callable[[float], None] | None = None
+    """Called each IDLE_SECONDS of a wait, with the seconds that it has lasted."""
+
+    turn: object = None
+    """That of the Django connection; the fence knows it."""
+
+    def commit(self) -> None:
+        fence.refuse_statement(self.turn, "commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        fence.refuse_statement(self.turn, "rollback")
+        super().rollback()
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+        """Wait until the server has done what the generator asks for."""
+        if in_fiber():
+            # The loop serves others meanwhile; the connection is this fiber's alone.
+            return wait_for(waiting.wait_async(gen, self.pgconn.socket, **options))
+        try:
+            if self.on_idle is not None:
+                return self._wait_and_tell(gen, self.on_idle)
+            return super().wait(gen, *arguments, **options)
+        except WriteTimedOut:
+            # As psycopg does for Ctrl-C: the statement still runs, and would keep the connection busy.
+            self._stop(gen)
+            raise
+
+    def _wait_and_tell(self, gen: Any, on_idle: Callable[[float], None]) -> Any:
+        started = time.monotonic()
+        try:
+            state = next(gen)
+            while True:
+                with selectors.DefaultSelector() as selector:
+                    selector.register(self.pgconn.socket, state)
+                    ready = selector.select(timeout=IDLE_SECONDS)
+                if ready:
+                    state = gen.send(ready[0][1])
+                else:
+                    on_idle(time.monotonic() - started)
+        except StopIteration as done:
+            return done.value
+
+    def _stop(self, gen: Any) -> None:
+        try:
+            self.cancel_safe(timeout=CANCEL_SECONDS)
+            waiting.wait(gen, self.pgconn.socket, timeout=CANCEL_SECONDS)
+        except psycopg.errors.QueryCanceled:
+            return  # as expected
+        except BaseException:  # it is not known what the server does: nothing may be asked of it any more
+            self.close()
+            raise
+
+
+def configure(connection: BaseDatabaseWrapper) -> None:
+    """Prepare a new connection, for what this process is. Raises LeaseLost and django.db.Error."""
+    raw = connection.connection
+    if type(raw) is psycopg.Connection:
+        raw.__class__ = StoreConnection
+    turn = turn_of(connection)
+    turn.opened()
+    raw.turn = turn
+    if turn.reopened is not None:
+        turn.reopened(connection)
+    apply_role(connection)
+
+
+def turn_of(connection: BaseDatabaseWrapper) -> Turn:
+    """Return what gives this connection its turn to write."""
+    turn: Turn | None = vars(connection).get("turn")
+    if turn is None:
+        turn = vars(connection)["turn"] = Turn()
+        connection.execute_wrappers.append(turn)
+    return turn
+
+
+def apply_role(connection: BaseDatabaseWrapper) -> None:
+    """Set what differs between web processes, the writer and others."""
+    if wanted := _settings_of(current_role()):
+        text = sql.SQL("; ").join(
+            sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in wanted.items()
+        )
+        with connection.wrap_database_errors:
+            connection.connection.execute(text)
+
+
+def _settings_of(role: Role) -> dict[str, str]:
+    """Return parameters of the server: https://www.postgresql.org/docs/current/runtime-config-client.html."""
+    if role is Role.WEB:
+        limit = {"statement_timeout": f"{settings.WRITE_READ_TIME_LIMIT_SECONDS * 1000:.0f}"}
+        if settings.WRITE_OUTSIDE_WRITER == "refuse":
+            return limit | {"default_transaction_read_only": "on"}
+        return limit
+    if role is Role.WRITER:
+        return WRITER_SETTINGS | {
+            "synchronous_commit": "on" if settings.WRITE_SYNCHRONOUS == "FULL" else "off"
+        }
+    return {}
+
+
+WRITER_SETTINGS = {
+    # A program that locks tables keeps the batch, not the write, waiting: tried again, as a locked file is.
+    "lock_timeout": "2000",
+    # A host that is cut off holds the lease until the server notices: after these seconds.
+    "tcp_keepalives_idle": "1",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "4000",
+    # And a process that dies within a long statement.
+    "client_connection_check_interval": "500",
+    "default_transaction_read_only": "off",
+}

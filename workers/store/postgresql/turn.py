@@ -1,0 +1,230 @@
+"""The store lock on PostgreSQL: an advisory lock, held by whoever writes until its transaction ends.
+
+The server gives it back with the transaction, or with the connection. Those who ask wait in its queue, in the
+order of asking. See https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import TransactionStatus
+
+from workers.conf import settings
+from workers.exceptions import StoreBusy, TransactionTimedOut, WriteOutsideWriter
+from workers.store import fence, permission
+from workers.store.holder import Holder
+from workers.store.lock import purpose
+from workers.store.postgresql import statements, who
+
+logger = logging.getLogger(__name__)
+
+OnWait = Callable[[Holder, float], None]
+
+CUT_OFF = psycopg.errors.IdleInTransactionSessionTimeout
+"""The server's word for it, where it comes through; else the connection is just closed."""
+
+LONG_SECONDS = 1.0
+"""A holder is named in the log when it has kept the lock for longer."""
+
+
+class Turn:
+    """Of one Django connection: takes the lock before what writes. One of its `execute_wrappers`.
+
+    In a transaction that is before its first statement, as BEGIN IMMEDIATE does for SQLite: what was read
+    before the lock was had could be out of date.
+    """
+
+    on_wait: OnWait | None = None
+    check: Callable[[BaseDatabaseWrapper], None] | None = None
+    """Called in each transaction, once the lock is held: the writer asks whether it still is the writer."""
+    reopened: Callable[[BaseDatabaseWrapper], None] | None = None
+    """Called when the connection was opened anew: the writer takes its lease anew."""
+
+    def __init__(self) -> None:
+        self._is_held = False
+        self._kept = 0
+        self._seconds: float | None = None
+        """Longest wait for the lock; None for that of the settings."""
+        self._limit: float | None = None
+        """How long the transaction may hold it; None for as long as it takes."""
+        self._since = 0.0
+        """When it was had, by the monotonic clock."""
+
+    @contextmanager
+    def waiting(self, seconds: float) -> Iterator[None]:
+        """Wait in the block for so many seconds at most."""
+        former, self._seconds = self._seconds, seconds
+        try:
+            yield
+        finally:
+            self._seconds = former
+
+    def opened(self) -> None:
+        """Begin anew: the connection is another one, and what the former one held is the server's again."""
+        self._is_held, self._kept = False, 0
+
+    def __call__(
+        self, execute: Callable[..., Any], query: Any, params: Any, many: bool, context: Mapping[str, Any]
+    ) -> Any:
+        """Run a statement, with the lock where it needs it.
+
+        Raises StoreBusy, TransactionTimedOut, WriteOutsideWriter, LeaseLost and django.db.Error.
+        """
+        connection = context["connection"]
+        text = query if isinstance(query, str) else query.as_string(connection.connection)
+        if statements.ends_transaction(text) or statements.changes_session(text):
+            fence.refuse_statement(self, text)
+        try:
+            return self._run(connection, text, lambda: execute(query, params, many, context))
+        except Exception as exc:
+            raise self._explained(exc) from exc.__cause__
+
+    def _run(self, connection: BaseDatabaseWrapper, text: str, run: Callable[[], Any]) -> Any:
+        raw: psycopg.Connection[Any] = connection.connection
+        is_idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
+        if is_idle:
+            self._is_held = False
+            fence.refuse_transaction(self)
+        if self._is_held or self._kept or permission.is_refused():
+            return self._run_and_see(text, run)
+        if not raw.autocommit or not is_idle:
+            if not statements.prepares_transaction(text) and not statements.ends_transaction(text):
+                self._take(connection)
+            return self._run_and_see(text, run)
+        if not statements.writes(text):
+            return run()
+        if statements.is_for_no_transaction(text):
+            with self.kept(connection):
+                return run()
+        with raw.transaction():
+            self._take(connection)
+            return run()
+
+    def _run_and_see(self, text: str, run: Callable[[], Any]) -> Any:
+        try:
+            return run()
+        finally:
+            if statements.undoes_part(text):
+                # A lock that was taken since the savepoint is the server's again.
+                self._is_held = False
+
+    def _take(self, connection: BaseDatabaseWrapper) -> None:
+        with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+            cursor.execute(f"{_limits()}SET LOCAL application_name = %s; {who.TRY}", [who.application_name()])
+            while cursor.nextset():
+                pass
+            if not cursor.fetchone()[0]:
+                seconds = self._seconds
+                self._wait(
+                    connection, cursor, settings.WRITE_LOCK_WAIT_SECONDS if seconds is None else seconds
+                )
+        self._is_held, self._limit, self._since = True, _limit_seconds(), time.monotonic()
+        if self.check is not None:
+            self.check(connection)
+
+    def _wait(
+        self, connection: BaseDatabaseWrapper, cursor: Any, seconds: float, *, lock: str = who.WAIT
+    ) -> None:
+        """Wait in the server's queue. Raises StoreBusy."""
+        holder = who.holder(cursor) or Holder.unknown()
+        if seconds <= 0:
+            raise StoreBusy(f"{holder} writes the store.")
+        _name(holder)
+        raw, on_wait = connection.connection, self.on_wait
+        if on_wait is not None:
+            raw.on_idle = lambda waited: on_wait(holder, waited)
+        cursor.execute("SHOW lock_timeout")
+        usual = cursor.fetchone()[0]
+        try:
+            cursor.execute(
+                f"SET LOCAL lock_timeout = %s; {lock}; SET LOCAL lock_timeout = %s",
+                [f"{seconds * 1000:.0f}", usual],
+            )
+        except psycopg.errors.LockNotAvailable as exc:
+            busy = StoreBusy(
+                f"{holder} writes the store, and this waited for {seconds:.0f} s. Nothing was written."
+            )
+            purpose.note_busy(busy)
+            raise busy from exc
+        finally:
+            if on_wait is not None:
+                raw.on_idle = None
+
+    def _explained(self, exc: Exception) -> Exception:
+        cause = exc.__cause__
+        if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction) and permission.is_refused():
+            return WriteOutsideWriter()
+        is_late = self._is_held and self._limit is not None and time.monotonic() - self._since >= self._limit
+        if is_late and isinstance(cause, psycopg.OperationalError | CUT_OFF):
+            return TransactionTimedOut(
+                f"{purpose.current()} held the store lock for more than {self._limit:g} s "
+                "(WRITE_LOCK_HOLD_SECONDS), so its transaction was undone."
+            )
+        return exc
+
+    @contextmanager
+    def kept(self, connection: BaseDatabaseWrapper, seconds: float | None = None) -> Iterator[None]:
+        """Hold the lock in the block, over several transactions; wait for it for so many seconds at most.
+
+        Raises StoreBusy.
+        """
+        if self._kept == 0:
+            self._take_for_long(connection, settings.WRITE_LOCK_WAIT_SECONDS if seconds is None else seconds)
+        raw = connection.connection
+        self._kept += 1
+        try:
+            yield
+        finally:
+            if connection.connection is raw:
+                self._kept -= 1
+                if self._kept == 0 and not raw.closed:
+                    with connection.wrap_database_errors:
+                        raw.execute(who.GIVE_BACK)
+
+    def _take_for_long(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
+        raw = connection.connection
+        with connection.wrap_database_errors, raw.cursor() as cursor:
+            cursor.execute(
+                f"SELECT set_config('application_name', %s, false); {who.TRY_FOR_LONG}",
+                [who.application_name()],
+            )
+            cursor.nextset()
+            if cursor.fetchone()[0]:
+                return
+            with raw.transaction():
+                self._wait(connection, cursor, seconds, lock=who.WAIT_FOR_LONG)
+
+
+def _limit_seconds() -> float | None:
+    """Return how long what is under way may hold the lock: a request for so long, all else as it takes."""
+    is_request = purpose.request_in_hand.get() is not None
+    return settings.WRITE_LOCK_HOLD_SECONDS or None if is_request else None
+
+
+def _limits() -> str:
+    """Return what a transaction begins with: in a web process it may write, and for so long."""
+    seconds = _limit_seconds()
+    if seconds is None:
+        return "SET TRANSACTION READ WRITE; "
+    # The server ends what is late: it cancels a statement, and closes the connection of an idle transaction.
+    limit = f"{seconds * 1000:.0f}"
+    return (
+        f"SET TRANSACTION READ WRITE; SET LOCAL statement_timeout = {limit}; "
+        f"SET LOCAL idle_in_transaction_session_timeout = {limit}; "
+    )
+
+
+def _name(holder: Holder) -> None:
+    if holder.held_seconds > LONG_SECONDS:
+        logger.warning(
+            "store-lock state=waited-for holder=%r pid=%s held_seconds=%.1f stopped=%s",
+            holder.purpose,
+            holder.pid,
+            holder.held_seconds,
+            holder.is_stopped,
+        )

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
+
 OPTIONS = {
     "listen_addresses": "",
     # What survives a power loss is not what these tests are about.
@@ -113,8 +115,6 @@ def running() -> Iterator[Cluster]:
 
 def rows(url: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Return what a statement finds, in a transaction of its own."""
-    import psycopg
-
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(sql, parameters or None)
         return cursor.fetchall() if cursor.description else []

@@ -1,8 +1,9 @@
 """System checks: a wrong configuration is said at start, with its hint, not met as a surprise."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
@@ -19,6 +20,9 @@ from workers.exceptions import WrongStore
 from workers.store import opening, pragmas
 from workers.store.roles import current_role
 from workers.stream import celery_app
+
+READ_COMMITTED = 2
+"""PostgreSQL's own, as psycopg.IsolationLevel numbers it."""
 
 OWN_PRAGMAS = {
     "journal_mode": "It is WAL.",
@@ -108,6 +112,8 @@ def _check_names() -> list[CheckMessage]:
 def _check_database() -> list[CheckMessage]:
     found: list[CheckMessage] = []
     database: dict[str, Any] = django_settings.DATABASES["default"]
+    if database.get("ENGINE") == "django.db.backends.postgresql":
+        return _check_postgresql(database.get("OPTIONS", {}))
     if database.get("ENGINE") != "django.db.backends.sqlite3" and "sqlite" not in database.get("ENGINE", ""):
         return []
     if database.get("ATOMIC_REQUESTS"):
@@ -143,6 +149,35 @@ def _check_database() -> list[CheckMessage]:
                 "init_command in DATABASES keeps the store for one connection (locking_mode=EXCLUSIVE).",
                 hint="Remove it: all other processes would be locked out, whatever they do.",
                 id="workers.E002",
+            )
+        )
+    return found
+
+
+def _check_postgresql(options: Mapping[str, Any]) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if find_spec("psycopg") is None:
+        found.append(
+            Error(
+                "The store is on PostgreSQL, and psycopg 3 is not installed.",
+                hint='Install "one-writer[postgresql]". psycopg2 cannot be waited for on an event loop.',
+                id="workers.E015",
+            )
+        )
+    if options.get("pool"):
+        found.append(
+            Error(
+                "OPTIONS of the default database ask for a pool, whose connections do not close.",
+                hint="Remove pool: the lease is the connection's, and web processes share theirs without it.",
+                id="workers.E016",
+            )
+        )
+    if options.get("isolation_level") not in {None, READ_COMMITTED}:
+        found.append(
+            checks.Warning(
+                "isolation_level is above READ COMMITTED: who waited for the lock sees what was before.",
+                hint="Remove it: the store lock does what it would do, and nothing has to be tried again.",
+                id="workers.W007",
             )
         )
     return found

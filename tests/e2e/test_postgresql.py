@@ -204,7 +204,8 @@ def test_a_server_that_crashes_and_comes_back_costs_no_accepted_write(
 
 def test_doctor_and_writer_status_know_the_store(service: Service) -> None:
     service.create("a")
-    for command in ("doctor", "writer_status"):
+
+    def said(command: str) -> str:
         done = subprocess.run(
             [PYTHON, "manage.py", command],
             env=service.environment,
@@ -212,8 +213,11 @@ def test_doctor_and_writer_status_know_the_store(service: Service) -> None:
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert "store" in done.stdout or "Lease held by" in done.stdout
+        return done.stdout + done.stderr
+
+    # The cluster of the tests does without fsync.
+    assert "Needs attention: store.durability.\n" in said("doctor")
+    assert "Lease held by" in said("writer_status")
 
 
 def test_what_is_wrong_with_the_url_is_said_in_one_line(tmp_path: Path) -> None:

@@ -64,6 +64,23 @@ def test_the_setting_of_the_tests_is_known() -> None:
         assert check_configuration() == []
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, []),
+        ({"isolation_level": 2}, []),
+        ({"isolation_level": 4}, ["workers.W007"]),
+        ({"pool": True}, ["workers.E016"]),
+    ],
+)
+def test_options_of_postgresql_that_the_write_path_cannot_use_are_found(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], expected: list[str]
+) -> None:
+    database = {"ENGINE": "django.db.backends.postgresql", "NAME": "x", "OPTIONS": options}
+    monkeypatch.setitem(settings.DATABASES, "default", database)
+    assert [message.id for message in check_configuration()] == expected
+
+
 @pytest.mark.sqlite  # they are about SQLite
 @pytest.mark.parametrize(
     ("database", "expected"),

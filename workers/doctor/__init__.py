@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator
 import redis
 from django.db import DatabaseError, connections
 
-from workers.doctor import backups, disk, host, privacy, redis_server, sqlite_store, write_path
+from workers.doctor import (
+    backups,
+    disk,
+    host,
+    postgresql_store,
+    privacy,
+    redis_server,
+    sqlite_store,
+    write_path,
+)
 from workers.doctor.finding import Finding, Level, error, ok
 from workers.exceptions import WrongStore
 from workers.stream.redis_client import connect
@@ -31,6 +40,9 @@ def examine(*, full: bool = False) -> Iterator[Finding]:
         yield backups.examine(sqlite_store.path())
         yield write_path.look_at_lock()
         yield from host.examine(sqlite_store.path())
+    elif vendor == "postgresql":
+        yield from postgresql_store.examine()
+        yield write_path.look_at_lock()
     else:
         yield ok("store", f"On {vendor}: the checks of an SQLite store do not apply.")
     with connect(timeout_seconds=REPLY_SECONDS) as client:

@@ -2,19 +2,17 @@
 
 from django.db import migrations
 
+from workers.store import server
+
 
 def give(apps, schema_editor):
     if schema_editor.connection.alias == "default" and schema_editor.connection.vendor == "postgresql":
-        from workers.store.postgresql import lease
-
-        lease.ensure(schema_editor.connection)
+        server.module("lease").ensure(schema_editor.connection)
 
 
 def take(apps, schema_editor):
     if schema_editor.connection.alias == "default" and schema_editor.connection.vendor == "postgresql":
-        from workers.store.postgresql import lease
-
-        lease.remove(schema_editor.connection)
+        server.module("lease").remove(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

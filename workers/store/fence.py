@@ -65,12 +65,12 @@ def refuse_transaction(guard: object) -> None:
         raise TransactionManagementError("The transaction that this write shares with others is over.")
 
 
-def refuse_statement(turn: object, text: str) -> None:
+def refuse_statement(guard: object, text: str) -> None:
     """Raise TransactionManagementError for a statement that a server would run, while a function runs.
 
-    SQLite asks `authorize`; PostgreSQL has nothing like it. `turn` is that of the connection.
+    SQLite asks `authorize`; PostgreSQL has nothing like it. `guard` is that of the connection.
     """
-    if _state.is_up and _state.guard is turn:
+    if _state.is_up and _state.guard is guard:
         _state.refused = " ".join(text.split()[:2])
         raise TransactionManagementError(_refusal(_state.refused))
 
@@ -99,7 +99,7 @@ class Fenced:
         self._blocks = [*self.connection.atomic_blocks]
         self._savepoints = [*self.connection.savepoint_ids]
         _state.is_up, _state.refused = True, ""
-        _state.guard = vars(self.connection).get("guard", vars(self.connection).get("turn"))
+        _state.guard = vars(self.connection).get("guard", vars(self.connection).get("server_guard"))
 
     def __exit__(self, kind: type[BaseException] | None, exc: object, trace: object) -> None:
         _state.is_up = False

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import StoreNotReady, WrongStore
-from workers.store import private_files, store_file
+from workers.store import private_files, server, store_file
 
 TABLE = "workers_identity"
 
@@ -120,9 +120,7 @@ def ensure_after_migrate(using: str, plan: Sequence[tuple[Any, bool]] = (), **_:
     if using == "default" and not is_leaving:
         ensure(connections[using])
         if connections[using].vendor == "postgresql":
-            from workers.store.postgresql import lease  # psycopg may not be installed
-
-            lease.ensure(connections[using])
+            server.module("lease").ensure(connections[using])
 
 
 def is_test_run() -> bool:

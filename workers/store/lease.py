@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from workers.store import flock, store_file
+from workers.store import flock, server, store_file
 from workers.store.holder import Holder
 from workers.store.lock import record
 
@@ -56,9 +56,8 @@ def of_store() -> StoreLease:
     """Return the lease of the default store, which is not yet held."""
     if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
         return Lease()
-    from workers.store.postgresql.lease import AdvisoryLease  # psycopg may not be installed
-
-    return AdvisoryLease()
+    lease: StoreLease = server.module("lease").AdvisoryLease()
+    return lease
 
 
 def held_by() -> Holder | None:
@@ -69,9 +68,7 @@ def held_by() -> Holder | None:
     lease = of_store()
     if isinstance(lease, Lease):
         return lease.holder() or Holder.unknown() if is_held(lease.path) else None
-    from workers.store.postgresql.lease import is_held as is_advisory_lock_held
-
-    return lease.holder() or Holder.unknown() if is_advisory_lock_held() else None
+    return lease.holder() or Holder.unknown() if server.module("lease").is_held() else None
 
 
 class Lease:

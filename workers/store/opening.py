@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import StoreBusy
-from workers.store import fence, pragmas, private_files, read_limit, store_file, time_limit
+from workers.store import fence, pragmas, private_files, read_limit, server, store_file, time_limit
 from workers.store.holder import Holder
 from workers.store.lock.cursor import GuardedCursor
 from workers.store.lock.guard import Guard
@@ -82,9 +82,7 @@ def configure(connection: BaseDatabaseWrapper, **_: object) -> None:
 
 
 def _prepare_postgresql(connection: BaseDatabaseWrapper) -> None:
-    from workers.store.postgresql import connection as postgresql  # psycopg may not be installed
-
-    postgresql.configure(connection)
+    server.module("connection").configure(connection)
 
 
 def _prepare(connection: Any, path: Path) -> None:
@@ -170,18 +168,17 @@ def is_alive(connection: BaseDatabaseWrapper) -> bool:
 def kept(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Hold the store lock in the block, over several transactions of this connection. Raises StoreBusy."""
     connection.ensure_connection()
-    guard = guard_of(connection)
-    turn = turn_of(connection)
+    guard, of_server = guard_of(connection), server_guard_of(connection)
     with (
         nullcontext() if guard is None else guard.kept(),
-        nullcontext() if turn is None else turn.kept(connection),
+        nullcontext() if of_server is None else of_server.kept(connection),
     ):
         yield
 
 
-def turn_of(connection: BaseDatabaseWrapper) -> Any:
-    """Return what gives an open connection to PostgreSQL its turn; None for one to another database."""
-    return getattr(connection, "turn", None)
+def server_guard_of(connection: BaseDatabaseWrapper) -> Any:
+    """Return the guard of an open connection to PostgreSQL; None for one to another database."""
+    return getattr(connection, "server_guard", None)
 
 
 def tell_of_waits(on_wait: OnWait | None) -> None:
@@ -189,7 +186,7 @@ def tell_of_waits(on_wait: OnWait | None) -> None:
     connection = connections[DEFAULT_DB_ALIAS]
     if on_wait is not None:
         connection.ensure_connection()
-    for waits in (guard_of(connection), turn_of(connection)):
+    for waits in (guard_of(connection), server_guard_of(connection)):
         if waits is not None:
             waits.on_wait = on_wait
 
@@ -222,10 +219,9 @@ def lock_holder() -> Holder | None:
         return lock.holder()
     if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
         return None
-    from workers.store.postgresql import who  # psycopg may not be installed
-
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        return who.holder(cursor)
+        holder: Holder | None = server.module("who").holder(cursor)
+        return holder
 
 
 def probe() -> str | None:
@@ -247,8 +243,8 @@ def probe() -> str | None:
 
 def _probe_server() -> str | None:
     connection = connections[DEFAULT_DB_ALIAS]
-    turn = turn_of(connection)
-    waits = nullcontext() if turn is None else turn.waiting(0)
+    guard = server_guard_of(connection)
+    waits = nullcontext() if guard is None else guard.waiting(0)
     with waits, transaction.atomic(), connection.cursor() as cursor:
         # A transaction begins with its first statement, and takes the store lock before it.
         cursor.execute("SELECT 1")

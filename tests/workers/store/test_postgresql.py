@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.test import RequestFactory, override_settings
@@ -14,7 +15,8 @@ from tests.waiting import until
 from workers import Write, WriteOutsideWriter
 from workers.exceptions import LeaseLost, StoreBusy, TransactionTimedOut
 from workers.models import Receipt
-from workers.store import opening
+from workers.store import opening, server
+from workers.store.lease import held_by
 from workers.store.lock.purpose import request_in_hand
 from workers.store.permission import allowed
 from workers.store.roles import Role, current_role, set_role
@@ -32,8 +34,8 @@ def _fresh_connection() -> Iterator[None]:
     yield
     set_role(role)
     connections.close_all()
-    turn = opening.turn_of(connection)
-    turn.check = turn.reopened = None
+    guard = opening.server_guard_of(connection)
+    guard.check = guard.reopened = None
 
 
 def waiting() -> int:
@@ -256,8 +258,6 @@ class TestLease:
         assert texts() == ["1", "2"]
 
     def test_who_holds_it_is_told(self) -> None:
-        from workers.store.lease import held_by
-
         assert held_by() is None
         lease = self.take()
         holder = held_by()
@@ -268,9 +268,7 @@ class TestLease:
 
 
 def lease_class() -> Any:
-    from workers.store.postgresql.lease import AdvisoryLease  # psycopg may not be installed
-
-    return AdvisoryLease
+    return server.module("lease").AdvisoryLease
 
 
 def end_backend(pid: int) -> None:
@@ -328,10 +326,7 @@ TAKEN_FOR_READS = {"SELECT nextval('jottings_jotting_id_seq')"}
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_what_writes_is_what_postgresql_refuses_in_a_transaction_that_only_reads(statement: str) -> None:
-    import psycopg
-
-    from workers.store.postgresql import statements
-
+    statements = server.module("statements")
     with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as raw:
         raw.execute("BEGIN READ ONLY")
         try:

@@ -12,7 +12,7 @@ from psycopg import sql, waiting
 from workers.conf import settings
 from workers.event_loop.fibers import in_fiber, wait_for
 from workers.store import fence
-from workers.store.postgresql.turn import Turn
+from workers.store.postgresql.guard import ServerGuard
 from workers.store.roles import Role, current_role
 from workers.store.time_limit import WriteTimedOut
 
@@ -29,15 +29,15 @@ class StoreConnection(psycopg.Connection[Any]):
     on_idle: Callable[[float], None] | None = None
     """Called each IDLE_SECONDS of a wait, with the seconds that it has lasted."""
 
-    turn: object = None
+    guard: object = None
     """That of the Django connection; the fence knows it."""
 
     def commit(self) -> None:
-        fence.refuse_statement(self.turn, "commit")
+        fence.refuse_statement(self.guard, "commit")
         super().commit()
 
     def rollback(self) -> None:
-        fence.refuse_statement(self.turn, "rollback")
+        fence.refuse_statement(self.guard, "rollback")
         super().rollback()
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
@@ -85,21 +85,21 @@ def configure(connection: BaseDatabaseWrapper) -> None:
     raw = connection.connection
     if type(raw) is psycopg.Connection:
         raw.__class__ = StoreConnection
-    turn = turn_of(connection)
-    turn.opened()
-    raw.turn = turn
-    if turn.reopened is not None:
-        turn.reopened(connection)
+    guard = server_guard_of(connection)
+    guard.opened()
+    raw.guard = guard
+    if guard.reopened is not None:
+        guard.reopened(connection)
     apply_role(connection)
 
 
-def turn_of(connection: BaseDatabaseWrapper) -> Turn:
-    """Return what gives this connection its turn to write."""
-    turn: Turn | None = vars(connection).get("turn")
-    if turn is None:
-        turn = vars(connection)["turn"] = Turn()
-        connection.execute_wrappers.append(turn)
-    return turn
+def server_guard_of(connection: BaseDatabaseWrapper) -> ServerGuard:
+    """Return the guard of a connection to PostgreSQL, made at its first opening."""
+    guard: ServerGuard | None = vars(connection).get("server_guard")
+    if guard is None:
+        guard = vars(connection)["server_guard"] = ServerGuard()
+        connection.execute_wrappers.append(guard)
+    return guard
 
 
 def apply_role(connection: BaseDatabaseWrapper) -> None:

@@ -66,8 +66,8 @@ class AdvisoryLease:
             if alias != DEFAULT_DB_ALIAS:
                 connections[alias].close()
         connection = connections[DEFAULT_DB_ALIAS]
-        turn = opening.turn_of(connection)
-        turn.check, turn.reopened = self.check, self.take_anew
+        guard = opening.server_guard_of(connection)
+        guard.check, guard.reopened = self.check, self.take_anew
         opening.apply_role(connection)
 
     @property
@@ -103,8 +103,8 @@ class AdvisoryLease:
     def release(self) -> None:
         """Give the lease back. Does nothing when it is not held."""
         connection = connections[DEFAULT_DB_ALIAS]
-        turn = opening.turn_of(connection)
-        turn.check = turn.reopened = None
+        guard = opening.server_guard_of(connection)
+        guard.check = guard.reopened = None
         if self._raw is not None and connection.connection is self._raw:
             connection.close()
         self._raw = None

@@ -32,7 +32,7 @@ LONG_SECONDS = 1.0
 """A holder is named in the log when it has kept the lock for longer."""
 
 
-class Turn:
+class ServerGuard:
     """Of one Django connection: takes the lock before what writes. One of its `execute_wrappers`.
 
     In a transaction that is before its first statement, as BEGIN IMMEDIATE does for SQLite: what was read

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import psycopg
 
+from workers.up.parent_death import exit_with_parent
+
 OPTIONS = {
     "listen_addresses": "",
     # What survives a power loss is not what these tests are about.
@@ -79,6 +81,7 @@ class Cluster:
             extra_groups=[] if _user() else None,
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
+            preexec_fn=exit_with_parent(),
         )
         deadline = time.monotonic() + 60
         while subprocess.run(self._ready, capture_output=True, check=False).returncode:

@@ -67,6 +67,7 @@ def test_nothing_of_it_is_left_when_the_test_is_over(transactional_db: None, set
         os.kill(writer.pid, 0)
 
 
+@pytest.mark.sqlite  # its cluster would be left behind too
 def test_a_test_process_that_is_killed_leaves_no_writer_behind() -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED], cwd=BASE_DIR, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -4,8 +4,10 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from pytest_django import Settings
@@ -136,6 +138,7 @@ def test_an_application_that_raises_is_an_error_in_the_shape_of_every_error(path
     assert json.loads(body_of(response))["code"] == "internal_error"
 
 
+@pytest.mark.sqlite  # the same
 @pytest.mark.django_db
 def test_fibers_that_run_at_once_have_a_connection_each_and_later_ones_have_the_same() -> None:
     ids: list[int] = []
@@ -162,6 +165,7 @@ def test_fibers_that_run_at_once_have_a_connection_each_and_later_ones_have_the_
     assert second == third
 
 
+@pytest.mark.sqlite  # one to a server is left to others while its fiber sleeps
 @pytest.mark.django_db
 def test_no_more_connections_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "KEPT", 1)
@@ -186,6 +190,61 @@ def test_no_more_connections_are_kept_than_there_is_room_for(monkeypatch: pytest
             one.join(20)
 
     assert len(connection_pool._free["default"]) == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_fiber_that_waits_for_the_server_does_not_stop_the_loop() -> None:
+    """The first waits in the database for what the second does there, on the same loop."""
+
+    def act(environ: dict[str, Any]) -> bytes:
+        with connection.cursor() as cursor:
+            if environ["PATH_INFO"] == "/waits":
+                cursor.execute("SELECT pg_advisory_lock(1)")
+                cursor.execute("SELECT pg_advisory_unlock(1)")
+                return b"had it"
+            cursor.execute("SELECT 1")
+            return b"meanwhile"
+
+    with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as other:
+        other.execute("SELECT pg_advisory_lock(1)")
+        with serving(Bridge(saying(act), on_loop=["/"])) as port, ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(get, port, "/waits")
+            until(lambda: other.execute(WAITERS).fetchone() == (1,), what="the first to wait")
+            assert b"meanwhile" in get(port, "/")
+            assert not waiting.done()
+            other.execute("SELECT pg_advisory_unlock(1)")
+            assert b"had it" in waiting.result(20)
+
+
+WAITERS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_pool, "_free", defaultdict(list))
+    bells: list[Bell] = []
+    backends: list[int] = []
+
+    def act(environ: dict[str, Any]) -> bytes:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            backends.append(cursor.fetchone()[0])
+        if environ["PATH_INFO"] == "/sleeps":
+            bells.append(new_bell())
+            bells[-1].sleep(20)
+        return b""
+
+    with serving(Bridge(saying(act), on_loop=["/"])) as port:
+        sleeping = threading.Thread(target=get, args=(port, "/sleeps"))
+        sleeping.start()
+        until(lambda: len(bells) == 1, what="it to sleep")
+        get(port, "/")
+        bells[0].ring()
+        sleeping.join(20)
+
+    assert len(set(backends)) == 1
 
 
 def test_a_body_that_is_too_large_is_refused_before_the_application_is_called(settings: Settings) -> None:

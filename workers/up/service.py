@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -32,6 +33,11 @@ WATCHDOG_SECONDS = 5
 OWN_TASKS_AT_ONCE = 2
 """Processes for the project's own Celery tasks. If you need more, run a worker of your own."""
 
+_NAME_IT = (
+    "Name what the web server is to serve in the settings, as startproject does: "
+    'WSGI_APPLICATION = "mysite.wsgi.application".'
+)
+
 _REDIS_CHATTER = re.compile(
     "oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Server initialized|overcommit must be enabled"
     "|Received SIGTERM|User requested shutdown|Removing the unix socket|now ready to exit"
@@ -49,6 +55,10 @@ class WebServerMissing(Exception):
 
 class AddressUnavailable(Exception):
     """The web server cannot listen at HOST and PORT; the message says why."""
+
+
+class ApplicationMissing(Exception):
+    """WSGI_APPLICATION does not name the project's application; the message says what helps."""
 
 
 def processes(redis_binary: Path | None) -> list[Process]:
@@ -102,6 +112,30 @@ def check_address() -> None:
         else:
             message = f"Cannot listen on HOST={host} PORT={place.PORT}: {exc.strerror or exc}."
         raise AddressUnavailable(message) from exc
+
+
+def check_application() -> None:
+    """Raise `ApplicationMissing` unless WSGI_APPLICATION names something in a module that is there."""
+    module, _ = _application()
+    try:
+        found = find_spec(module)  # not imported: that would make this process a web process
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ApplicationMissing(
+            f"WSGI_APPLICATION={settings.WSGI_APPLICATION!r}: there is no module {module!r}. {_NAME_IT}"
+        )
+
+
+def _application() -> tuple[str, str]:
+    """Return the module of the project's application, and its name there. Raises ApplicationMissing."""
+    name = settings.WSGI_APPLICATION
+    if not name:
+        raise ApplicationMissing(f"WSGI_APPLICATION is not set. {_NAME_IT}")
+    module, _, application = name.rpartition(".")
+    if not module:
+        raise ApplicationMissing(f"WSGI_APPLICATION={name!r} names no module. {_NAME_IT}")
+    return module, application
 
 
 def check_web_server() -> None:
@@ -196,9 +230,7 @@ def _own_tasks() -> Process:
 def _web() -> Process:
     # By its path: workers/web/gunicorn_conf.py says why.
     config = os.fspath(Path(web.__file__).parent / "gunicorn_conf.py")
-    if not settings.WSGI_APPLICATION:
-        raise AddressUnavailable("WSGI_APPLICATION is not set: name the project's, as startproject does.")
-    module, _, application = settings.WSGI_APPLICATION.rpartition(".")
+    module, application = _application()
     return Process(
         name="web",
         command=[sys.executable, "-m", "gunicorn", f"{module}:{application}", "--config", config],

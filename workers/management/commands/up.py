@@ -46,6 +46,7 @@ class Command(BaseCommand):
         except (
             AlreadyRunning,
             service.AddressUnavailable,
+            service.ApplicationMissing,
             service.RedisUnavailable,
             embedded_redis.EmbeddedRedisUnavailable,
             service.WebServerMissing,
@@ -67,6 +68,7 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         """Migrate the store while no other process can be writing it."""
         service.check_web_server()
+        service.check_application()
         service.check_address()
         self._redis_binary = None
         if service.has_own_redis():

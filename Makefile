@@ -25,9 +25,9 @@ ONLY ?=
 test-matrix: $(VENV)/test
 	$(BIN)/python -m tests.matrix --only "$(ONLY)"
 
-# What builds whole projects and environments, and takes minutes.
+# What builds whole projects and environments, or tries many more inputs, and takes minutes.
 test-slow: $(VENV)/test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "slow or hypothesis" --hypothesis-profile thorough
 
 # Faults against load, then a check of every promise: make torture MINUTES=30 SEED=any-text-of-an-earlier-run
 MINUTES ?= 5

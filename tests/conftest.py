@@ -1,4 +1,6 @@
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from tests.answering import Answered, answering
+from tests.jottings.management.commands import flush
 from workers.store import identity
 from workers.store.roles import Role, set_role
 from workers.stream import ownership
@@ -18,12 +21,18 @@ from workers.submission import client
 from workers.up import embedded_redis
 from workers.writer.loop import Writer
 
+BASE_DIR = Path(__file__).resolve().parent.parent
+
 pytest_plugins = ["workers.testing.pytest"]
 
-# How long a machine takes for its inputs is no fault of the code.
-hypothesis.settings.register_profile(
-    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# How long a machine takes for its inputs is no error of the code. More inputs: make test-slow.
+for profile, examples in {"tests": 40, "thorough": 500}.items():
+    hypothesis.settings.register_profile(
+        profile,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        max_examples=examples,
+    )
 hypothesis.settings.load_profile("tests")
 
 
@@ -65,6 +74,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _role() -> None:
     # The tests write the store themselves to set the scene, as a command would.
     set_role(Role.COMMAND)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_start() -> None:
+    """Have what the tests start begin with tests/quick_start/sitecustomize.py, which this process has not."""
+    os.environ["PYTHONPATH"] = str(BASE_DIR / "tests" / "quick_start")
+    # Static files are looked for when they are asked for: each test's client would look for all of them.
+    settings.WHITENOISE_AUTOREFRESH = True
+    # Django's own takes half a second for each password, which the services of tests/e2e do.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Make the test database, and remember what it holds when it is new."""
+    with django_db_blocker.unblock():
+        flush.remember()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a migrated store, to be copied."""
+    directory = tmp_path_factory.mktemp("migrated")
+    environment = os.environ | {"DATA_DIR": str(directory)}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, cwd=BASE_DIR, check=True)
+    return directory
 
 
 @pytest.fixture(autouse=True)

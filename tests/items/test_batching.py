@@ -15,7 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 
 from items import write_functions
 from items.models import Item
@@ -136,7 +136,6 @@ def read_again(mix: Mix) -> Batches:
 
 
 @pytest.mark.sqlite  # a sequence of PostgreSQL takes no id back
-@settings(max_examples=100, deadline=None)
 @given(mixes())
 def test_a_batch_has_the_effects_of_its_writes_one_by_one(mix: Mix) -> None:
     with without_fast_paths():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from items.models import NAME_MAX_CHARACTERS
@@ -33,7 +33,6 @@ def by_serializer(item: Any) -> tuple[Any, Any]:
     return None, unknown | told
 
 
-@settings(max_examples=500, deadline=None)
 @given(items)
 @example(None)
 @example({})
@@ -47,7 +46,6 @@ def test_an_item_gets_the_serializers_verdict(item: Any) -> None:
     assert (accepted, refused) == (([data], {}) if errors is None else ([], {0: errors}))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(items, max_size=6))
 def test_neighbours_do_not_change_a_verdict(many: list[Any]) -> None:
     accepted, refused = check_many(ItemSerializer, many)

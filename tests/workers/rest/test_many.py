@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import serializers
 
@@ -47,7 +47,6 @@ def by_serializer(serializer_class: Any, one: Any) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("serializer_class", [Plain, WithDefault, WithOwnRule, WithOtherFields])
-@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(["text", "note", "is_open", "seen", "count", "other"]), values))
 def test_each_gets_the_verdict_of_its_serializer(serializer_class: Any, one: Any) -> None:
     assert check_many(serializer_class, [one]) == by_serializer(serializer_class, one)

@@ -1,5 +1,6 @@
 """What each role's connection is like, read back from SQLite, in real processes."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,19 +52,12 @@ def run_python(script: str, directory: Path, *, in_fiber: bool = False) -> str:
     program = PRELUDE + (IN_FIBER.format(script=script) if in_fiber else script)
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={"DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": "/usr/bin:/bin"},
+        env=os.environ | {"DATA_DIR": str(directory)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("migrated")
-    run_python("set_role(Role.COMMAND); call_command('migrate', verbosity=0)", directory)
-    return directory
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.store.test_opening import Run, migrated, run_python  # noqa: F401 - a fixture
+from tests.workers.store.test_opening import Run, run_python
 
 WEB = """
 import time
@@ -47,13 +47,13 @@ def end():
 
 
 @pytest.fixture
-def run(migrated: Path, tmp_path: Path) -> Run:  # noqa: F811
+def run(migrated: Path, tmp_path: Path) -> Run:
     shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     return lambda script: run_python(WEB + script, tmp_path)
 
 
 @pytest.fixture(params=[False, True], ids=["thread", "fiber"])
-def run_anywhere(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Run:  # noqa: F811
+def run_anywhere(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Run:
     shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     return lambda script: run_python(WEB + script, tmp_path, in_fiber=request.param)
 
@@ -121,7 +121,7 @@ def test_no_limit_is_no_limit(run: Run) -> None:
     assert printed == "[(500000,)]"
 
 
-def test_a_slow_read_does_not_hold_the_event_loop(migrated: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_slow_read_does_not_hold_the_event_loop(migrated: Path, tmp_path: Path) -> None:
     shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     printed = run_python(
         WEB + "import asyncio\n"

@@ -6,13 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.workers.store.test_opening import migrated  # noqa: F401 - a fixture
-
 KINDS = ["view", "view", "writer", "shell", "task", "migrate"]
-SECONDS = float(os.environ.get("NEVER_TWO_SECONDS", "4"))
+SECONDS = float(os.environ.get("NEVER_TWO_SECONDS", "2"))
 
 
-def test_no_process_ever_finds_sqlites_own_lock_taken(migrated: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_no_process_ever_finds_sqlites_own_lock_taken(migrated: Path, tmp_path: Path) -> None:
     shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
     environment = {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tests.settings"}
     program = [sys.executable, "-m", "tests.workers.store.lock.never_two"]

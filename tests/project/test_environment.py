@@ -1,5 +1,6 @@
 """Environment variables are parsed strictly: a bad value ends the start with one line that names it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,50 +13,78 @@ from project.environment import InvalidEnvironment
 from tests.e2e.service import BASE_DIR
 from workers.conf import WriteSettings, all_settings
 
+BAD_VALUES = [
+    ("PORT", "http"),
+    ("PORT", "70000"),
+    ("WEB_PROCESSES", "0"),
+    ("REDIS_URL", "localhost:6379"),
+    ("REDIS_URL", "unix:///data#1/redis.sock"),
+    ("HOST", "localhost:8000"),
+    ("HOST", "fe80::1%eth0"),
+    ("DATA_DIR", "/etc/passwd"),
+    ("DATA_DIR", "/etc/passwd/below"),
+    ("DATA_DIR", "/proc/cannot-be-made"),
+    ("DATA_DIR", "/tmp" + "/long" * 100),
+    ("DATA_DIR", "/tmp/\udcff"),
+    ("DATA_DIR", "~nobody-of-this-name/data"),
+    ("ALLOWED_HOSTS", ","),
+    ("CSRF_TRUSTED_ORIGINS", " , "),
+    ("DEMO", "maybe"),
+    ("LOG_LEVEL", "LOUD"),
+    ("RATE_LIMIT_PER_TOKEN", "600"),
+    ("RATE_LIMIT_PER_TOKEN", "0/min"),
+    ("RATE_LIMIT_PER_ADDRESS", "600/fortnight"),
+    ("RATE_LIMIT_PER_ADDRESS", "-1/s"),
+    ("WRITE_WAIT_SECONDS", "ten"),
+    ("WRITE_WAIT_SECONDS", "nan"),
+    ("WRITE_BATCH_MAX_WRITES", "1.5"),
+    ("WRITE_SYNCHRONOUS", "OFF"),
+    ("WRITE_MAX_DELIVERIES", "2"),
+    ("WRITE_REQUIRE_IF_MATCH", "2"),
+]
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("PORT", "http"),
-        ("PORT", "70000"),
-        ("WEB_PROCESSES", "0"),
-        ("REDIS_URL", "localhost:6379"),
-        ("REDIS_URL", "unix:///data#1/redis.sock"),
-        ("HOST", "localhost:8000"),
-        ("HOST", "fe80::1%eth0"),
-        ("DATA_DIR", "/etc/passwd"),
-        ("DATA_DIR", "/etc/passwd/below"),
-        ("DATA_DIR", "/proc/cannot-be-made"),
-        ("DATA_DIR", "/tmp" + "/long" * 100),
-        ("DATA_DIR", "/tmp/\udcff"),
-        ("DATA_DIR", "~nobody-of-this-name/data"),
-        ("ALLOWED_HOSTS", ","),
-        ("CSRF_TRUSTED_ORIGINS", " , "),
-        ("DEMO", "maybe"),
-        ("LOG_LEVEL", "LOUD"),
-        ("RATE_LIMIT_PER_TOKEN", "600"),
-        ("RATE_LIMIT_PER_TOKEN", "0/min"),
-        ("RATE_LIMIT_PER_ADDRESS", "600/fortnight"),
-        ("RATE_LIMIT_PER_ADDRESS", "-1/s"),
-        ("WRITE_WAIT_SECONDS", "ten"),
-        ("WRITE_WAIT_SECONDS", "nan"),
-        ("WRITE_BATCH_MAX_WRITES", "1.5"),
-        ("WRITE_SYNCHRONOUS", "OFF"),
-        ("WRITE_MAX_DELIVERIES", "2"),
-        ("WRITE_REQUIRE_IF_MATCH", "2"),
-    ],
-)
-def test_a_bad_value_is_named_in_one_line(name: str, value: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+CHECK_EACH = """
+import json, os, runpy, sys
+import project.environment  # needs no settings, and takes most of the time
+codes = []
+for directory, name, value in json.load(sys.stdin):
+    if os.fork() == 0:
+        os.dup2(os.open(f"{directory}/stderr", os.O_WRONLY | os.O_CREAT), 2)
+        os.environ.update({"DATA_DIR": directory, name: value})
+        sys.argv = ["manage.py", "check"]
+        runpy.run_path("manage.py", run_name="__main__")
+        sys.exit()
+    codes.append(os.waitstatus_to_exitcode(os.wait()[1]))
+print(codes)
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    """What `manage.py check` says of each bad value, every time in a process of its own."""
+    directories = [tmp_path_factory.mktemp("bad") for _ in BAD_VALUES]
+    cases = [(str(directory), *value) for directory, value in zip(directories, BAD_VALUES, strict=True)]
+    codes = subprocess.run(
+        [sys.executable, "-c", CHECK_EACH],
         cwd=BASE_DIR,
-        env=os.environ | {"DATA_DIR": str(tmp_path), name: value},
+        input=json.dumps(cases),
         capture_output=True,
         text=True,
-    )
+        check=True,
+    ).stdout
 
-    assert done.returncode == 1
-    [line] = done.stderr.strip().splitlines()
+    assert json.loads(codes) == [1] * len(cases)
+    return {
+        value: (directory / "stderr").read_text()
+        for directory, value in zip(directories, BAD_VALUES, strict=True)
+    }
+
+
+@pytest.mark.xdist_group("environment")
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
+def test_a_bad_value_is_named_in_one_line(name: str, value: str, said: dict[tuple[str, str], str]) -> None:
+    [line] = said[name, value].strip().splitlines()
+
     assert line.startswith(f"manage.py: {name}=")
     assert repr(value.strip())[1:-1] in line
 

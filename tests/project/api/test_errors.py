@@ -130,11 +130,14 @@ LISTS = {
     "ignore:DateTimeField .* received a naive datetime"
 )  # as the admin's own links do
 @pytest.mark.parametrize("path", LISTS)
-def test_no_value_in_the_address_of_an_admin_list_is_the_servers_error(path: str, admin: Client) -> None:
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_no_value_in_the_address_of_an_admin_list_is_the_servers_error(
+    path: str, step: int, admin: Client
+) -> None:
     Item.objects.create(name="x", created_at="2026-01-01T00:00Z", updated_at="2026-01-01T00:00Z")
 
-    for name in LISTS[path]:
-        for edge in EDGE_VALUES:
+    for number, name in enumerate(LISTS[path]):
+        for edge in EDGE_VALUES[number % step :: step]:
             response = admin.get(path, {name: edge})
             assert response.status_code in {200, 302, 400}, (name, edge, response.content[:300])
 

@@ -6,6 +6,16 @@ import pytest
 from tests.e2e.service import Service, prepare_data
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests that share a service of their module run in one process: each would start one."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.path.parent != Path(__file__).parent:
+            continue
+        if "service" in item.fixturenames and not hasattr(item.module, "service"):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated store with the demo user, made once."""

@@ -8,8 +8,6 @@ import pytest
 from project.api import schema
 from tests.e2e.service import Answer, Service
 
-pytestmark = pytest.mark.xdist_group("bad-input")
-
 
 def assert_problem(response: Answer, status: int, code: str) -> None:
     assert response.status == status, response.body

@@ -9,8 +9,6 @@ from tests.e2e.service import Answer, Service
 from tests.e2e.test_bad_input import assert_problem
 from tests.e2e.test_rest import settled
 
-pytestmark = pytest.mark.xdist_group("bulk")
-
 
 def bulk(service: Service, names: list[Any], *, headers: dict[str, str] | None = None, **body: Any) -> Answer:
     body["items"] = [{"name": name} for name in names]

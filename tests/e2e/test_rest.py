@@ -8,12 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import pytest
-
 from tests.e2e.service import Answer, Service
 from tests.waiting import until
-
-pytestmark = pytest.mark.xdist_group("rest")
 
 
 def together(calls: list[Callable[[], Answer]]) -> list[Answer]:

@@ -3,14 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from items.operations import TRANSACTION_MAX_OPERATIONS
 from tests.e2e.service import Answer, Service
 from tests.e2e.test_bad_input import assert_problem
 from tests.e2e.test_rest import settled, together
-
-pytestmark = pytest.mark.xdist_group("transactions")
 
 
 def transact(service: Service, *operations: dict[str, Any], **options: Any) -> Answer:

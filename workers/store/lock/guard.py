@@ -22,7 +22,8 @@ from workers.event_loop.fibers import in_fiber
 from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
 from workers.store import fence, pragmas, store_file, wal
 from workers.store.lock import holding, purpose, statements
-from workers.store.lock.store_lock import AT_ONCE_SECONDS, OnWait, StoreLock
+from workers.store.lock.store_lock import AT_ONCE_SECONDS, StoreLock
+from workers.store.lock.waiting import OnWait
 from workers.store.lock.watchdog import watchdog
 from workers.store.roles import Role, current_role
 

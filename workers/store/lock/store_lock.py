@@ -10,48 +10,25 @@ wait can have a limit, and does not stop an event loop.
 """
 
 import fcntl
-import logging
-import mmap
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from workers.event_loop.bells import Bell, new_bell
+from workers.event_loop.bells import new_bell
 from workers.exceptions import StoreBusy
 from workers.store import flock
 from workers.store.holder import Holder
 from workers.store.lock import record, tickets
+from workers.store.lock.lock_file import LockFile
+from workers.store.lock.waiting import LOOK_SECONDS, Claim, OnWait, WaitLog
 from workers.store.store_file import Mark
-
-logger = logging.getLogger(__name__)
-
-SUFFIX = ".lock"
 
 AT_ONCE_SECONDS = 0.05
 """How long a caller may find others served before it. As long as a few commits take on a slow disk."""
-
-LOOK_SECONDS = 1.0
-"""How often who waits looks at whom it waits for."""
-
-OnWait = Callable[[Holder, float], None]
-"""Called each LOOK_SECONDS of a wait, with who holds the lock and how many seconds the wait has lasted."""
-
-
-class _Claim:
-    """One caller that waits."""
-
-    def __init__(self, ticket: int, bell: Bell, purpose: str) -> None:
-        self.ticket = ticket
-        self.bell = bell
-        self.purpose = purpose
-        self.is_granted = False
-        self.is_over = False
-        """Whether nobody waits for it any more. It keeps its place until the thread has come past it."""
 
 
 class StoreLock:
@@ -60,20 +37,19 @@ class StoreLock:
     def __init__(self, store: Path) -> None:
         """`store` is the real path of the store's file."""
         self.store = store
-        self.path = Path(f"{store}{SUFFIX}")
+        self._file = LockFile(store)
+        self.path = self._file.path
         self.checkpoint_at = 0.0
         """When to look at the size of the log again, by the monotonic clock."""
         # Reentrant, because a guard that is collected as garbage gives the lock back, whatever runs then.
         self._mutex = threading.RLock()
         self._changed = threading.Condition(self._mutex)
-        self._waiting: deque[_Claim] = deque()
-        self._descriptor = -1
-        self._memory: mmap.mmap | None = None
+        self._waiting: deque[Claim] = deque()
         self._looked_at = 0.0
         self._held = -1
         """The descriptor by which this process holds the lock; -1 while it does not."""
         self._thread: threading.Thread | None = None
-        self._named: tuple[int | None, float | None] = (None, None)
+        self._log = WaitLog()
 
     def acquire(
         self,
@@ -92,7 +68,7 @@ class StoreLock:
             if self._try(purpose, at_once):
                 return
             if seconds <= 0:
-                raise StoreBusy(f"{self._holder()} writes the store.")
+                raise StoreBusy(f"{self._file.noted_holder()} writes the store.")
             claim = self._queue(purpose)
         try:
             self._wait(claim, seconds, on_wait)
@@ -105,46 +81,25 @@ class StoreLock:
         with self._mutex:
             if self._held == -1:
                 return
-            if self._held == self._descriptor and self._is_late() and self._pass_on():
+            if self._held == self._file.descriptor and self._is_late() and self._pass_on():
                 return
             self._free()
 
     def holder(self) -> Holder | None:
         """Return who holds the lock; None when nobody does. Raises OSError when that may not be looked at."""
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            # Who died, or gave it back, is still named there.
-            if not flock.is_locked_by_another(descriptor):
-                return None
-            return Holder.of(record.read(os.pread(descriptor, record.SIZE, record.HOLDER), 0))
-        finally:
-            os.close(descriptor)
+        return self._file.holder()
 
     def mark(self) -> Mark:
         """Return which files were written last."""
         with self._mutex:
             self._look_at_file()
-            return record.read_mark(self._shared())
+            return record.read_mark(self._file.shared())
 
     def leave_mark(self, mark: Mark) -> None:
         """Note which files this process writes, for whoever writes next. To be called by the holder."""
         with self._mutex:
-            if record.read_mark(self._shared()) != mark:
-                record.write(self._shared(), record.MARK, asdict(mark))
-
-    def _open(self) -> int:
-        if self._descriptor == -1:
-            self._descriptor = record.open_file(self.path, self.store)
-            self._memory = record.open_shared(self._descriptor)
-        return self._descriptor
-
-    def _shared(self) -> mmap.mmap:
-        self._open()
-        assert self._memory is not None  # noqa: S101 - narrows the type
-        return self._memory
+            if record.read_mark(self._file.shared()) != mark:
+                record.write(self._file.shared(), record.MARK, asdict(mark))
 
     def _try(self, purpose: str, at_once: float) -> bool:
         """Take the lock if it is free and nobody has waited for it for long."""
@@ -152,12 +107,12 @@ class StoreLock:
             return False
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._look_at_file()
-        if tickets.is_waiting(self._open(), for_seconds=at_once):
+        if tickets.is_waiting(self._file.open(), for_seconds=at_once):
             return False
         # At once, also when the thread below has just got it for this process: the descriptor is the same.
-        if not flock.try_lock(self._descriptor):
+        if not flock.try_lock(self._file.descriptor):
             return False
-        self._hold(self._descriptor, purpose)
+        self._hold(self._file.descriptor, purpose)
         return True
 
     def _is_late(self) -> bool:
@@ -169,32 +124,32 @@ class StoreLock:
         if self._held != -1 or self._waiting:
             return
         self._looked_at = time.monotonic()
-        if not flock.is_file(self._open(), self.path):
+        if not flock.is_file(self._file.open(), self.path):
             self._leave_descriptor()
 
     def _hold(self, descriptor: int, purpose: str) -> None:
         self._held = descriptor
-        record.write_holder(self._shared(), purpose)
+        record.write_holder(self._file.shared(), purpose)
 
     def _free(self) -> None:
         descriptor, self._held = self._held, -1
         fcntl.flock(descriptor, fcntl.LOCK_UN)
-        if descriptor != self._descriptor:
+        if descriptor != self._file.descriptor:
             os.close(descriptor)
         if self._waiting:
             self._changed.notify_all()
 
     # Waiting
 
-    def _queue(self, purpose: str) -> _Claim:
-        claim = _Claim(tickets.take(self._open()), new_bell(), purpose)
+    def _queue(self, purpose: str) -> Claim:
+        claim = Claim(tickets.take(self._file.open()), new_bell(), purpose)
         self._waiting.append(claim)
         if self._thread is None:
             self._begin_to_serve()
         self._changed.notify_all()
         return claim
 
-    def _wait(self, claim: _Claim, seconds: float, on_wait: OnWait | None) -> None:
+    def _wait(self, claim: Claim, seconds: float, on_wait: OnWait | None) -> None:
         started = time.monotonic()
         seen: Holder | None = None
         while True:
@@ -204,7 +159,7 @@ class StoreLock:
             with self._mutex:
                 if claim.is_granted:
                     return
-                holder = self._holder()
+                holder = self._file.noted_holder()
                 if holder == seen and self._pass_by(claim):
                     return
                 seen = holder
@@ -213,32 +168,16 @@ class StoreLock:
                     f"{holder} writes the store, and this waited for {waited:.0f} s. Nothing was written."
                 )
             if waited >= LOOK_SECONDS:
-                self._name(holder)
+                self._log.name(holder)
                 if on_wait is not None:
                     on_wait(holder, waited)
 
-    def _holder(self) -> Holder:
-        """Return who the record names; whoever waits knows that the lock is held, or about to be."""
-        return Holder.of(record.read(self._shared(), record.HOLDER))
-
-    def _name(self, holder: Holder) -> None:
-        """Say in the log who keeps others waiting, once for each time that it holds the lock for long."""
-        if holder.held_seconds > LOOK_SECONDS and (holder.pid, holder.since) != self._named:
-            self._named = (holder.pid, holder.since)
-            logger.warning(
-                "store-lock state=waited-for holder=%r pid=%s held_seconds=%.1f stopped=%s",
-                holder.purpose,
-                holder.pid,
-                holder.held_seconds,
-                holder.is_stopped,
-            )
-
-    def _pass_by(self, claim: _Claim) -> bool:
+    def _pass_by(self, claim: Claim) -> bool:
         """Take the lock although others are before, when it has been free without anybody taking it.
 
         Whoever is next may be stopped (Ctrl-Z), and must not stop everybody else.
         """
-        if self._held != -1 or not flock.is_file(self._descriptor, self.path):
+        if self._held != -1 or not flock.is_file(self._file.descriptor, self.path):
             return False  # of a file that was deleted the holder still has the lock
         descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         if not flock.try_lock(descriptor):
@@ -253,15 +192,15 @@ class StoreLock:
     def _queue_anew(self) -> None:
         """Leave the thread that waits for who is passed by, and have another one wait for the rest."""
         for claim in self._waiting:
-            tickets.drop(self._descriptor, claim.ticket)
+            tickets.drop(self._file.descriptor, claim.ticket)
         self._leave_descriptor()
         self._waiting = deque(claim for claim in self._waiting if not claim.is_over)
         for claim in self._waiting:
-            claim.ticket = tickets.take(self._open())
+            claim.ticket = tickets.take(self._file.open())
         if self._waiting:
             self._begin_to_serve()
 
-    def _give_up(self, claim: _Claim) -> None:
+    def _give_up(self, claim: Claim) -> None:
         with self._mutex:
             claim.is_over = True
             if not claim.is_granted:
@@ -271,14 +210,14 @@ class StoreLock:
     def _pass_on(self) -> bool:
         """Hand the lock to the next one of this process, unless another process asked before it."""
         while self._waiting and self._waiting[0].is_over:
-            tickets.drop(self._descriptor, self._waiting.popleft().ticket)
-        if not self._waiting or tickets.is_waiting(self._descriptor, before=self._waiting[0].ticket):
+            tickets.drop(self._file.descriptor, self._waiting.popleft().ticket)
+        if not self._waiting or tickets.is_waiting(self._file.descriptor, before=self._waiting[0].ticket):
             return False
         claim = self._waiting.popleft()
-        self._hold(self._descriptor, claim.purpose)
+        self._hold(self._file.descriptor, claim.purpose)
         claim.is_granted = True
         # After the lock is taken: until then the ticket keeps others behind it.
-        tickets.drop(self._descriptor, claim.ticket)
+        tickets.drop(self._file.descriptor, claim.ticket)
         try:
             claim.bell.ring()
         except RuntimeError:  # its event loop was closed, and it with it
@@ -287,13 +226,13 @@ class StoreLock:
 
     def _begin_to_serve(self) -> None:
         self._thread = threading.Thread(
-            target=self._serve, args=(self._open(),), name="store lock", daemon=True
+            target=self._serve, args=(self._file.open(),), name="store lock", daemon=True
         )
         self._thread.start()
 
     def _leave_descriptor(self) -> None:
         """Use another one from now on. A thread that may be asleep in the kernel with it closes it then."""
-        former, self._descriptor = self._descriptor, -1
+        former = self._file.leave()
         if self._thread is None:
             os.close(former)
         self._thread = None
@@ -328,7 +267,7 @@ class StoreLock:
 
     def forget(self) -> None:
         """Begin anew in a process that was forked: what it has inherited is its parent's."""
-        for descriptor in {self._descriptor, self._held} - {-1}:
+        for descriptor in {self._file.descriptor, self._held} - {-1}:
             os.close(descriptor)
         self.__init__(self.store)  # type: ignore[misc]  # all of it, the mutex too: a thread may have had it
 

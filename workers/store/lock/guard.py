@@ -12,7 +12,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.db import OperationalError
@@ -20,8 +19,9 @@ from django.db import OperationalError
 from workers.conf import settings
 from workers.event_loop.fibers import in_fiber
 from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
-from workers.store import fence, pragmas, store_file, wal
+from workers.store import fence, store_file, wal
 from workers.store.lock import holding, purpose, statements
+from workers.store.lock.raw_connection import RawConnection
 from workers.store.lock.store_lock import AT_ONCE_SECONDS, StoreLock
 from workers.store.lock.waiting import OnWait
 from workers.store.lock.watchdog import watchdog
@@ -42,8 +42,7 @@ class Guard:
 
     def __init__(self, lock: StoreLock) -> None:
         self.lock = lock
-        self.raw: Any = None
-        """SQLite's connection, which Django closes and replaces."""
+        self.connection = RawConnection(lock)
         self.held_since: float | None = None
         """By the monotonic clock; None while this connection does not hold the lock."""
         self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -54,10 +53,6 @@ class Guard:
         self._late: float | None = None
         """The `held_since` that the watchdog has found late."""
         self._kept = 0
-        self._is_prepared = False
-        self._only_reads = False
-        """Whether SQLite lets it write only while it holds the lock."""
-        self._file: store_file.FileId | None = None
         self._refusal: OperationalError | None = None
         """Why nothing may run before the transaction, which is no more, is rolled back."""
         self._mutex = threading.RLock()
@@ -75,6 +70,10 @@ class Guard:
             self.undo(self.raw.close)
 
     @property
+    def raw(self) -> Any:
+        return self.connection.raw
+
+    @property
     def is_held(self) -> bool:
         return self.held_since is not None
 
@@ -85,11 +84,10 @@ class Guard:
 
     def opened(self, raw: sqlite3.Connection) -> None:
         """Guard a new SQLite connection. Raises WrongStore and sqlite3.Error."""
-        self.raw, self._is_prepared, self._refusal = raw, False, None
-        self._only_reads = bool(pragmas.read(raw, ["query_only"])["query_only"])
-        self._file = store_file.file_id(self.lock.store)
-        if self.held_since is not None and not self._make_writable():
-            self._turn_log_on()
+        self._refusal = None
+        self.connection.opened(raw)
+        if self.held_since is not None and not self.connection.make_writable():
+            self.connection.turn_log_on()
 
     def writes(self, sql: str) -> bool:
         """Return whether a statement is to be run with the lock, as far as its beginning tells."""
@@ -104,11 +102,11 @@ class Guard:
             self._refuse(sql)
             if self.held_since is None:
                 self._take(settings.WRITE_LOCK_WAIT_SECONDS)
-            was_open = self._is_in_transaction()
+            was_open = self.connection.is_in_transaction
             try:
                 return statement()
             except sqlite3.Error as exc:
-                if was_open and not self._is_in_transaction():
+                if was_open and not self.connection.is_in_transaction:
                     self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")
                 raise self._explained(exc) from exc
             finally:
@@ -138,7 +136,7 @@ class Guard:
         try:
             return call()
         finally:
-            self._see_late(was_open=self._is_in_transaction())
+            self._see_late(was_open=self.connection.is_in_transaction)
             self._give_back_if_done()
 
     def undo(self, call: Callable[[], T]) -> T:
@@ -204,7 +202,7 @@ class Guard:
         self._purpose, self._is_limited = purpose.current(), purpose.request_in_hand.get() is not None
         try:
             with fence.lowered():
-                is_ready = self.raw is None or self._make_writable()
+                is_ready = self.raw is None or self.connection.make_writable()
                 # The writer, whose batches only grow while it waits, lets everybody go first who is there.
                 at_once = 0.0 if current_role() is Role.WRITER else AT_ONCE_SECONDS
                 self.lock.acquire(self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once)
@@ -212,7 +210,7 @@ class Guard:
                 self._holding = holding.of_thread()
                 self._holding.add(self)
                 if not is_ready:
-                    self._turn_log_on()
+                    self.connection.turn_log_on()
         except BaseException as exc:
             self._give_back()
             if isinstance(exc, StoreBusy):
@@ -233,40 +231,8 @@ class Guard:
                 "DATABASES are one file. End the other transaction first, or use one alias."
             )
 
-    def _make_writable(self) -> bool:
-        """Let the connection write; return whether nothing is left to be done with the lock held."""
-        if current_role() is not Role.WRITER:  # who watches the file by itself
-            self._refuse_replaced_file()
-            if self._only_reads:
-                self.raw.execute("PRAGMA query_only = 0")
-        if self._is_prepared:
-            return True
-        store_file.refuse_unsafe(self.lock.store, self.lock.mark())
-        self._is_prepared = pragmas.is_log_on(self.raw)
-        if self._is_prepared:
-            pragmas.apply(self.raw, pragmas.for_writing())
-            self._is_prepared = self.lock.mark().is_of_same_files(store_file.mark_of(self.lock.store))
-        return self._is_prepared
-
-    def _turn_log_on(self) -> None:
-        was_on = pragmas.is_log_on(self.raw)
-        pragmas.make_writable(self.raw, settings.WRITE_LOCK_WAIT_SECONDS)
-        self._is_prepared = True
-        former, mark = self.lock.mark(), store_file.mark_of(self.lock.store)
-        if was_on and former.store == mark.store:
-            # Only who changes the file says so: a foreign change must not be covered up.
-            mark = replace(mark, content=former.content)
-        self.lock.leave_mark(mark)
-
-    def _refuse_replaced_file(self) -> None:
-        found = store_file.file_id(self.lock.store)
-        if self._file is None:
-            self._file = found  # made since
-        elif found != self._file:
-            raise WrongStore(store_file.replaced(self.lock.store))
-
     def _give_back_if_done(self) -> None:
-        if self.held_since is not None and not self._kept and not self._is_in_transaction():
+        if self.held_since is not None and not self._kept and not self.connection.is_in_transaction:
             self._give_back()
 
     def _give_back(self) -> None:
@@ -274,28 +240,14 @@ class Guard:
         if since is not None:
             self._holding.discard(self)
             self.lock.release()
-        if current_role() is not Role.WRITER and self._is_open():
+        if current_role() is not Role.WRITER and self.connection.is_open:
             with fence.lowered():
                 wal.checkpoint_for_want_of_a_writer(self.lock, self.raw)
-                if self._only_reads:
-                    self.raw.execute("PRAGMA query_only = 1")
+                self.connection.make_read_only()
         if since is None or purpose.request_in_hand.get() is None:
             return  # a migration may take its time, and is named to those who wait
         if (seconds := time.monotonic() - since) > SLOW_SECONDS:
             logger.warning("store-lock state=slow-holder holder=%r seconds=%.1f", self._purpose, seconds)
-
-    def _is_open(self) -> bool:
-        try:
-            return self.raw is not None and self.raw.total_changes >= 0
-        except sqlite3.ProgrammingError:
-            return False
-
-    def _is_in_transaction(self) -> bool:
-        # SQLite's own word: Django does not know of a BEGIN that was typed.
-        try:
-            return self.raw is not None and self.raw.in_transaction
-        except sqlite3.ProgrammingError:  # closed
-            return False
 
     def _refuse(self, sql: str = "") -> None:
         if self._refusal is None:
@@ -310,7 +262,7 @@ class Guard:
         if late is None or late != self.held_since or not was_open:
             return
         self._refusal = self._timed_out()
-        if self._is_in_transaction():
+        if self.connection.is_in_transaction:
             self._roll_back()
 
     def _roll_back(self) -> None:

@@ -1,0 +1,83 @@
+"""SQLite's connection under a guard, and what it needs before it may write."""
+
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+from workers.conf import settings
+from workers.exceptions import WrongStore
+from workers.store import pragmas, store_file
+from workers.store.lock.store_lock import StoreLock
+from workers.store.roles import Role, current_role
+
+
+class RawConnection:
+    """Of one guard. Django closes SQLite's connection and replaces it."""
+
+    def __init__(self, lock: StoreLock) -> None:
+        self.lock = lock
+        self.raw: Any = None
+        """SQLite's connection; None until the first one is opened."""
+        self._is_prepared = False
+        self._only_reads = False
+        """Whether SQLite lets it write only while it holds the lock."""
+        self._file: store_file.FileId | None = None
+
+    def opened(self, raw: sqlite3.Connection) -> None:
+        """Go over to a new one. Raises sqlite3.Error."""
+        self.raw, self._is_prepared = raw, False
+        self._only_reads = bool(pragmas.read(raw, ["query_only"])["query_only"])
+        self._file = store_file.file_id(self.lock.store)
+
+    def make_writable(self) -> bool:
+        """Let it write; return whether nothing is left to be done with the lock held. Raises WrongStore."""
+        if current_role() is not Role.WRITER:  # who watches the file by itself
+            self._refuse_replaced_file()
+            if self._only_reads:
+                self.raw.execute("PRAGMA query_only = 0")
+        if self._is_prepared:
+            return True
+        store_file.refuse_unsafe(self.lock.store, self.lock.mark())
+        self._is_prepared = pragmas.is_log_on(self.raw)
+        if self._is_prepared:
+            pragmas.apply(self.raw, pragmas.for_writing())
+            self._is_prepared = self.lock.mark().is_of_same_files(store_file.mark_of(self.lock.store))
+        return self._is_prepared
+
+    def turn_log_on(self) -> None:
+        """Turn the write-ahead log on, and note which files are written from now on. With the lock held."""
+        was_on = pragmas.is_log_on(self.raw)
+        pragmas.make_writable(self.raw, settings.WRITE_LOCK_WAIT_SECONDS)
+        self._is_prepared = True
+        former, mark = self.lock.mark(), store_file.mark_of(self.lock.store)
+        if was_on and former.store == mark.store:
+            # Only who changes the file says so: a foreign change must not be covered up.
+            mark = replace(mark, content=former.content)
+        self.lock.leave_mark(mark)
+
+    def make_read_only(self) -> None:
+        """Let it write no longer, if it was opened so."""
+        if self._only_reads:
+            self.raw.execute("PRAGMA query_only = 1")
+
+    @property
+    def is_open(self) -> bool:
+        try:
+            return self.raw is not None and self.raw.total_changes >= 0
+        except sqlite3.ProgrammingError:
+            return False
+
+    @property
+    def is_in_transaction(self) -> bool:
+        # SQLite's own word: Django does not know of a BEGIN that was typed.
+        try:
+            return self.raw is not None and self.raw.in_transaction
+        except sqlite3.ProgrammingError:  # closed
+            return False
+
+    def _refuse_replaced_file(self) -> None:
+        found = store_file.file_id(self.lock.store)
+        if self._file is None:
+            self._file = found  # made since
+        elif found != self._file:
+            raise WrongStore(store_file.replaced(self.lock.store))

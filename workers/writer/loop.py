@@ -11,6 +11,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Set
+from contextlib import nullcontext
 from enum import StrEnum
 
 import redis
@@ -75,6 +76,7 @@ class Writer:
         self._held: Batch | None = None  # read, and not committed because the store is unwell
         self._pruning = Pruning()
         self._failures = 0
+        self._was_busy = False
         self._checkpoint_after = 0.0
         self._pause_check_at = 0.0
 
@@ -185,16 +187,18 @@ class Writer:
         writes = [_decode(entry) for entry in batch.entries if entry.payload]
         settled: list[commit.Settled] = []
         try:
-            problem = self._watch.problem()
-            if not problem:
-                settled = commit.commit_batch(
-                    writes,
-                    set_aside=batch.is_poison,
-                    is_cancelled=lambda write: write.write_id in cancelled,
-                    on_progress=self._heartbeat.tick,
-                )
-                # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
+            # One turn for all of it, if it was waited for in vain before: a look at the file would use it up.
+            with opening.kept(connection) if self._was_busy else nullcontext():
                 problem = self._watch.problem()
+                if not problem:
+                    settled = commit.commit_batch(
+                        writes,
+                        set_aside=batch.is_poison,
+                        is_cancelled=lambda write: write.write_id in cancelled,
+                        on_progress=self._heartbeat.tick,
+                    )
+                    # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
+                    problem = self._watch.problem()
         except LeaseLost:
             raise  # another worker reads the batch again, and commits it
         except Error as exc:
@@ -203,7 +207,7 @@ class Writer:
         if problem:
             self._hold(batch, problem)
             return
-        self._held, self._failures = None, 0
+        self._held, self._failures, self._was_busy = None, 0, False
         outcomes.announce(self._client, settled, last_write_id=batch.entries[-1].write_id)
         claimed = [write.token for write in writes if write.fingerprint is not None]
         # After the commit: a death before this means that the entries are read again, which the receipts make
@@ -226,6 +230,10 @@ class Writer:
 
     def _wait_for_store(self, batch: Batch, exc: Error) -> None:
         """Hold the batch back, and let the next attempt open the store anew."""
+        self._was_busy = isinstance(exc, StoreBusy)
+        if self._was_busy:
+            self._hold(batch, str(exc))  # nothing is wrong with the connection
+            return
         try:
             problem = self._watch.problem()
         except Error:

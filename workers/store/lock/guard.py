@@ -23,7 +23,7 @@ from workers.store import fence, store_file, wal
 from workers.store.lock import holding, purpose, statements
 from workers.store.lock.raw_connection import RawConnection
 from workers.store.lock.store_lock import AT_ONCE_SECONDS, StoreLock
-from workers.store.lock.waiting import OnWait
+from workers.store.lock.waiting import OnWait, Place
 from workers.store.lock.watchdog import watchdog
 from workers.store.roles import Role, current_role
 
@@ -48,6 +48,7 @@ class Guard:
         self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
         """Of this connection, which may have rows to fetch."""
         self._holding = holding.of_thread()
+        self._place = Place()
         self._purpose = ""
         self._is_limited = False
         self._late: float | None = None
@@ -203,9 +204,13 @@ class Guard:
         try:
             with fence.lowered():
                 is_ready = self.raw is None or self.connection.make_writable()
-                # The writer, whose batches only grow while it waits, lets everybody go first who is there.
-                at_once = 0.0 if current_role() is Role.WRITER else AT_ONCE_SECONDS
-                self.lock.acquire(self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once)
+                # The writer, whose batches only grow while it waits, lets everybody go first who is there. Of
+                # those who come later nobody: it keeps its place while it tries again.
+                is_writer = current_role() is Role.WRITER
+                at_once, place = (0.0, self._place) if is_writer else (AT_ONCE_SECONDS, None)
+                self.lock.acquire(
+                    self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once, place=place
+                )
                 self.held_since = time.monotonic()
                 self._holding = holding.of_thread()
                 self._holding.add(self)

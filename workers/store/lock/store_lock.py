@@ -24,7 +24,7 @@ from workers.store import flock
 from workers.store.holder import Holder
 from workers.store.lock import record, tickets
 from workers.store.lock.lock_file import LockFile
-from workers.store.lock.waiting import LOOK_SECONDS, Claim, OnWait, WaitLog
+from workers.store.lock.waiting import LOOK_SECONDS, Claim, OnWait, Place, WaitLog
 from workers.store.store_file import Mark
 
 AT_ONCE_SECONDS = 0.05
@@ -58,23 +58,29 @@ class StoreLock:
         seconds: float,
         on_wait: OnWait | None = None,
         at_once: float = AT_ONCE_SECONDS,
+        place: Place | None = None,
     ) -> None:
         """Hold the lock; wait for it for so many seconds at most.
 
         `at_once`: for how many seconds others may have waited, and it is taken before them when free.
+        `place`: the caller's, who waits on where a former call gave up.
         Raises StoreBusy when the time is over, and OSError when the lock's file cannot be used.
         """
+        place = place or Place()
         with self._mutex:
             if self._try(purpose, at_once):
+                place.ticket = None
                 return
             if seconds <= 0:
                 raise StoreBusy(f"{self._file.noted_holder()} writes the store.")
-            claim = self._queue(purpose)
+            claim = self._queue(purpose, place.ticket)
+            place.ticket = claim.ticket
         try:
             self._wait(claim, seconds, on_wait)
         except BaseException:
             self._give_up(claim)
             raise
+        place.ticket = None
 
     def release(self) -> None:
         """Give the lock back: to who is next, in this process or another."""
@@ -141,9 +147,11 @@ class StoreLock:
 
     # Waiting
 
-    def _queue(self, purpose: str) -> Claim:
-        claim = Claim(tickets.take(self._file.open()), new_bell(), purpose)
-        self._waiting.append(claim)
+    def _queue(self, purpose: str, former: int | None) -> Claim:
+        if former is not None:  # else its ticket would be dropped once more when the thread comes past it
+            self._waiting = deque(claim for claim in self._waiting if claim.ticket != former)
+        claim = Claim(tickets.take(self._file.open(), former=former), new_bell(), purpose)
+        self._waiting = deque(sorted([*self._waiting, claim], key=lambda each: each.ticket))
         if self._thread is None:
             self._begin_to_serve()
         self._changed.notify_all()
@@ -170,7 +178,7 @@ class StoreLock:
             if waited >= LOOK_SECONDS:
                 self._log.name(holder)
                 if on_wait is not None:
-                    on_wait(holder, waited)
+                    on_wait(holder, tickets.age(claim.ticket))
 
     def _pass_by(self, claim: Claim) -> bool:
         """Take the lock although others are before, when it has been free without anybody taking it.

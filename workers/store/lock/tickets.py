@@ -25,8 +25,15 @@ START = 1024
 """Where the lock's file keeps the oldest ticket that counts."""
 
 
-def take(descriptor: int) -> int:
-    """Queue behind all who have a ticket, and return one's own."""
+def take(descriptor: int, *, former: int | None = None) -> int:
+    """Queue behind all who have a ticket, and return one's own.
+
+    `former`: a ticket that one had before. Its place is taken again, unless that was passed over, or somebody
+    looks at it just now who comes next.
+    """
+    counts = former is not None and IS_SUPPORTED and former >= _start(descriptor)
+    if former is not None and counts and _set(descriptor, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, former, 1):
+        return former
     while True:
         ticket = time.monotonic_ns()
         if not IS_SUPPORTED or _set(descriptor, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, ticket, 1):

@@ -12,7 +12,7 @@ LOOK_SECONDS = 1.0
 """How often who waits looks at whom it waits for."""
 
 OnWait = Callable[[Holder, float], None]
-"""Called each LOOK_SECONDS of a wait, with who holds the lock and how many seconds the wait has lasted."""
+"""Called each LOOK_SECONDS of a wait, with who holds the lock and for how many seconds one has queued."""
 
 
 class Claim:
@@ -25,6 +25,12 @@ class Claim:
         self.is_granted = False
         self.is_over = False
         """Whether nobody waits for it any more. It keeps its place until the thread has come past it."""
+
+
+class Place:
+    """In the queue, of somebody who gives up a wait and comes back to it."""
+
+    ticket: int | None = None
 
 
 class WaitLog:

@@ -90,6 +90,8 @@ class ServerGuard:
         if is_idle:
             self._is_held = False
             fence.refuse_transaction(self)
+        if self._kept and not self._is_held and not raw.autocommit:
+            self._begin(connection)
         if self._is_held or self._kept or permission.is_refused():
             return self._run_and_see(text, run)
         if not raw.autocommit or not is_idle:
@@ -123,7 +125,12 @@ class ServerGuard:
                 self._wait(
                     connection, cursor, settings.WRITE_LOCK_WAIT_SECONDS if seconds is None else seconds
                 )
-        self._is_held, self._limit, self._since = True, _limit_seconds(), time.monotonic()
+        self._limit, self._since = _limit_seconds(), time.monotonic()
+        self._begin(connection)
+
+    def _begin(self, connection: BaseDatabaseWrapper) -> None:
+        """Note that a transaction has the lock, its own or the one that is kept."""
+        self._is_held = True
         if self.check is not None:
             self.check(connection)
 

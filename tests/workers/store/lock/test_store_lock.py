@@ -21,6 +21,7 @@ from workers.event_loop import fibers
 from workers.exceptions import StoreBusy
 from workers.store.lock import record, store_lock
 from workers.store.lock.store_lock import StoreLock
+from workers.store.lock.waiting import LOOK_SECONDS, Place
 
 COUNTER = """
 import sys, threading
@@ -238,6 +239,30 @@ def test_a_claim_that_was_given_up_keeps_nobody_from_the_lock(lock: StoreLock, s
     other.release()
     lock.acquire("again", seconds=20)
     lock.release()
+
+
+def test_who_gives_up_and_comes_back_keeps_its_place(lock: StoreLock, start: Start) -> None:
+    holder, younger = start("holder"), start("younger")
+    holder.acquire()
+    place = Place()
+    with pytest.raises(StoreBusy):
+        lock.acquire("elder", seconds=0.1, place=place)
+    asked_at = place.ticket
+    younger.queue()
+    seen: list[float] = []
+    thread = in_thread(
+        lambda: lock.acquire("elder", seconds=20, on_wait=lambda _, queued: seen.append(queued), place=place)
+    )
+    until(lambda: seen, what="a look at who holds it")
+    assert place.ticket == asked_at
+
+    holder.release()
+    thread.join()
+
+    assert seen[0] > LOOK_SECONDS + 0.1  # it has queued since it asked first
+    assert place.ticket is None  # the next time it is behind whoever waits by then
+    lock.release()
+    assert younger.hear() == "held"
 
 
 def test_a_deleted_file_ends_no_wait_and_no_hold(store: Path, lock: StoreLock, start: Start) -> None:

@@ -38,6 +38,7 @@ hypothesis.settings.load_profile("tests")
 
 OF_SQLITE = (
     "benchmarks",
+    "project/api/test_store_lock.py",
     "torture",
     "wheel",
     "workers/backups",
@@ -51,7 +52,10 @@ OF_SQLITE = (
     "workers/store/test_opening.py",
     "workers/store/test_private_files.py",
     "workers/store/test_read_limit.py",
+    "workers/store/test_soundness.py",
     "workers/store/test_store_file.py",
+    "workers/writer/test_damaged_store.py",
+    "workers/writer/test_place_in_the_queue.py",
     "workers/writer/test_store_replaced.py",
 )
 """What is about SQLite's files as a whole; single tests have the marker `sqlite`."""

@@ -21,7 +21,8 @@ from workers.store import fence, pragmas, private_files, read_limit, server, sto
 from workers.store.holder import Holder
 from workers.store.lock.cursor import GuardedCursor
 from workers.store.lock.guard import Guard
-from workers.store.lock.store_lock import OnWait, StoreLock, lock_of
+from workers.store.lock.store_lock import StoreLock, lock_of
+from workers.store.lock.waiting import OnWait
 from workers.store.roles import Role, current_role
 
 READ_ONLY_URI = {"mode": "ro", "immutable": "1"}

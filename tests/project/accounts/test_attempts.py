@@ -195,6 +195,7 @@ def test_a_login_notes_its_time(ada: User) -> None:
     assert User.objects.get().last_login is not None
 
 
+@pytest.mark.sqlite  # it locks the lock's file
 def test_a_login_that_cannot_be_noted_is_one_all_the_same(ada: User) -> None:
     with store_held_by_another():
         response = log_in(password="right")

@@ -36,6 +36,7 @@ def fields(name: str, **more: str) -> dict[str, str]:
     return {"username": name, "usable_password": "true", "password1": secret, "password2": secret} | more
 
 
+@pytest.mark.sqlite  # it looks at the lock's file
 def test_a_user_is_added_and_the_password_is_hashed_before(admin: Client, held: list[bool]) -> None:
     response = admin.post(ADD, fields("bob"))
 

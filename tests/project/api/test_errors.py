@@ -89,6 +89,7 @@ handler400, handler403, handler404, handler500 = bad_request, permission_denied,
 urlpatterns = [path("rest/<case>", RestView.as_view()), path("plain/<case>", plain_view)]
 
 
+@pytest.mark.sqlite  # the cases are in its SQL
 @pytest.mark.parametrize("view", ["rest", "plain"])
 @pytest.mark.parametrize("case", CASES)
 @override_settings(ROOT_URLCONF=__name__)
@@ -126,6 +127,7 @@ LISTS = {
 }  # fmt: skip
 
 
+@pytest.mark.sqlite  # PostgreSQL takes nothing more in a transaction after an error
 @pytest.mark.filterwarnings(
     "ignore:DateTimeField .* received a naive datetime"
 )  # as the admin's own links do

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
+from workers.redis_address import names_sentinels
 from workers.store import identity
 from workers.stream.redis_client import Client
+from workers.stream.redis_pools import Pool
 
 CLEARED_AT_ONCE = 1_000
 
@@ -17,7 +19,7 @@ class _CacheClient(RedisCacheClient):
     _pools_of: dict[str, dict[int, Any]] = {}  # shared on purpose
 
     def __init__(self, servers: Any, **options: Any) -> None:
-        super().__init__(servers, **options)
+        super().__init__(servers, **{"pool_class": Pool, **options})
         self._client = Client
         self._pools = self._pools_of.setdefault(repr((servers, sorted(options.items()))), {})
 
@@ -30,6 +32,8 @@ class SharedRedisCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
+        if isinstance(server, str) and names_sentinels(server):
+            self._servers = [server]  # Django's own splits it at each comma
         self._class = _CacheClient
 
     @property

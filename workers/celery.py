@@ -22,6 +22,7 @@ from workers.redis_address import parse
 from workers.sd_notify import notifier
 from workers.service_settings import place
 from workers.stream import celery_app
+from workers.stream.redis_pools import broker_options
 
 logger = logging.getLogger(__name__)
 
@@ -83,14 +84,16 @@ def _defaults() -> dict[str, Any]:
 
     Nothing here is for tasks of the project's own, which may have a broker, queues and a pool as they like.
     """
+    address = parse(place.REDIS_URL)
+    # Of web processes, for which no ring is worth a long wait; bootsteps.py gives the worker more.
+    limits = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
     return {
-        "broker_url": parse(place.REDIS_URL).broker_url,
+        "broker_url": address.broker_url,
         "broker_transport_options": {
             "global_keyprefix": f"{settings.WRITE_KEY_PREFIX}:celery:",
-            # Of web processes, for which no ring is worth a long wait; bootsteps.py gives the worker more.
-            "socket_timeout": 0.5,
-            "socket_connect_timeout": 0.5,
+            **limits,
             "max_retries": 0,
+            **broker_options(address, **limits),
         },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,

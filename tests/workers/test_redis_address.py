@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Connection
 
+from workers.cache import SharedRedisCache
 from workers.redis_address import InvalidRedisAddress, RedisAddress, parse, without_password
+from workers.stream.redis_pools import Pool, broker_options
 from workers.up import embedded_redis
 
 NASTY = [
@@ -81,6 +83,93 @@ def test_every_login_and_host_is_read_as_itself(
     assert servers_of_cache(address) == [address.url]
 
 
+def sentinels_of_redis_py(address: RedisAddress) -> list[dict[str, Any]]:
+    pool: Any = Pool.from_url(address.url)
+    return [_known(one.connection_pool.connection_kwargs) for one in pool.sentinel_manager.sentinels]
+
+
+def pool_of_kombu(address: RedisAddress) -> Any:
+    options = broker_options(address)
+    connection: Any = Connection(address.broker_url, transport_options=options)
+    transport = connection.get_transport_cls()
+    bare = transport.Channel.__new__(transport.Channel)
+    bare.connection = transport(connection)
+    for name, value in options.items():
+        setattr(bare, name, value)
+    return bare._sentinel_managed_pool()
+
+
+def _known(given: dict[str, Any]) -> dict[str, Any]:
+    names = ("host", "port", "db", "username", "password", "ssl_cert_reqs", "ssl_check_hostname")
+    return {name: given.get(name) or None for name in names}
+
+
+@given(
+    hosts=st.lists(
+        st.tuples(st.sampled_from(["localhost", "10.0.0.1", "::1", "fe80::1%eth0"]), st.integers(1, 65_535)),
+        min_size=1,
+        max_size=3,
+    ),
+    master=words,
+    login=st.tuples(st.just("") | words, words),
+    sentinel_login=st.just(("", "")) | st.tuples(words, words),
+    database=st.integers(0, 15),
+    tls=st.none()
+    | st.sampled_from([parse(f"rediss://h?ssl_cert_reqs={way}").tls for way in ("none", "required")]),
+)
+def test_every_address_of_sentinels_is_read_as_itself(
+    hosts: list[tuple[str, int]],
+    master: str,
+    login: tuple[str, str],
+    sentinel_login: tuple[str, str],
+    database: int,
+    tls: dict[str, str] | None,
+) -> None:
+    address = RedisAddress(
+        sentinels=tuple(hosts),
+        master=master,
+        username=login[0],
+        password=login[1],
+        sentinel_username=sentinel_login[0],
+        sentinel_password=sentinel_login[1],
+        database=database,
+        tls=tls,
+    )
+
+    assert parse(address.url) == address
+    each = sentinels_of_redis_py(address)
+    assert [(one["host"], one["port"]) for one in each] == hosts
+    assert {one["password"] or "" for one in each} == {sentinel_login[1]}
+    pool: Any = Pool.from_url(address.url)
+    assert pool.service_name == master
+    assert _known(pool.connection_kwargs)["password"] == login[1]
+    brokers = pool_of_kombu(address)
+    assert brokers.service_name == master
+    assert _known(brokers.connection_kwargs)["username"] == _known(pool.connection_kwargs)["username"]
+    assert brokers.connection_kwargs["db"] == pool.connection_kwargs["db"] == database
+    assert [
+        _known(one.connection_pool.connection_kwargs) for one in brokers.sentinel_manager.sentinels
+    ] == each
+    assert ("ssl_cert_reqs" in brokers.connection_kwargs) == (tls is not None)
+    cache: Any = SharedRedisCache(address.url, {})
+    assert cache._servers == [address.url]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://a,b:26379,[::1]:26380/main",
+        "redis+sentinel://a,b,[::1]:26380/main/",
+        "redis+sentinel://a,b,[::1]:26380/main/0",
+        "redis+sentinel://a,b,[::1]:26380/main?db=0",
+    ],
+)
+def test_what_is_left_out_of_an_address_of_sentinels(url: str) -> None:
+    sentinels = (("a", 26379), ("b", 26379), ("::1", 26380))
+
+    assert parse(url) == RedisAddress(sentinels=sentinels, master="main")
+
+
 @pytest.mark.parametrize(
     "url", ["redis://h", "redis://h/", "redis://h/0", "redis://h?db=0", "redis://h:6379"]
 )
@@ -120,6 +209,20 @@ def test_the_broker_verifies_certificates_unless_told_not_to() -> None:
         "unix:///",
         "unix:///with#hash",
         "unix:///a%00b",
+        "redis+sentinel://h",
+        "redis+sentinel://h/",
+        "redis+sentinel:///main",
+        "redis+sentinel://a,,b/main",
+        "redis+sentinel://a:0/main",
+        "redis+sentinel://a:99999,b/main",
+        "redis+sentinel://a/main/zero",
+        "redis+sentinel://a/main/1/2",
+        "redis+sentinel://a/main?ssl_cert_reqs=none",
+        "redis+sentinel://a/main?sentinel_pass=x",
+        "redis+sentinel://:se/cret@a/main",
+        "redis+sentinel://a/main?sentinel_password=se#cret",
+        "redis://h?sentinel_password=secret",
+        "unix+sentinel://a/main",
     ],
 )
 def test_what_the_readers_would_guess_at_is_refused(url: str) -> None:

@@ -19,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from workers.service_settings import place
+from workers.stream.redis_pools import CONNECT_SECONDS, PoolOnLoop, says_replica
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,8 @@ class Link:
             self._on_message(reply)
         elif self._awaited:
             self._awaited.popleft()[1](reply)
+            if says_replica(reply):
+                raise redis.ConnectionError("this Redis is a replica now")
 
     def _look_at_the_clock(self) -> None:
         self._watch = None
@@ -124,15 +127,15 @@ async def open_link(
     on_lost: Callable[[redis.RedisError], None],
 ) -> Link:
     """Connect to Redis and subscribe the channel. Raises redis.RedisError within `timeout_seconds`."""
-    pool: Any = redis.asyncio.ConnectionPool.from_url(
+    pool = PoolOnLoop(
         place.REDIS_URL,
         socket_timeout=timeout_seconds,
-        socket_connect_timeout=min(0.5, timeout_seconds),
+        socket_connect_timeout=min(CONNECT_SECONDS, timeout_seconds),
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
         protocol=3,
     )
-    connection = pool.make_connection()
+    connection: Any = pool.pool.make_connection()
     try:
         async with asyncio.timeout(timeout_seconds):
             await connection.connect()
@@ -144,6 +147,8 @@ async def open_link(
         if isinstance(exc, TimeoutError | OSError):
             raise redis.TimeoutError(f"not connected within {timeout_seconds:g} s") from exc
         raise
+    finally:
+        await pool.forget_sentinels()
     return Link(connection, timeout_seconds=timeout_seconds, on_message=on_message, on_lost=on_lost)
 
 

@@ -10,6 +10,7 @@ from redis.retry import Retry
 from workers.conf import settings
 from workers.event_loop.lanes import Busy, beside_loop
 from workers.service_settings import place
+from workers.stream.redis_pools import CONNECT_SECONDS, Pool
 
 
 class Client(redis.Redis):
@@ -27,15 +28,15 @@ def connect(*, timeout_seconds: float, url: str | None = None) -> redis.Redis:
 
     It never repeats a command by itself: an append that timed out may have been applied.
     """
-    url = url or place.REDIS_URL
-    return Client.from_url(
-        url,
+    pool = Pool.from_url(
+        url or place.REDIS_URL,
         socket_timeout=timeout_seconds,
-        socket_connect_timeout=min(0.5, timeout_seconds),
+        socket_connect_timeout=min(CONNECT_SECONDS, timeout_seconds),
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
         protocol=2,
     )
+    return Client.from_pool(pool)
 
 
 def shared_client() -> redis.Redis:

@@ -8,6 +8,7 @@ See https://docs.celeryq.dev/en/stable/userguide/extending.html#consumer-bootste
 import logging
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from workers.celery import BOOTSTEP
 from workers.sd_notify import notifier
 from workers.store.holder import Holder
 from workers.stream import doorbell
-from workers.writer.loop import REPLY_SECONDS, Writer
+from workers.writer.loop import REPLY_SECONDS, Drained, Writer
 from workers.writer.worker import tasks  # noqa: F401 - registers the task
 from workers.writer.worker.leadership import leadership
 from workers.writer.worker.stream_wait import StreamWait
@@ -98,21 +99,30 @@ class WriterStep(bootsteps.StartStopStep):
     def _stay(self, is_writer: bool) -> None:
         """Wait at the stream while this process is the writer, and tend it meanwhile."""
         if is_writer:
-            leadership.work(Writer.tend)
+            self._work(Writer.tend)
         self._wait_again()
         if self._wait is not None and not self._wait.waits:
             # It cannot wait, whatever keeps it: nobody rings, because it tends the doorbell.
-            leadership.work(lambda writer: writer.drain())
+            self._work(lambda writer: writer.drain())
 
     def _drain(self) -> None:
         """Commit what has come. What is left after a while is told of at once by the next wait."""
         try:
-            done = leadership.work(lambda writer: writer.drain(stays=True))
+            done = self._work(lambda writer: writer.drain(stays=True))
         except Exception:  # Celery's loop must outlive it
             logger.exception("drain state=broken")
             return
         if done is not None:  # else the next tick tries again: at once it would fail again
             self._wait_again()
+
+    def _work(self, work: Callable[[Writer], Drained]) -> Drained | None:
+        """Have the writer do something; None when it could not."""
+        done = leadership.work(work)
+        if done is None and self._wait is not None:
+            # On a connection to a Redis that is frozen, or whose host is gone, it would wait for ever.
+            # The next one goes to the present master.
+            self._wait.end()
+        return done
 
     def _wait_again(self) -> None:
         if self._wait is None:

@@ -1,0 +1,174 @@
+"""Everybody who uses Redis finds the master by its Sentinels, with logins of both, and over TLS."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.test import override_settings
+from kombu import Connection
+
+from tests import redis_servers
+from tests.redis_servers import Fleet
+from workers.cache import SharedRedisCache
+from workers.redis_address import RedisAddress, parse
+from workers.stream.link import open_link
+from workers.stream.redis_client import connect
+from workers.stream.redis_pools import broker_options, says_replica
+from workers.up import embedded_redis
+
+SERVER_LOGIN = """\
+requirepass {secret}
+masterauth {secret}
+user app on >app-{secret} ~* &* +@all
+"""
+SENTINEL_LOGIN = """\
+requirepass {secret}
+sentinel auth-pass main {secret}
+"""
+TLS = """\
+port 0
+tls-port {port}
+tls-replication yes
+tls-cert-file {above}/cert.pem
+tls-key-file {above}/key.pem
+tls-ca-cert-file {above}/cert.pem
+tls-auth-clients no
+"""
+SECRET = "s3cr:et/"
+
+
+def use_all(address: RedisAddress) -> None:
+    """Use Redis in each way in which it is used."""
+    with connect(timeout_seconds=5, url=address.url) as client:
+        client.set("by", "client")
+    with override_settings(REDIS_URL=address.url):
+        assert asyncio.run(_by_link()) == b"client"
+    cache: Any = SharedRedisCache(address.url, {"OPTIONS": {"socket_timeout": 5}})
+    cache.set("by", "cache")
+    assert cache.get("by") == "cache"
+    with Connection(address.broker_url, transport_options=broker_options(address)) as connection:
+        connection.SimpleQueue("queue").put("broker")
+        assert connection.SimpleQueue("queue").get(timeout=5).payload == "broker"
+
+
+async def _by_link() -> Any:
+    replied = asyncio.get_running_loop().create_future()
+    link = await open_link("c", timeout_seconds=5, on_message=lambda message: None, on_lost=lambda exc: None)
+    link.send("GET", "by", then=replied.set_result)
+    try:
+        return await replied
+    finally:
+        link.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A master and a Sentinel, each with a password."""
+    with redis_servers.running(
+        tmp_path_factory.mktemp("redis"),
+        servers=1,
+        sentinels=1,
+        more=SERVER_LOGIN.format(secret=SECRET),
+        more_of_sentinels=SENTINEL_LOGIN.format(secret=SECRET),
+        password=SECRET,
+    ) as fleet:
+        yield fleet
+
+
+def of(fleet: Fleet, **given: Any) -> RedisAddress:
+    sentinels = tuple(("127.0.0.1", port) for port in fleet.sentinels)
+    return RedisAddress(sentinels=sentinels, master=redis_servers.MASTER, **given)
+
+
+def test_all_log_in_at_the_sentinels_and_at_the_master(guarded: Fleet) -> None:
+    use_all(of(guarded, password=SECRET, sentinel_password=SECRET))
+    use_all(of(guarded, username="app", password=f"app-{SECRET}", sentinel_password=SECRET))
+
+
+@pytest.mark.parametrize("wrong", ["password", "sentinel_password"])
+def test_a_wrong_password_is_an_error_that_does_not_show_it(guarded: Fleet, wrong: str) -> None:
+    given = {"password": SECRET, "sentinel_password": SECRET} | {wrong: "typo"}
+
+    with (
+        connect(timeout_seconds=2, url=of(guarded, **given).url) as client,
+        pytest.raises(redis.ConnectionError) as caught,
+    ):
+        client.ping()
+
+    assert "typo" not in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_sentinel_that_is_gone_is_passed_by(guarded: Fleet) -> None:
+    address = of(guarded, password=SECRET, sentinel_password=SECRET)
+    gone = (("127.0.0.1", 1), *address.sentinels)
+
+    use_all(parse(address.url.replace("127.0.0.1:", f"127.0.0.1:{gone[0][1]},127.0.0.1:", 1)))
+
+
+WRITES = [("SET", "a", "1"), ("EVAL", "redis.call('SET', 'a', 1)", "0")]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=["command", "script"])
+def test_a_client_leaves_a_master_that_has_become_a_replica(tmp_path: Path, write: tuple[str, ...]) -> None:
+    with redis_servers.running(tmp_path, servers=2, sentinels=1) as fleet:
+        former, other = fleet.servers
+        with connect(timeout_seconds=5, url=fleet.url) as client, override_settings(REDIS_URL=fleet.url):
+            assert client.client_id()
+            told = asyncio.run(_by_link_to_former(fleet, former, other, write))
+
+            with pytest.raises(redis.ConnectionError):
+                client.execute_command(*write)
+
+    assert says_replica(told[0])
+    assert isinstance(told[1], redis.ConnectionError)
+
+
+async def _by_link_to_former(fleet: Fleet, former: int, other: int, write: tuple[str, ...]) -> list[Any]:
+    """Return what is told of a write and of its link once the master at its other end is a replica."""
+    told: list[Any] = []
+    lost = asyncio.get_running_loop().create_future()
+    link = await open_link("c", timeout_seconds=5, on_message=lambda message: None, on_lost=lost.set_result)
+    with fleet.client(former) as client:
+        client.replicaof("127.0.0.1", other)
+    link.send(*write, then=told.append)
+    told.append(await asyncio.wait_for(lost, 5))
+    return told
+
+
+def test_all_go_over_tls(tmp_path: Path) -> None:
+    binary = embedded_redis.find_binary()
+    if b"tls-ca-cert-file" not in binary.read_bytes():
+        pytest.skip(f"{binary} was built without TLS; put a redis-server with it on PATH")
+    _make_certificate(tmp_path)
+    files: dict[str, Any] = {"ssl_ca_certs": str(tmp_path / "cert.pem")}
+    with redis_servers.running(
+        tmp_path / "redis",
+        servers=2,
+        more=TLS,
+        more_of_sentinels=TLS,
+        ssl=True,
+        **files,
+    ) as fleet:
+        tls = parse("rediss://h").tls
+        assert tls is not None
+        use_all(of(fleet, tls={**tls, **files}))
+        use_all(RedisAddress(host="127.0.0.1", port=fleet.servers[0], tls={**tls, **files}))
+
+        strangers = connect(timeout_seconds=2, url=of(fleet, tls=tls).url)
+        with strangers as client, pytest.raises(redis.ConnectionError):  # its certificate is no known one's
+            client.ping()
+
+
+def _make_certificate(directory: Path) -> None:
+    # fmt: off
+    command = [
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem",
+    ]
+    # fmt: on
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)

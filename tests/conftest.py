@@ -112,6 +112,7 @@ def _identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(identity, "_current", None)
     submitter = client.stream_submitter()
     vars(submitter).pop("_appender", None)
+    submitter._sender._known_id = 0
     yield
     submitter._listener._waiters.clear()  # nobody waits any more for what the test left behind
 

@@ -3,7 +3,7 @@
 -- KEYS: stream, last write id, doorbell, writer's heartbeat, bytes in the stream, writer's rate, owner
 -- ARGV: limit (entries), doorbell's life (ms), prefix of the key claims, life of a key claim (s),
 --       limit (bytes), limit (seconds that the last one would wait at the writer's rate), the caller's store,
---       '1' when it may have a stream that is nobody's,
+--       '1' when it may have a stream that is nobody's, the highest write id that the caller knows of,
 --       then for each write: payload, token or '', fingerprint or '', '1' when the caller waits
 -- Returns: whether the caller is to ring, whether a writer is alive, then for each write its id, or
 --          'full', 'reused' (the key belongs to another request), or for a write that is in the stream already
@@ -24,8 +24,9 @@ local rate = tonumber(redis.call('GET', KEYS[6]) or '0')
 if rate > 0 then limit = math.min(limit, math.ceil(rate * tonumber(ARGV[6]))) end
 local now = redis.call('TIME')
 local last = tonumber(redis.call('GET', last_key) or '0')
--- Microseconds stay exact in Lua's doubles until the year 2255. A clock set back must not reorder writes.
-local id = math.max(now[1] * 1000000 + now[2], last + 1)
+-- Microseconds stay exact in Lua's doubles until the year 2255. A clock set back must not reorder writes, nor
+-- may a new master that lacks the last id, and whose clock is behind the former one's.
+local id = math.max(now[1] * 1000000 + now[2], last + 1, tonumber(ARGV[9]) + 1)
 local first = id
 local replies = {0, redis.call('EXISTS', heartbeat)}
 
@@ -39,7 +40,7 @@ local function append(payload)
   return text
 end
 
-for i = 9, #ARGV, 4 do
+for i = 10, #ARGV, 4 do
   local payload, token, fingerprint, waits = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local reply
   if token == '' then

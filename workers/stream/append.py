@@ -77,8 +77,8 @@ class Appender:
         # A test database must not take the stream of a service that is about to start.
         self._may_take = "0" if identity.is_test_run() else "1"
 
-    def command(self, writes: Iterable[Write]) -> list[Any]:
-        """Return the command that appends writes in order; each has its `payload`.
+    def command(self, writes: Iterable[Write], *, known_id: int = 0) -> list[Any]:
+        """Return the command that appends writes in order; each has its `payload`. Ids exceed `known_id`.
 
         A write with a fingerprint claims its Idempotency-Key. One with `reply_to` joins an earlier write with
         the same key. Redis replies NOSCRIPT while it does not know the script.
@@ -96,6 +96,7 @@ class Appender:
             settings.WRITE_MAX_ESTIMATED_WAIT_SECONDS,
             self._store,
             self._may_take,
+            known_id,
         ]
         for write in writes:
             has_key = write.fingerprint is not None

@@ -77,6 +77,16 @@ class Listener:
         was_silent, self._has_heard = not self._has_heard, False
         return was_silent
 
+    async def last_settled(self) -> int:
+        """Return the highest id that has a receipt; 0 where that cannot be read."""
+        if self._is_closed:
+            return 0
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reader, receipts.last_write_id)
+        except Exception:  # Redis has a clock and its own last id; this only makes up for losing both
+            logger.exception("outcomes state=store-unreadable")
+            return 0
+
     def catch_up(self) -> None:
         """Settle from receipts whatever was committed while nobody listened."""
         if not self._waiters or self._looks_up:

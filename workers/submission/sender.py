@@ -47,6 +47,8 @@ class Sender:
         """What lost its reply with the link, and is sent once more over the next one."""
         self._appender: Any = None
         """The Appender of the last submission: another one once a test has opened another store."""
+        self._known_id = 0
+        """The highest write id that this process knows of. A master that knows less goes on from there."""
         self._link: Link | None = None
         self._opening: asyncio.Task[None] | None = None
         self._is_due = False
@@ -90,7 +92,8 @@ class Sender:
         link.send("SCRIPT", "LOAD", Appender.script, then=lambda reply: None)
 
     def _append(self, link: Link, batch: Sequence[Submission], *, was_sent_before: bool = False) -> None:
-        command = self._appender.command(submission.write for submission in batch)
+        writes = (submission.write for submission in batch)
+        command = self._appender.command(writes, known_id=self._known_id)
         link.send(*command, then=partial(self._take, batch, was_sent_before))
 
     def _take(self, batch: Sequence[Submission], was_sent_before: bool, reply: Any) -> None:
@@ -124,6 +127,7 @@ class Sender:
             for submission in batch:
                 submission.refuse(AcceptanceUnknown() if was_sent_before else exc)
             return
+        self._known_id = max(self._known_id, *(one.write_id or 0 for one in found.replies))
         for submission, one in zip(batch, found.replies, strict=True):
             submission.take(one, writer_is_alive=found.writer_is_alive, was_sent_before=was_sent_before)
         if found.rings or was_sent_before:  # the reply that was lost may have said so
@@ -168,6 +172,8 @@ class Sender:
             self._send_all()
 
     async def _try_to_connect(self) -> bool:
+        # Other processes may know higher ids; those that matter have receipts by now.
+        self._known_id = max(self._known_id, await self._listener.last_settled())
         try:
             link = await open_link(
                 keys.outcomes(self._listener.process),

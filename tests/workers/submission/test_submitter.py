@@ -18,7 +18,7 @@ from workers import QueueUnavailable, StreamFull, WriteStatus
 from workers.event_loop import fibers
 from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused
 from workers.store import identity
-from workers.stream import heartbeat, keys, outcomes, redis_stream
+from workers.stream import heartbeat, keys, outcomes, ownership, redis_stream
 from workers.stream.append import Appender
 from workers.stream.link import Link, Then
 from workers.submission import client, sender, submitter
@@ -143,10 +143,10 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     command = Appender.command
 
-    def counted(appender: Appender, writes: Iterable[Write]) -> list[Any]:
+    def counted(appender: Appender, writes: Iterable[Write], **known: int) -> list[Any]:
         together = list(writes)
         found.append(len(together))
-        return command(appender, together)
+        return command(appender, together, **known)
 
     monkeypatch.setattr(Appender, "command", counted)
     return found
@@ -218,6 +218,26 @@ def test_writes_of_many_threads_are_all_accepted(clean_redis: redis.Redis, trans
         caller()
 
     assert redis_stream.length(clean_redis) == 30 * 40
+
+
+def test_ids_exceed_all_known_ones_at_a_master_that_lacks_the_last_one_and_whose_clock_is_behind(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    ahead = int(time.time() * 1e6) + 3_600_000_000
+    clean_redis.set(keys.last_write_id(), str(ahead))
+    accepted("committed")
+    writer.drain()
+    clean_redis.flushall()
+    ownership.claim(clean_redis)
+
+    assert accepted("of a process that was told the id") == ahead + 2
+    clean_redis.delete(keys.last_write_id(), keys.stream())
+    other = submitter.Submitter(ring=lambda: None)
+    write = Write(function="jottings.add", arguments={}, token=new_token())
+    try:
+        assert other.submit(write, announced=False).accepted() == ahead + 2  # from the receipt
+    finally:
+        other.close()
 
 
 def test_a_caller_that_never_waits_is_sent_all_the_same(writer: Writer, clean_redis: redis.Redis) -> None:

@@ -243,6 +243,7 @@ LOGGING = {
 # The write path, see workers/SETTINGS.md.
 WRITE_WAIT_SECONDS = environment.read(WriteSettings.WRITE_WAIT_SECONDS)
 WRITE_SUBMIT_TIMEOUT_SECONDS = environment.read(WriteSettings.WRITE_SUBMIT_TIMEOUT_SECONDS)
+WRITE_ACCEPT_REPLICAS = environment.read(WriteSettings.WRITE_ACCEPT_REPLICAS)
 WRITE_STREAM_MAX_LENGTH = environment.read(WriteSettings.WRITE_STREAM_MAX_LENGTH)
 WRITE_STREAM_MAX_BYTES = environment.read(WriteSettings.WRITE_STREAM_MAX_BYTES)
 WRITE_MAX_ESTIMATED_WAIT_SECONDS = environment.read(WriteSettings.WRITE_MAX_ESTIMATED_WAIT_SECONDS)

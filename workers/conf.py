@@ -98,6 +98,12 @@ class WriteSettings:
         at_least=0.05,
         at_most=30,
     )
+    WRITE_ACCEPT_REPLICAS = Setting(
+        0,
+        "Replicas of Redis that have to have a write before it is accepted (202).",
+        at_least=0,
+        at_most=10,
+    )
     WRITE_STREAM_MAX_LENGTH = Setting(
         100_000,
         "Most accepted writes that may wait in the stream; past it 503.",

@@ -6,7 +6,10 @@ from typing import Any
 
 import redis
 
+from workers.conf import settings
 from workers.doctor.finding import Finding, error, ok, size, warning
+from workers.redis_address import names_sentinels
+from workers.service_settings import place
 
 OLDEST_VERSION = (6, 2)
 
@@ -45,6 +48,11 @@ def examine(client: redis.Redis) -> Iterator[Finding]:
     yield judge_log_state(info)
     yield judge_eviction(options.get("maxmemory-policy", ""), int(info.get("maxmemory", 0)))
     yield judge_memory(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)))
+    yield judge_replicas(
+        int(info.get("connected_slaves", 0)),
+        wanted=settings.WRITE_ACCEPT_REPLICAS,
+        fails_over=names_sentinels(place.REDIS_URL),
+    )
 
 
 def read_options(client: redis.Redis) -> Options | None:
@@ -173,3 +181,22 @@ def judge_memory(used: int, limit: int) -> Finding:
     if share >= NEARLY_FULL_SHARE:
         return warning(name, found, hint)
     return ok(name, found)
+
+
+def judge_replicas(connected: int, *, wanted: int, fails_over: bool) -> Finding:
+    """Say whether a fail-over can lose accepted writes."""
+    name = "redis.replicas"
+    if connected < wanted:
+        return error(
+            name,
+            f"{connected} replicas of {wanted} (WRITE_ACCEPT_REPLICAS): writes get 503, unless their outcome "
+            "is waited for and comes in time.",
+            "Start the replicas that are away, or lower WRITE_ACCEPT_REPLICAS.",
+        )
+    if fails_over and not wanted:
+        return warning(
+            name,
+            "The next master may lack the writes that were accepted last: a fail-over can lose them.",
+            "Set WRITE_ACCEPT_REPLICAS=1; docs/redis.md has its price.",
+        )
+    return ok(name, f"{connected} replicas; {wanted} of them have each accepted write.")

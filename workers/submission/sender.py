@@ -17,8 +17,9 @@ from redis.exceptions import NoScriptError
 from workers.conf import settings
 from workers.exceptions import AcceptanceUnknown, QueueUnavailable, StreamOfAnotherStore
 from workers.stream import keys
-from workers.stream.append import Appender, appended
+from workers.stream.append import Appended, Appender, appended
 from workers.stream.link import Link, open_link
+from workers.submission.confirmation import Confirmation
 from workers.submission.listener import QUIET_SECONDS, Listener
 from workers.submission.submission import Submission
 
@@ -50,6 +51,8 @@ class Sender:
         self._known_id = 0
         """The highest write id that this process knows of. A master that knows less goes on from there."""
         self._link: Link | None = None
+        self._confirmation: Confirmation | None = None
+        """Of the link, where replicas have to have a write before it is accepted."""
         self._opening: asyncio.Task[None] | None = None
         self._is_due = False
         self._is_closed = False
@@ -95,6 +98,8 @@ class Sender:
         writes = (submission.write for submission in batch)
         command = self._appender.command(writes, known_id=self._known_id)
         link.send(*command, then=partial(self._take, batch, was_sent_before))
+        if self._confirmation is not None:
+            self._confirmation.ask()
 
     def _take(self, batch: Sequence[Submission], was_sent_before: bool, reply: Any) -> None:
         """Tell each submission of a batch what the stream replied, or that it did not."""
@@ -110,16 +115,17 @@ class Sender:
                 case redis.RedisError():  # no reply in time, or none for the second time
                     self._refuse(batch, AcceptanceUnknown(), reply)
                 case _:
-                    self._tell(batch, was_sent_before, reply)
-        except Exception as exc:  # nobody may be left asleep, whatever went wrong; each caller raises it
-            logger.exception("submit state=broken writes=%s", len(batch))
-            for submission in batch:
-                submission.refuse(exc)
+                    self._understand(batch, was_sent_before, reply)
+        except Exception as exc:
+            self._break(batch, exc)
 
-    def _tell(self, batch: Sequence[Submission], was_sent_before: bool, reply: Any) -> None:
-        if self._is_away:
-            self._is_away = False
-            logger.warning("submit state=available")
+    def _break(self, batch: Sequence[Submission], exc: Exception) -> None:
+        """Leave nobody asleep, whatever went wrong; each caller raises it."""
+        logger.exception("submit state=broken writes=%s", len(batch))
+        for submission in batch:
+            submission.refuse(exc)
+
+    def _understand(self, batch: Sequence[Submission], was_sent_before: bool, reply: Any) -> None:
         try:
             found = appended(reply)
         except StreamOfAnotherStore as exc:
@@ -128,10 +134,50 @@ class Sender:
                 submission.refuse(AcceptanceUnknown() if was_sent_before else exc)
             return
         self._known_id = max(self._known_id, *(one.write_id or 0 for one in found.replies))
-        for submission, one in zip(batch, found.replies, strict=True):
-            submission.take(one, writer_is_alive=found.writer_is_alive, was_sent_before=was_sent_before)
         if found.rings or was_sent_before:  # the reply that was lost may have said so
             self._loop.run_in_executor(None, self.ring)
+        if self._confirmation is None:
+            self._tell(batch, was_sent_before, found, is_confirmed=True)
+        else:
+            self._confirmation.hold(partial(self._take_confirmation, batch, was_sent_before, found))
+
+    def _take_confirmation(
+        self, batch: Sequence[Submission], was_sent_before: bool, found: Appended, reply: Any
+    ) -> None:
+        """Tell each submission of a batch, which was appended, whether enough replicas have it."""
+        try:
+            match reply:
+                case int():
+                    is_confirmed = reply >= settings.WRITE_ACCEPT_REPLICAS
+                    self._tell(batch, was_sent_before, found, is_confirmed=is_confirmed)
+                case redis.ConnectionError() if not was_sent_before:
+                    self._send_again(batch, reply)  # to the next master, which may lack it
+                case _:
+                    self._refuse(batch, AcceptanceUnknown(), reply)
+        except Exception as exc:
+            self._break(batch, exc)
+
+    def _tell(
+        self, batch: Sequence[Submission], was_sent_before: bool, found: Appended, *, is_confirmed: bool
+    ) -> None:
+        self._note_state(is_confirmed=is_confirmed, writes=len(batch))
+        for submission, one in zip(batch, found.replies, strict=True):
+            submission.take(
+                one,
+                writer_is_alive=found.writer_is_alive,
+                was_sent_before=was_sent_before,
+                is_confirmed=is_confirmed,
+            )
+
+    def _note_state(self, *, is_confirmed: bool, writes: int) -> None:
+        """Say once that replicas do not confirm, and once that all is well again."""
+        if self._is_away == is_confirmed:
+            self._is_away = not is_confirmed
+            if is_confirmed:
+                logger.warning("submit state=available")
+            else:
+                wanted = settings.WRITE_ACCEPT_REPLICAS
+                logger.warning("submit state=too-few-replicas wanted=%s writes=%s", wanted, writes)
 
     def _send_again(self, batch: Sequence[Submission], cause: redis.RedisError) -> None:
         """Line up for a new link what lost its reply to one that was cut.
@@ -186,6 +232,7 @@ class Sender:
             self._listener.catch_up()
             return False
         self._link = link
+        self._confirmation = Confirmation(link) if settings.WRITE_ACCEPT_REPLICAS else None
         # First of all: appends that found it missing would be sent again, behind later ones.
         self._load_script(link)
         if self._cut:

@@ -35,11 +35,20 @@ class Submission:
         """Whether an earlier request with the same Idempotency-Key owns the write."""
         self._id_is_doubtful = False
         """Whether the write was sent twice: the id may be that of the second, which gets no receipt."""
+        self._is_unconfirmed = False
+        """Whether fewer replicas have the write than are to: what comes of it, only its outcome can tell."""
         self._wakes_when_accepted = write.reply_to is None
         self._bell = new_bell()
 
     def accepted(self) -> int:
         """Return the write's id once the stream holds it. Raises NotAccepted or AcceptanceUnknown."""
+        write_id = self._accepted()
+        if self._is_unconfirmed and self._outcome is None:
+            self._listener.forget(self.number)
+            raise AcceptanceUnknown
+        return write_id
+
+    def _accepted(self) -> int:
         self._wakes_when_accepted = True
         deadline = time.monotonic() + ACCEPTANCE_SECONDS
         while self._error is None and self.write_id is None:
@@ -66,9 +75,11 @@ class Submission:
                 break
             self._bell.sleep(remaining)
         if self._outcome is None:
-            write_id = self.accepted()
+            write_id = self._accepted()
             self._listener.forget(self.number)
             self._look_up()
+            if self._outcome is None and self._is_unconfirmed:
+                raise AcceptanceUnknown
             if self._outcome is None and self._joined:
                 raise KeyInProgress(write_id)
             if self._outcome is None and self._id_is_doubtful:
@@ -81,8 +92,10 @@ class Submission:
         self.write_id = outcome.write_id
         self._bell.ring()
 
-    def take(self, reply: Reply, *, writer_is_alive: bool, was_sent_before: bool) -> None:
-        """Take the stream's reply."""
+    def take(
+        self, reply: Reply, *, writer_is_alive: bool, was_sent_before: bool, is_confirmed: bool = True
+    ) -> None:
+        """Take the stream's reply; `is_confirmed` when as many replicas have the write as are to."""
         match reply.fate:
             case Fate.FULL:
                 # The first attempt may be what fills it.
@@ -95,6 +108,8 @@ class Submission:
                 # What joins its own first attempt owns the write all the same.
                 self._joined = reply.fate is Fate.JOINED and not was_sent_before
                 self._writer_is_alive = writer_is_alive
+                # Who waits goes on: an outcome is durable in the store, whatever becomes of Redis.
+                self._is_unconfirmed = not is_confirmed
                 if self._outcome is None:  # the outcome can overtake the acceptance, and knows the id better
                     self.write_id = reply.write_id
                 if self._wakes_when_accepted or not writer_is_alive:

@@ -132,3 +132,22 @@ def test_an_append_only_file_that_cannot_be_written_is_an_error() -> None:
     assert finding.level is Level.ERROR
     assert "Make room on Redis's disk" in finding.hint
     assert redis_server.judge_log_state({"aof_last_bgrewrite_status": "err"}).level is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("connected", "wanted", "fails_over", "level"),
+    [
+        (0, 0, False, Level.OK),
+        (2, 0, False, Level.OK),
+        (2, 1, True, Level.OK),
+        (2, 0, True, Level.WARNING),
+        (0, 1, True, Level.ERROR),
+        (1, 2, False, Level.ERROR),
+    ],
+)
+def test_replicas_are_judged_by_what_a_fail_over_can_lose(
+    connected: int, wanted: int, fails_over: bool, level: Level
+) -> None:
+    finding = redis_server.judge_replicas(connected, wanted=wanted, fails_over=fails_over)
+
+    assert (finding.name, finding.level) == ("redis.replicas", level)

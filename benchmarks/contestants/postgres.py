@@ -1,4 +1,4 @@
-"""Django that writes to a PostgreSQL of its own, over a Unix socket."""
+"""Django that writes to a PostgreSQL of its own, over a Unix socket, and this service on one."""
 
 import os
 import pwd
@@ -7,9 +7,11 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from benchmarks.contestants.django_servers import DjangoServer
-from benchmarks.contestants.server import Rows
+from benchmarks.contestants.one_writer import OneWriterServer
+from benchmarks.contestants.server import Rows, Server
 from benchmarks.load import name_prefix
 
 if TYPE_CHECKING:
@@ -27,10 +29,9 @@ OPTIONS = {
 
 
 @dataclass(kw_only=True, eq=False)
-class PostgresServer(DjangoServer):
-    """A cluster made by initdb for this run, and web processes with persistent connections."""
+class PostgresCluster(Server):
+    """A cluster made by initdb for this run."""
 
-    database: str = "postgres"
     cluster: Path = field(init=False)
 
     def unavailable(self) -> str:
@@ -59,17 +60,14 @@ class PostgresServer(DjangoServer):
         )
         return directory
 
-    def settings(self) -> dict[str, str]:
-        return super().settings() | {"PEER_POSTGRES_SOCKETS": os.fspath(self.cluster)}
-
-    def launch(self) -> None:
+    def start_cluster(self) -> None:
+        """Start the server, and migrate its database."""
         command = [self._binary("postgres"), "-D", os.fspath(self.cluster), "-k", os.fspath(self.cluster)]
         for name, value in OPTIONS.items():
             command += ["-c", f"{name}={value}"]
         self.processes.start("postgres", command, user=_server_user())
         self.processes.wait_until(self._accepts)
         self.bench.prepare(self.processes.environment, python=self.python)
-        super().launch()
 
     @property
     def python(self) -> str:
@@ -99,6 +97,43 @@ class PostgresServer(DjangoServer):
     def _binary(self, name: str) -> str:
         assert self.bench.postgres is not None
         return os.fspath(self.bench.postgres / name)
+
+
+@dataclass(kw_only=True, eq=False)
+class PostgresServer(PostgresCluster, DjangoServer):
+    """Web processes with persistent connections, which write for themselves."""
+
+    database: str = "postgres"
+
+    def settings(self) -> dict[str, str]:
+        return super().settings() | {"PEER_POSTGRES_SOCKETS": os.fspath(self.cluster)}
+
+    def launch(self) -> None:
+        self.start_cluster()
+        super().launch()
+
+    @property
+    def python(self) -> str:
+        # Both have the driver; gevent only the peers' environment.
+        return self.bench.peers_python if self.worker_class == "gevent" else self.bench.python
+
+
+@dataclass(kw_only=True, eq=False)
+class OneWriterOnPostgres(PostgresCluster, OneWriterServer):
+    """The service with DATABASE_URL set, and nothing else."""
+
+    def settings(self) -> dict[str, str]:
+        return super().settings() | {
+            "DATABASE_URL": f"postgresql://postgres@{quote(os.fspath(self.cluster), safe='')}/postgres"
+        }
+
+    def launch(self) -> None:
+        self.start_cluster()
+        super().launch()
+
+    @property
+    def python(self) -> str:
+        return self.bench.python
 
 
 def _server_user() -> str | None:

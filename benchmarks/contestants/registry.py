@@ -8,7 +8,7 @@ from benchmarks.contestants.celery_servers import CeleryServer
 from benchmarks.contestants.django_servers import BoltServer, DjangoServer, GranianServer, NoopServer
 from benchmarks.contestants.one_writer import OneWriterServer
 from benchmarks.contestants.other_servers import DatasetteServer, FastApiServer
-from benchmarks.contestants.postgres import PostgresServer
+from benchmarks.contestants.postgres import OneWriterOnPostgres, PostgresServer
 from benchmarks.contestants.server import Contestant
 
 DURABLE = "durable: committed and fsynced before the answer"
@@ -64,13 +64,22 @@ def django_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestan
 
 
 def postgres_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:
-    """Yield Django on PostgreSQL, with threads and with greenlets."""
+    """Yield Django on PostgreSQL, with threads and with greenlets, and this service on one."""
     for name, label, worker_class in (
         ("postgres", "Django + PostgreSQL", "gthread"),
         ("postgres-gevent", "Django + PostgreSQL, gevent", "gevent"),
     ):
         server = PostgresServer(bench=bench, name=name, preload=preload, worker_class=worker_class)
         yield Contestant(name=name, label=label, server=server, durability=DURABLE, is_durable=True)
+
+
+    yield Contestant(
+        name="one-writer-postgres",
+        label="One Writer on PostgreSQL, 201 after the commit",
+        server=OneWriterOnPostgres(bench=bench, name="one-writer-postgres", preload=preload),
+        durability=DURABLE,
+        is_durable=True,
+    )
 
 
 def celery_contestants(bench: Bench, preload: Path | None) -> Iterator[Contestant]:

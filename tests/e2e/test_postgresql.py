@@ -239,3 +239,42 @@ def test_what_is_wrong_with_the_url_is_said_in_one_line(tmp_path: Path) -> None:
         assert said in done.stderr and "DATABASE_URL" in done.stderr
         assert "secret" not in done.stderr and "cret@" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_store_moves_while_the_service_accepts(template: tuple[Cluster, Path], tmp_path: Path) -> None:
+    cluster, _ = template
+    clusters.rows(cluster.url, "CREATE DATABASE moved")
+    url = cluster.url_of("moved")
+    (tmp_path / "prepared").mkdir()
+    prepare_data(tmp_path / "prepared")
+    with Service.running(tmp_path / "prepared", tmp_path / "service", {"WEB_PROCESSES": "1"}) as service:
+        load = Load(service)
+        try:
+            load.goes_on()
+            done = service.manage("move_store", "--to", url, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            until(lambda: load.statuses[503] > 0, seconds=30, what="the former web process to refuse")
+            until(
+                lambda: "reason=This store was moved" in service.log("writer"),
+                seconds=30,
+                what="the former writer to refuse",
+            )
+            refused = service.create("refused").json()
+        finally:
+            load.stop()
+        former = set(service.names())
+        service.stop("web")
+        service.stop("writer")
+        service.settings = {**service.settings, "DATABASE_URL": url}
+        service.start("writer")
+        service.start("web")
+        until(service.is_ready, seconds=30, what="the service to be ready again")
+        after = service.create("after")
+        repeated = service.create(
+            load.accepted[0], headers={"Idempotency-Key": f'"{load.accepted[0]}"'}, timeout=30
+        )
+
+        assert refused["code"] == "stream_of_another_store"
+        assert (after.status, repeated.status) == (201, 201)
+        each_is_there_once(service, load)
+        assert former <= set(service.names())

@@ -8,7 +8,16 @@ from typing import IO, cast
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 
 def console(command: BaseCommand, *, no_color: bool) -> Console:
@@ -41,6 +50,32 @@ def path(value: str) -> Path:
     if not value:
         raise ArgumentTypeError("it is empty")
     return Path(value)
+
+
+class _Rate(ProgressColumn):
+    """Rows a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
+
+
+@contextmanager
+def rows_of(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for each step, with rate and time left, on a terminal; give what takes its name and rows."""
+    if not console.is_terminal:
+        yield lambda what, done, total: None
+        return
+    what = TextColumn("{task.description}")
+    columns = [what, BarColumn(), TaskProgressColumn(), _Rate(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show
 
 
 def whole_number(at_least: int, at_most: int, *, of: str = "") -> Callable[[str], int]:

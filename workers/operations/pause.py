@@ -40,17 +40,18 @@ class Paused:
     """Whether there was a writer to pause."""
 
 
-def pause(client: redis.Redis, *, seconds: float) -> Paused:
+def pause(client: redis.Redis, *, seconds: float, by: str = "pause") -> Paused:
     """Ask the writer to give the lease back, and return once no writer holds it.
 
-    The pause holds for writers that start meanwhile too. Raises StillWriting when the writer keeps the
-    lease for longer than WRITE_PAUSE_TIMEOUT_SECONDS; the pause holds all the same. Raises
-    StreamOfAnotherStore and StoreNotReady, then nobody was asked, and redis.RedisError.
+    The pause holds for writers that start meanwhile too; `by` is the command that asks.
+    Raises StillWriting when the writer keeps the lease for longer than WRITE_PAUSE_TIMEOUT_SECONDS; the pause
+    holds all the same. Raises StreamOfAnotherStore and StoreNotReady, then nobody was asked, and
+    redis.RedisError.
     """
     ownership.refuse_another_stores(client)
     until = time.time() + seconds
     was_at_work = heartbeat.read(client) is not None or writer_holds_lease()
-    asked_by = Pause(by=f"manage.py pause on {socket.gethostname()}", until=until)
+    asked_by = Pause(by=f"manage.py {by} on {socket.gethostname()}", until=until)
     pauses.request(client, asked_by, seconds=seconds)
     ring()
     limit = min(settings.WRITE_PAUSE_TIMEOUT_SECONDS, seconds)

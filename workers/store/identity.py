@@ -6,10 +6,11 @@ A table of its own without a model, so that `flush`, which empties the tables of
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.core import mail
-from django.db import DatabaseError, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import StoreNotReady, WrongStore
@@ -68,10 +69,11 @@ def problem() -> str | None:
     return None if known in {NO_FILE, store_file.file_text(path)} else store_file.replaced(path)
 
 
-def read() -> StoreId:
+def read(using: str = DEFAULT_DB_ALIAS) -> StoreId:
     """Return the identity in the store. Raises StoreNotReady."""
+    database = connections[using]
     try:
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(f"SELECT identity FROM {TABLE}")  # noqa: S608 - constant
             row = cursor.fetchone()
     except WrongStore as exc:
@@ -82,21 +84,22 @@ def read() -> StoreId:
         ) from exc
     if row is None:
         raise StoreNotReady("The store has no identity. Run `manage.py migrate`.")
-    return StoreId(identity=row[0], file=_file() or NO_FILE)
+    return StoreId(identity=row[0], file=file_of(database))
 
 
-def _file() -> str | None:
-    if connection.vendor == "sqlite":
-        return store_file.file_text(store_file.path())
-    if connection.vendor == "postgresql":
+def file_of(database: BaseDatabaseWrapper) -> str:
+    """Return which file, or which database of which server, a connection goes to. Raises django.db.Error."""
+    if database.vendor == "sqlite":
+        return store_file.file_text(Path(store_file.place_of(database)[0])) or NO_FILE
+    if database.vendor == "postgresql":
         # The same on its replicas, which may take its place; another one for what was copied by a dump.
-        with connection.cursor() as cursor:
+        with database.cursor() as cursor:
             cursor.execute(
                 "SELECT system_identifier, oid FROM pg_control_system(), pg_database "
                 "WHERE datname = current_database()"
             )
             return "pg-{}-{}".format(*cursor.fetchone())
-    return None
+    return NO_FILE
 
 
 def ensure(database: BaseDatabaseWrapper) -> None:
@@ -118,9 +121,14 @@ def ensure_after_migrate(using: str, plan: Sequence[tuple[Any, bool]] = (), **_:
     """Do so where tables were made without migrations, as `pytest --no-migrations` does."""
     is_leaving = any(backwards and migration.app_label == "workers" for migration, backwards in plan)
     if using == "default" and not is_leaving:
-        ensure(connections[using])
-        if connections[using].vendor == "postgresql":
-            server.module("lease").ensure(connections[using])
+        ensure_tables(connections[using])
+
+
+def ensure_tables(database: BaseDatabaseWrapper) -> None:
+    """Make what a store has beside the tables of models, where it is missing."""
+    ensure(database)
+    if database.vendor == "postgresql":
+        server.module("lease").ensure(database)
 
 
 def is_test_run() -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.exceptions import WrongStore
 
@@ -57,9 +58,13 @@ def path() -> Path:
 
 def place() -> tuple[str, str]:
     """Return where the default store is, and on which host; for a server, the host is a part of the first."""
-    connection = connections["default"]
+    return place_of(connections["default"])
+
+
+def place_of(connection: BaseDatabaseWrapper) -> tuple[str, str]:
+    """Return the same of any store."""
     if connection.vendor == "sqlite":
-        return os.fspath(path()), socket.gethostname()
+        return os.path.realpath(connection.settings_dict["NAME"]), socket.gethostname()
     found = connection.settings_dict
     return f"{connection.vendor}://{found['HOST'] or 'localhost'}:{found['PORT'] or ''}/{found['NAME']}", ""
 

@@ -2,7 +2,8 @@
 --
 -- KEYS: owner, stream, writer's heartbeat
 -- ARGV: the store, its path, its host, its consumer group, the owner that may be replaced ('' for none),
---       '1' when only if nothing waits in the stream, the epoch of its lease (0 where a lease cannot be lost)
+--       '1' when only if nothing waits in the stream, the epoch of its lease (0 where a lease cannot be lost),
+--       the stores whose content it is a copy of ('' for none)
 -- Returns: 1 when the stream is this store's now, 0 when it is another's, -1 when the lease is a later writer's
 -- A group of another store, or of an earlier epoch, is destroyed: its writer, should it only have been frozen or
 -- cut off, reads nothing more.
@@ -17,6 +18,7 @@ if theirs == ARGV[1] then
   redis.pcall('HSET', KEYS[1], 'path', ARGV[2], 'host', ARGV[3], 'epoch', ARGV[7])
 else
   redis.call('HSET', KEYS[1], 'store', ARGV[1], 'path', ARGV[2], 'host', ARGV[3], 'epoch', ARGV[7])
+  redis.call('HSET', KEYS[1], 'moved_from', ARGV[8])
 end
 local groups = {}
 if redis.call('EXISTS', KEYS[2]) == 1 then

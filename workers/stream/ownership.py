@@ -27,6 +27,8 @@ class Owner:
     path: str
     """Where its owner had it, empty when only a web process has named it yet."""
     host: str
+    moved_from: str = ""
+    """The stores that it was before `move_store`, with blanks between: none is the store again."""
 
     @property
     def identity(self) -> str:
@@ -51,8 +53,11 @@ def may_replace(owner: Owner, here: Here) -> tuple[bool, bool]:
     """Return whether this store may take the stream while no writer is at work, and whether only if empty.
 
     A store that was moved, or restored from a copy, goes on where it was. A copy does not while the original
-    is in its place. A store with another identity may have the stream once nothing waits in it.
+    is in its place. A store with another identity may have the stream once nothing waits in it. A store whose
+    content was moved to another database may not: what was committed there since is not in it.
     """
+    if str(here.store) in owner.moved_from.split():
+        return False, False
     if owner.identity != here.store.identity:
         return True, True
     if owner.path == here.path:
@@ -65,10 +70,10 @@ def may_replace(owner: Owner, here: Here) -> tuple[bool, bool]:
 
 def owner(client: redis.Redis) -> Owner | None:
     """Return whose stream it is, or None when it is nobody's yet. Raises redis.RedisError."""
-    store, path, host = client.hmget(keys.owner(), ["store", "path", "host"])
+    store, path, host, moved_from = client.hmget(keys.owner(), ["store", "path", "host", "moved_from"])
     if store is None:
         return None
-    return Owner(store=_text(store), path=_text(path), host=_text(host))
+    return Owner(store=_text(store), path=_text(path), host=_text(host), moved_from=_text(moved_from))
 
 
 LATER = -1
@@ -92,6 +97,30 @@ def claim(client: redis.Redis, *, by_order: bool = False) -> None:
     may, only_empty = (True, False)
     if former is not None and former.store != str(here.store) and not by_order:
         may, only_empty = may_replace(former, here)
+    replaced = former.store if former is not None and may else ""
+    _take(client, here, replaced, only_empty=only_empty, epoch=redis_stream.epoch())
+
+
+def hand_over(client: redis.Redis, to: Here) -> None:
+    """Make the stream, with all that waits in it, that of the store to which this one's content was copied.
+
+    To be called by the lease's holder, after `claim`: from then on no writer of this store can commit what
+    waits, and this store cannot have the stream back but by order. Raises StreamOfAnotherStore, LeaseLost
+    and redis.RedisError.
+    """
+    former = owner(client)
+    own = str(identity.current())
+    if former is None or former.store != own:
+        raise StreamOfAnotherStore(describe(client))
+    before = [store for store in former.moved_from.split() if store not in {own, str(to.store)}]
+    # A lease in a file has no epochs; one on a server begins after the last that Redis knows.
+    epoch = 0 if to.host else max(last_epoch(client), redis_stream.epoch())
+    _take(client, to, own, only_empty=False, epoch=epoch, moved_from=" ".join([*before, own]))
+
+
+def _take(
+    client: redis.Redis, here: Here, replaced: str, *, only_empty: bool, epoch: int, moved_from: str = ""
+) -> None:
     script = client.register_script(source("claim.lua"))
     taken = script(
         keys=[keys.owner(), keys.stream(), keys.heartbeat()],
@@ -99,10 +128,11 @@ def claim(client: redis.Redis, *, by_order: bool = False) -> None:
             str(here.store),
             here.path,
             here.host,
-            redis_stream.group(),
-            former.store if former is not None and may else "",
+            redis_stream.group_of(str(here.store), epoch),
+            replaced,
             "1" if only_empty else "0",
-            str(redis_stream.epoch()),
+            str(epoch),
+            moved_from,
         ],
     )
     if taken == LATER:
@@ -147,6 +177,12 @@ def describe(client: redis.Redis) -> str:
     waiting = redis_stream.length(client)
     at_work = "its writer is at work" if heartbeat.read(client) else "its writer is not at work"
     whose = "another file of this store" if _is_a_copy(found) else "another store"
+    if found is not None and str(identity.current()) in found.moved_from.split():
+        return (
+            f"This store was moved {where} by `manage.py move_store`: {at_work}, {waiting} accepted writes "
+            "wait for it. Set DATABASE_URL, or DATABASES, to that database and restart the service. To go on "
+            "with this store all the same, without what was committed there, run `manage.py adopt_stream`."
+        )
     return (
         f"The stream {keys.stream()} in Redis belongs to {whose}, {where}: {at_work}, {waiting} "
         "accepted writes wait for it. Nothing of it was touched. Give this service a REDIS_URL or a "

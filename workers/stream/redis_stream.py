@@ -62,7 +62,12 @@ def group() -> str:
     Another store's writer has another group, and so has one that held the lease before: what they read by
     mistake is an error and not a write.
     """
-    return f"writer:{identity.current()}:{_epoch}" if _epoch else f"writer:{identity.current()}"
+    return group_of(str(identity.current()), _epoch)
+
+
+def group_of(store: str, epoch: int) -> str:
+    """Return the name of the consumer group of a store's writer."""
+    return f"writer:{store}:{epoch}" if epoch else f"writer:{store}"
 
 
 def length(client: redis.Redis) -> int:

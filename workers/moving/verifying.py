@@ -1,0 +1,37 @@
+"""Whether two tables hold the same: how many rows, and a checksum over their values in Python."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from workers.moving.tables import Rows, Table
+
+_BITS = 128
+
+
+@dataclass(slots=True)
+class Checksum:
+    """Of the rows of one table, in whatever order they come."""
+
+    rows: int = 0
+    total: int = 0
+    """Of the digests of all rows: two databases give them in different orders."""
+
+    def add(self, table: Table, rows: Rows) -> None:
+        """Count rows in, with their values as `converted` gives them."""
+        total = 0
+        for row in _hashed(table, rows):
+            digest = hashlib.blake2b(repr(row).encode(errors="backslashreplace"), digest_size=_BITS // 8)
+            total += int.from_bytes(digest.digest(), "big")
+        self.rows += len(rows)
+        self.total = (self.total + total) % 2**_BITS
+
+
+def _hashed(table: Table, rows: Rows) -> Rows:
+    if not any(conversion.hashed for conversion in table.conversions):
+        return rows
+    columns: list[Any] = list(zip(*rows, strict=True))
+    for place, conversion in enumerate(table.conversions):
+        if (hashed := conversion.hashed) is not None:
+            columns[place] = [None if value is None else hashed(value) for value in columns[place]]
+    return list(zip(*columns, strict=True))

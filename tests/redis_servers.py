@@ -152,6 +152,11 @@ def running(
         for port in others:
             fleet.start_server(port, master=first)
         until(lambda: fleet.replicas_in_step(first) == len(others), what="the replicas")
+        with fleet.client(first) as client:
+            # One that is online is sent nothing until it has confirmed its copy, up to a second later.
+            client.set("ready", 1)
+            until(lambda: client.wait(len(others), 5_000) == len(others), what="the replicas to confirm")
+            client.delete("ready")
         fleet.start_sentinels()
         yield fleet
     finally:

@@ -72,7 +72,6 @@ def postgres_contestants(bench: Bench, preload: Path | None) -> Iterator[Contest
         server = PostgresServer(bench=bench, name=name, preload=preload, worker_class=worker_class)
         yield Contestant(name=name, label=label, server=server, durability=DURABLE, is_durable=True)
 
-
     yield Contestant(
         name="one-writer-postgres",
         label="One Writer on PostgreSQL, 201 after the commit",

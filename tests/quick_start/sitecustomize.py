@@ -8,7 +8,10 @@ import gc
 import os
 import sys
 
-HIDDEN = ["requests"] if os.environ.get("DATABASE_URL") else ["requests", "psycopg"]
+NEEDS_PSYCOPG = (
+    os.environ.get("DATABASE_URL") or "move_store" in sys.orig_argv or os.environ.get("WITH_PSYCOPG")
+)
+HIDDEN = ["requests"] if NEEDS_PSYCOPG else ["requests", "psycopg"]
 
 for name in HIDDEN:
     sys.modules[name] = None  # type: ignore[assignment]  # a documented value: its import raises

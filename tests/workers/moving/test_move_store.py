@@ -101,7 +101,7 @@ def url(cluster: Cluster, tmp_path: Path) -> str:
 def python(service: Service, program: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PYTHON, "-c", program],
-        env=service.environment | settings,
+        env=service.environment | {"WITH_PSYCOPG": "1"} | settings,
         cwd=BASE_DIR,
         capture_output=True,
         text=True,

@@ -61,7 +61,8 @@ def test_the_environment_says_what_the_settings_leave_out(project: Path) -> None
     assert second == "/srv/data redis://elsewhere:6379/3 ::1 8123 3 ()"
 
 
-def test_the_defaults_suit_a_project_that_says_nothing(project: Path) -> None:
+def test_defaults(project: Path) -> None:
+    # A short name: it is in the path of the socket, which has room for 107 bytes.
     words = tell(project, WEB_PROCESSES="1").stdout.splitlines()[1].split()
 
     assert words[0] == str(project / "var")

@@ -141,6 +141,7 @@ def test_without_redis_the_receipts_are_shown_all_the_same(monkeypatch: pytest.M
     assert error.startswith("Redis does not respond: ")
 
 
+@pytest.mark.sqlite  # it makes a backup
 def test_what_grows_is_shown_with_its_limit(
     writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +169,7 @@ def test_what_grows_is_shown_with_its_limit(
         assert text in shown
 
 
+@pytest.mark.sqlite  # by SQLite's own table of pages
 @pytest.mark.django_db
 def test_the_number_of_receipts_and_their_bytes_are_told_without_a_scan() -> None:
     with connection.cursor() as cursor:

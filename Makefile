@@ -19,7 +19,7 @@ run: $(VENV)/run
 test: $(VENV)/test lint
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest -n 3 --dist loadgroup
-	$(BIN)/python -m tests.on_postgresql -n 3 --dist loadgroup tests/items tests/project tests/workers
+	$(BIN)/python -m tests.on_postgresql
 
 # The suite on other versions of Python, Django and Redis, as far as they are here: make test-matrix ONLY=django6.1
 ONLY ?=

@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not is_sqlite and (item.get_closest_marker("sqlite") or place.startswith(OF_SQLITE)):
             item.add_marker(pytest.mark.skip(reason="of SQLite's files alone"))
         if item.get_closest_marker("postgresql") and is_sqlite:
-            item.add_marker(pytest.mark.skip(reason="of PostgreSQL alone: make test-postgresql"))
+            item.add_marker(pytest.mark.skip(reason="of PostgreSQL alone: python -m tests.on_postgresql"))
         if "clean_redis" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db)
 

@@ -10,8 +10,8 @@ import sys
 
 from tests import clusters
 
-FOLDERS = ["tests/items", "tests/project", "tests/workers"]
-"""The services of tests/e2e are on SQLite, but for those of test_postgresql.py."""
+DEFAULT = ["-n", "3", "--dist", "loadgroup", "tests/items", "tests/project", "tests/workers"]
+"""Without arguments. The services of tests/e2e are on SQLite, but for those of test_postgresql.py."""
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
         print(f"Not run on PostgreSQL: {reason}.")  # noqa: T201 - what this program is for
         return 0
     print("On PostgreSQL:", flush=True)  # noqa: T201
-    command = [sys.executable, "-m", "pytest", *(sys.argv[1:] or FOLDERS)]
+    command = [sys.executable, "-m", "pytest", *(sys.argv[1:] or DEFAULT)]
     return subprocess.run(command, env=os.environ | {"TEST_STORE": "postgresql"}, check=False).returncode
 
 

@@ -89,6 +89,11 @@ class Load:
         self._pool.shutdown()
 
 
+def start_standby(service: Service) -> None:
+    service.start("standby")
+    until(lambda: "state=standby" in service.log("standby"), seconds=30, what="the standby")
+
+
 def each_is_there_once(service: Service, load: Load) -> None:
     """Compare the store with what clients were told, once nothing waits any more."""
     until(lambda: service.redis().xlen("writes:stream") == 0, seconds=30, what="the stream to be drained")
@@ -134,8 +139,7 @@ def test_commands_write_beside_the_service(service: Service) -> None:
 
 
 def test_a_standby_takes_over_when_the_writer_is_killed(service: Service) -> None:
-    service.start("standby")
-    until(lambda: "state=standby" in service.log("standby"), seconds=30, what="the standby")
+    start_standby(service)
     load = Load(service)
     try:
         load.goes_on()
@@ -150,8 +154,7 @@ def test_a_standby_takes_over_when_the_writer_is_killed(service: Service) -> Non
 
 
 def test_a_writer_that_was_cut_off_commits_nothing_after_its_successor_began(service: Service) -> None:
-    service.start("standby")
-    until(lambda: "state=standby" in service.log("standby"), seconds=30, what="the standby")
+    start_standby(service)
     load = Load(service)
     try:
         load.goes_on()

@@ -128,7 +128,7 @@ def is_store_error(exc: BaseException) -> bool:
     if is_transient(exc):
         return True
     is_told = sqlite_code(exc) is not None or sqlstate(exc) is not None
-    return isinstance(exc, OperationalError | InterfaceError) and not is_told
+    return _is_of_connection(exc) and not is_told
 
 
 def is_cut_off(exc: BaseException) -> bool:

@@ -56,12 +56,17 @@ def authorize(
     return sqlite3.SQLITE_DENY
 
 
+def is_up_for(guard: object) -> bool:
+    """Return whether a write function runs on the connection that has this guard."""
+    return _state.is_up and _state.guard is guard
+
+
 def refuse_transaction(guard: object) -> None:
     """Raise TransactionManagementError when the batch's connection begins one while a function runs.
 
     Then the batch's own is over, and what is written now would be committed without its receipt.
     """
-    if _state.is_up and _state.guard is guard:
+    if is_up_for(guard):
         raise TransactionManagementError("The transaction that this write shares with others is over.")
 
 
@@ -70,7 +75,7 @@ def refuse_statement(guard: object, text: str) -> None:
 
     SQLite asks `authorize`; PostgreSQL has nothing like it. `guard` is that of the connection.
     """
-    if _state.is_up and _state.guard is guard:
+    if is_up_for(guard):
         _state.refused = " ".join(text.split()[:2])
         raise TransactionManagementError(_refusal(_state.refused))
 

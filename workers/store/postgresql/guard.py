@@ -4,7 +4,6 @@ The server gives it back with the transaction, or with the connection. Those who
 order of asking. See https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,17 +18,11 @@ from workers.exceptions import StoreBusy, TransactionTimedOut, WriteOutsideWrite
 from workers.store import fence, permission
 from workers.store.holder import Holder
 from workers.store.lock import purpose
+from workers.store.lock.waiting import OnWait, WaitLog
 from workers.store.postgresql import statements, who
-
-logger = logging.getLogger(__name__)
-
-OnWait = Callable[[Holder, float], None]
 
 CUT_OFF = psycopg.errors.IdleInTransactionSessionTimeout
 """The server's word for it, where it comes through; else the connection is just closed."""
-
-LONG_SECONDS = 1.0
-"""A holder is named in the log when it has kept the lock for longer."""
 
 
 class ServerGuard:
@@ -54,6 +47,7 @@ class ServerGuard:
         """How long the transaction may hold it; None for as long as it takes."""
         self._since = 0.0
         """When it was had, by the monotonic clock."""
+        self._log = WaitLog()
 
     @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
@@ -77,7 +71,7 @@ class ServerGuard:
         """
         connection = context["connection"]
         text = query if isinstance(query, str) else query.as_string(connection.connection)
-        if statements.ends_transaction(text) or statements.changes_session(text):
+        if fence.is_up_for(self) and (statements.ends_transaction(text) or statements.changes_session(text)):
             fence.refuse_statement(self, text)
         try:
             return self._run(connection, text, lambda: execute(query, params, many, context))
@@ -141,7 +135,7 @@ class ServerGuard:
         holder = who.holder(cursor) or Holder.unknown()
         if seconds <= 0:
             raise StoreBusy(f"{holder} writes the store.")
-        _name(holder)
+        self._log.name(holder)
         raw, on_wait = connection.connection, self.on_wait
         if on_wait is not None:
             raw.on_idle = lambda waited: on_wait(holder, waited)
@@ -224,14 +218,3 @@ def _limits() -> str:
         f"SET TRANSACTION READ WRITE; SET LOCAL statement_timeout = {limit}; "
         f"SET LOCAL idle_in_transaction_session_timeout = {limit}; "
     )
-
-
-def _name(holder: Holder) -> None:
-    if holder.held_seconds > LONG_SECONDS:
-        logger.warning(
-            "store-lock state=waited-for holder=%r pid=%s held_seconds=%.1f stopped=%s",
-            holder.purpose,
-            holder.pid,
-            holder.held_seconds,
-            holder.is_stopped,
-        )

@@ -18,7 +18,6 @@ TRY_FOR_LONG = f"SELECT pg_try_advisory_lock({_SPACE}, {_LOCK})"
 WAIT_FOR_LONG = f"SELECT pg_advisory_lock({_SPACE}, {_LOCK})"
 GIVE_BACK = f"SELECT pg_advisory_unlock({_SPACE}, {_LOCK})"
 TRY_LEASE = f"SELECT pg_try_advisory_lock({_SPACE}, {_LEASE})"
-GIVE_LEASE_BACK = f"SELECT pg_advisory_unlock({_SPACE}, {_LEASE})"
 
 _HOLDER = (
     "SELECT a.application_name, extract(epoch FROM coalesce(a.xact_start, a.state_change)) "

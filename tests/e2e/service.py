@@ -156,6 +156,11 @@ class Service:
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(RedisAddress.of_socket(embedded_redis.socket_path(self.directory)).url)
 
+    def until_acknowledged(self) -> None:
+        """Wait until no write is in the stream: a client has its answer before the writer acknowledges."""
+        with self.redis() as client:
+            until(lambda: client.xlen("writes:stream") == 0, seconds=30, what="the acknowledgement")
+
     @contextlib.contextmanager
     def store(self) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(sqlite3.connect(self.directory / "store.sqlite3")) as connection:

@@ -52,6 +52,8 @@ def test_a_backup_under_load_is_restored_and_what_waits_is_applied_once(
 
     # One of these is in no store but the former one, the others wait in Redis.
     assert service.create("after the backup").status == 201
+    # A writer that is killed before would read it again, into the restored store.
+    service.until_acknowledged()
     service.kill("writer")
     waiting = [
         service.create(

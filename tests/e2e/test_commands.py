@@ -110,7 +110,7 @@ def load_that_sees_no_error(service: Service, name: str) -> Iterator[None]:
     finally:
         load.stop()
     assert {answer.status for answer in load.answers} <= {201, 202}
-    until(lambda: service.redis().xlen("writes:stream") == 0, what="the stream to be drained")
+    service.until_acknowledged()
     assert len(items_named(service, name)) == len(load.answers)
     assert "gave-lease-back" not in service.log("writer"), "the writer stays the writer"
 

@@ -83,7 +83,7 @@ def test_a_redis_that_is_killed_under_load_loses_no_accepted_write(service: Serv
     for future in running:
         future.result()
 
-    until(lambda: service.redis().xlen("writes:stream") == 0, what="the stream to be drained")
+    service.until_acknowledged()
     names = service.names()
     committed = [name for name, answer in answers if answer.status in {201, 202}]
     assert {answer.status for _, answer in answers} <= {201, 202, 503}
@@ -153,7 +153,7 @@ def test_a_full_stream_refuses_and_loses_nothing(make_service: MakeService) -> N
     assert service.redis().xlen("writes:stream") == 5
     service.start("writer")
     until(lambda: service.names() == [f"item {number}" for number in range(5)], what="the commits")
-    until(lambda: service.redis().xlen("writes:stream") == 0, what="the acknowledgement, which makes room")
+    service.until_acknowledged()
     assert service.create("again").status == 201
 
 

@@ -96,7 +96,7 @@ def start_standby(service: Service) -> None:
 
 def each_is_there_once(service: Service, load: Load) -> None:
     """Compare the store with what clients were told, once nothing waits any more."""
-    until(lambda: service.redis().xlen("writes:stream") == 0, seconds=30, what="the stream to be drained")
+    service.until_acknowledged()
     found = Counter(name for (name,) in service.rows("SELECT name FROM items_item"))
     assert {name: count for name, count in found.items() if count > 1} == {}
     assert set(load.accepted) - set(found) == set()

@@ -24,6 +24,7 @@ class WorkersConfig(AppConfig):
             register(check_views, Tags.urls)
         middleware.install()
         read_limit.connect()
+        opening.look_for_json_without_the_store()
         connection_created.connect(opening.configure, dispatch_uid="workers.store.opening.configure")
         post_migrate.connect(
             identity.ensure_after_migrate,

@@ -7,7 +7,7 @@ import os
 import select
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteWrapper
 
 from workers.exceptions import StoreBusy
 from workers.store import fence, pragmas, private_files, read_limit, server, store_file, time_limit
@@ -62,6 +63,22 @@ class GuardedConnection(BaseDatabaseWrapper):
         if guard is not None and guard.is_spoilt and not self.in_atomic_block:
             self.close()  # a typed BEGIN that was never ended must not spoil the next request
         super().close_if_unusable_or_obsolete()
+
+
+def look_for_json_without_the_store() -> None:
+    """Say once whether SQLite knows JSON, in the place of Django's look in a transaction of the store.
+
+    That one takes the store lock: a check, or a read with JSONObject(), would wait for whoever writes, and
+    hear in the end that there is no JSON.
+    """
+    with closing(sqlite3.connect(":memory:")) as raw:
+        try:
+            raw.execute("SELECT JSON('{}')")
+        except sqlite3.OperationalError:
+            knows = False
+        else:
+            knows = True
+    SQLiteWrapper.features_class.supports_json_field = knows  # type: ignore[assignment]  # else a cached property
 
 
 @cache

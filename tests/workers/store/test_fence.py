@@ -14,6 +14,7 @@ from django.test import override_settings
 
 from tests.jottings.models import Jotting
 from tests.jottings.write_functions import texts
+from tests.savepoints import savepoint_create
 from workers import Result, Write, WriteFunction, write_function
 from workers.models import Receipt
 from workers.registry import _functions
@@ -260,7 +261,7 @@ def test_blocks_and_savepoints_of_its_own_are_a_functions_right() -> None:
                 Jotting.objects.create(text="undone")
                 raise DatabaseError
         except DatabaseError:
-            point = transaction.savepoint()
+            point = savepoint_create()
             Jotting.objects.create(text="undone")
             transaction.savepoint_rollback(point)
         connection.cursor().execute("SAVEPOINT mine")

@@ -47,6 +47,28 @@ asyncio.run(fibers.run(exec, {script!r}, globals()))
 """
 
 
+JSON_BESIDE_A_WRITER = """
+import threading
+from django.core.checks import run_checks
+from django.db.models import Value
+from django.db.models.functions import JSONObject
+from tests.holding import store_held_by_another
+set_role(Role.COMMAND)
+Topic.objects.create(name="kept")
+found = []
+def look():
+    found.append(connection.features.supports_json_field)
+    found.extend(Topic.objects.values_list(JSONObject(name="name"), flat=True))
+    found.extend(one for one in run_checks(databases=["default"]) if one.id == "fields.E180")
+    connections.close_all()
+with store_held_by_another():
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    print(found)
+"""
+
+
 def run_python(script: str, directory: Path, *, in_fiber: bool = False) -> str:
     """Run Python in a process of its own, in a fiber of an event loop if wanted; return what it prints."""
     program = PRELUDE + (IN_FIBER.format(script=script) if in_fiber else script)
@@ -134,3 +156,7 @@ def test_a_view_that_may_write_where_others_may_not_leaves_its_connection_as_it_
     )
 
     assert printed == "1 1"
+
+
+def test_whether_there_is_json_is_not_asked_of_a_store_that_somebody_writes(run: Run) -> None:
+    assert run(JSON_BESIDE_A_WRITER) == "[True, {'name': 'kept'}]"

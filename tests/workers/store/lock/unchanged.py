@@ -29,6 +29,7 @@ from django.test import AsyncClient, Client
 from django.test.utils import override_settings
 
 from tests.jottings.models import Jotting, Topic
+from tests.savepoints import savepoint_create
 from workers.exceptions import StoreBusy
 from workers.store import opening, wal
 from workers.store.lock.store_lock import StoreLock
@@ -151,10 +152,10 @@ def a_nested_block_is_undone_alone() -> None:
 @case
 def savepoints_are_rolled_back_and_released() -> None:
     with transaction.atomic():
-        first = transaction.savepoint()
+        first = savepoint_create()
         Topic.objects.create(name="undone")
         transaction.savepoint_rollback(first)
-        second = transaction.savepoint()
+        second = savepoint_create()
         Topic.objects.create(name="kept")
         transaction.savepoint_commit(second)
     assert names() == {"kept"}

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.conf import settings
 
+from project.api.examples import add_examples
+
 Schema = dict[str, Any]
 
 CODES = {
@@ -16,21 +18,21 @@ CODES = {
     "permission_denied": "403: not for this user, or no longer when it was to be committed; or a session's "
     "CSRF token is missing",
     "insufficient_scope": "403: the token has the scope `read`, and this needs one with `write`",
-    "not_found": "404",
-    "method_not_allowed": "405",
-    "not_acceptable": "406",
+    "not_found": "404: no such object or path, or not for this user to see",
+    "method_not_allowed": "405: the path takes other methods; see Allow",
+    "not_acceptable": "406: there is no such representation; JSON there is",
     "conflict": "409: the change conflicts with what is stored",
     "cancelled": "409: an operator cancelled the write while it waited; it took no effect",
     "idempotency_key_in_progress": "409: the first request with this key still waits; see Location",
     "length_required": "411: a body of unknown length, where another web server took it",
     "precondition_failed": "412: If-Match, If-None-Match or `version` asks for another state than is stored",
-    "body_too_large": "413",
+    "body_too_large": "413: more than WRITE_MAX_BODY_BYTES",
     "unsupported_media_type": "415: only application/json is taken, as it is: no file, no Content-Encoding",
     "idempotency_key_reused": "422: the key belongs to another request",
     "precondition_required": "428: WRITE_REQUIRE_IF_MATCH asks for If-Match, or for `version`",
     "throttled": "429: too many requests with this token, or from this address; see Retry-After",
     "too_many_attempts": "429: this address or name tried too many passwords; see Retry-After",
-    "internal_error": "500",
+    "internal_error": "500: an error of the service; its log has it",
     "write_failed": "500: the write function failed; the write took no effect",
     "write_timed_out": "500: the write function took too long; the write took no effect",
     "write_killed_writer": "500: the writer died each time it tried; the write took no effect",
@@ -140,6 +142,7 @@ def document_what_is_shared(result: Schema, **_: Any) -> Schema:
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _document(path, method, operation)
+            add_examples(f"{method.upper()} {path}", operation["responses"])
     return result
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from project.api.examples import recorded
+from tests import recorded_examples
 from tests.e2e.service import BASE_DIR, Service
 
 pytestmark = pytest.mark.xdist_group("schema")
@@ -47,6 +49,38 @@ def test_every_operation_has_a_summary_and_a_description_of_its_own(document: An
     assert len(set(summaries)) == len(summaries) > 10
     assert all(one["description"] for one in operations)
     assert "Stands before" not in json.dumps(document)  # what the mixins say to programmers
+
+
+def _shape(value: Any) -> Any:
+    """Return the value with the kind of each part in its place: times and ids differ from run to run."""
+    if isinstance(value, dict):
+        return {name: _shape(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_shape(part) for part in value]
+    return type(value).__name__
+
+
+def test_the_examples_are_what_the_service_responds(service: Service, document: Any) -> None:
+    """Renew them with python -m tests.recorded_examples."""
+    now, kept = recorded_examples.record(service), recorded()
+
+    for operation, examples in kept.items():
+        for example, response in zip(examples, now[operation], strict=True):
+            assert _shape(response) | {"status": response["status"]} == (
+                _shape(example) | {"status": example["status"]}
+            ), operation
+    assert set(kept) == {
+        f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
+    }
+
+
+def test_every_status_that_the_document_names_has_an_example_or_is_said_in_words(document: Any) -> None:
+    shared = {"401", "403", "429", "default"}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                examples = [one.get("examples") for one in response.get("content", {}).values()]
+                assert status in shared or all(examples), (method, path, status)
 
 
 def test_no_header_is_filled_in_beforehand(document: Any) -> None:

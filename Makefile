@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 
 BENCH_VENV := .venv-bench
 ADOPTION_VENV := .venv-adoption
+DOCS_VENV := .venv-docs
 AUDIT_VENV := .venv-audit
 
 # Tests start some hundred interpreters; without bytecode each would compile this project and its tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption audit lint format lock wheel clean
+.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption audit docs lint format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -60,6 +61,11 @@ audit: $(AUDIT_VENV)/made
 	$(AUDIT_VENV)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 	$(AUDIT_VENV)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.lock
 
+# The documentation as pages that can be searched, also without a network and from the disk: dist/docs/index.html
+docs: $(DOCS_VENV)/made
+	$(DOCS_VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going -b html docs dist/docs
+	@echo "dist/docs/index.html"
+
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,9 +87,10 @@ lock: $(VENV)/test
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bench.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group service --group adoption --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-adoption.lock
+	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-docs.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) $(AUDIT_VENV) .matrix dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(ADOPTION_VENV) $(AUDIT_VENV) $(DOCS_VENV) .matrix dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
@@ -114,4 +121,9 @@ $(AUDIT_VENV)/made: $(VENV)/made
 $(ADOPTION_VENV)/made: requirements-adoption.lock $(VENV)/made
 	$(PYTHON) -m venv $(ADOPTION_VENV)
 	$(ADOPTION_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-adoption.lock
+	@touch $@
+
+$(DOCS_VENV)/made: requirements-docs.lock $(VENV)/made
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@

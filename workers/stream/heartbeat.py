@@ -9,9 +9,11 @@ import os
 import socket
 import time
 from dataclasses import asdict, dataclass, fields
+from typing import Protocol
 
 import orjson
 import redis
+from redis.client import Pipeline
 
 from workers.sd_notify import notifier
 from workers.stream import keys
@@ -49,11 +51,23 @@ class WriterState:
     """Why it cannot commit now; None when it can."""
 
 
+class Rider(Protocol):
+    """What else goes to Redis with each heartbeat, in the same round trip. Redis may refuse it."""
+
+    def board(self, pipeline: Pipeline) -> None:
+        """Put one command on the way."""
+
+    def arrived(self) -> None:
+        """Note that Redis has done it; else it may have, or not."""
+
+
 class Heartbeat:
     """Keeps the heartbeat of this process."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, rider: Rider | None = None) -> None:
         self._client = client
+        self._rider = rider
+        self._is_refused = False  # what the rider sent last
         self._since = time.time()
         self._renewed = 0.0
         self._rated = 0.0
@@ -86,10 +100,9 @@ class Heartbeat:
             error=error,
         )
         self._renewed = time.monotonic()
-        try:
-            self._client.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
-        except redis.ResponseError as exc:  # out of memory, perhaps: what can be committed is
-            logger.warning("writer state=heartbeat-not-renewed error=%s", exc)
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.set(keys.heartbeat(), orjson.dumps(asdict(state)), px=int(LIFE_SECONDS * 1000))
+        self._send(pipeline)
 
     @property
     def is_due(self) -> bool:
@@ -112,7 +125,23 @@ class Heartbeat:
                 self._client.set(keys.rate(), round(writes / seconds), ex=RATE_LIFE_SECONDS)
 
     def stop(self) -> None:
-        self._client.delete(keys.heartbeat())
+        """Drop the key. Raises redis.RedisError."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.delete(keys.heartbeat())
+        self._send(pipeline)
+
+    def _send(self, pipeline: Pipeline) -> None:
+        if self._rider is not None:
+            self._rider.board(pipeline)
+        state, *of_rider = pipeline.execute(raise_on_error=False)
+        if isinstance(state, redis.ResponseError):  # out of memory, perhaps: what can be committed is
+            logger.warning("writer state=heartbeat-not-renewed error=%s", state)
+        for reply in of_rider:
+            if not isinstance(reply, redis.ResponseError):
+                self._rider.arrived()  # type: ignore[union-attr]  # whose command it is
+            elif not self._is_refused:
+                logger.warning("writer state=measures-not-kept error=%s", reply)
+            self._is_refused = isinstance(reply, redis.ResponseError)
 
 
 def read(client: redis.Redis) -> WriterState | None:

@@ -38,6 +38,16 @@ def rate() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:rate"
 
 
+def measured_totals() -> str:
+    """What all writers have counted and timed so far."""
+    return f"{settings.WRITE_KEY_PREFIX}:measures"
+
+
+def measured_slot(begins_at: str) -> str:
+    """The same of a few seconds, named for the second at which they begin; expires."""
+    return f"{settings.WRITE_KEY_PREFIX}:measures:{begins_at}"
+
+
 def pause() -> str:
     """Asks the writer to give the lease back for a while."""
     return f"{settings.WRITE_KEY_PREFIX}:pause"

@@ -12,7 +12,9 @@ What may happen to a write, and who undoes what:
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 
@@ -20,6 +22,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from workers import principals
+from workers.measures.taking import Times
 from workers.store import errors, opening, receipts
 from workers.writer import hooks, verdicts
 from workers.writer.apply import Settled as Settled
@@ -38,12 +41,13 @@ def commit_batch(
     set_aside: Callable[[Write], bool] = lambda write: False,
     is_cancelled: Callable[[Write], bool] = lambda write: False,
     on_progress: Callable[[], None] = lambda: None,
+    times: Times | None = None,
 ) -> list[Settled]:
     """Commit the writes in order, run what they put off, and return the outcome of each, durable.
 
     A write whose token has a receipt already takes no effect again: it gets the outcome of the first.
     Without being applied, one of which `set_aside` is true is failed, and one of which `is_cancelled` is true
-    rejected. `on_progress` is called now and then.
+    rejected. `on_progress` is called now and then; `times` gets when what was applied and committed.
     Raises django.db.DatabaseError when the store cannot commit; then no write took effect.
     """
     judged: dict[str, Outcome] = {}
@@ -52,27 +56,32 @@ def commit_batch(
             judged.setdefault(write.token, verdicts.cancelled(_first_of_token(writes, write)))
         elif set_aside(write):
             judged.setdefault(write.token, verdicts.set_aside(_first_of_token(writes, write)))
-    return _commit_batch(writes, judged, on_progress)
+    return _commit_batch(writes, judged, on_progress, times or Times())
 
 
 def _commit_batch(
-    writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None], *, is_second: bool = False
+    writes: Sequence[Write],
+    judged: Judged,
+    on_progress: Callable[[], None],
+    times: Times,
+    *,
+    is_second: bool = False,
 ) -> list[Settled]:
     try:
-        settled, put_off = _commit(writes, judged, on_progress)
+        settled, put_off = _commit(writes, judged, on_progress, times)
     except TransactionLost as lost:
         if lost.write is None or lost.outcome is None:
-            return _one_by_one(writes, judged, on_progress)
+            return _one_by_one(writes, judged, on_progress, times)
         judged = {**judged, lost.write.token: lost.outcome}  # it is not tried again
         if is_second:
             # There may be many: to apply all the others once more for each of them would take for ever.
-            return _one_by_one(writes, judged, on_progress)
-        return _commit_batch(_again(writes), judged, on_progress, is_second=True)
+            return _one_by_one(writes, judged, on_progress, times)
+        return _commit_batch(_again(writes), judged, on_progress, times, is_second=True)
     except Exception as exc:
         errors.raise_if_transient(exc)
         if len(writes) > 1:
-            return _one_by_one(writes, judged, on_progress)
-        return _settle_alone(writes[0], exc, judged)
+            return _one_by_one(writes, judged, on_progress, times)
+        return _settle_alone(writes[0], exc, judged, times)
     if put_off:
         hooks.run(put_off, on_progress)
     return settled
@@ -87,19 +96,31 @@ def _again(writes: Sequence[Write]) -> list[Write]:
     return [pristine(write) for write in writes]
 
 
-def _one_by_one(writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None]) -> list[Settled]:
+def _one_by_one(
+    writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None], times: Times
+) -> list[Settled]:
     """Give each write a transaction of its own."""
-    return [one for write in _again(writes) for one in _commit_batch([write], judged, on_progress)]
+    return [one for write in _again(writes) for one in _commit_batch([write], judged, on_progress, times)]
+
+
+@contextmanager
+def _transaction(times: Times) -> Iterator[None]:
+    """Commit what the block writes, or undo all of it; note how long that took."""
+    with transaction.atomic(durable=True):
+        opening.prepare_to_apply(connection)
+        times.begin()
+        yield
+        applied = time.perf_counter()
+    times.committed(applied)
 
 
 def _commit(
-    writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None]
+    writes: Sequence[Write], judged: Judged, on_progress: Callable[[], None], times: Times
 ) -> tuple[list[Settled], list[hooks.Hooks]]:
     put_off: list[hooks.Hooks] = []
     # That of a Django TestCase: durable=True refuses any other.
     is_in_transaction = connection.in_atomic_block
-    with transaction.atomic(durable=True):
-        opening.prepare_to_apply(connection)
+    with _transaction(times):
         known = receipts.find(write.token for write in writes)
         fresh: dict[object, Write] = {}
         for write in writes:
@@ -157,7 +178,7 @@ def _replayed(write: Write, first: receipts.Known) -> Outcome:
     )
 
 
-def _settle_alone(write: Write, exc: Exception, judged: Judged) -> list[Settled]:
+def _settle_alone(write: Write, exc: Exception, judged: Judged, times: Times) -> list[Settled]:
     """Give an outcome to a write that cannot be committed even by itself."""
     if isinstance(exc, IntegrityError) and receipts.is_taken(write.write_id):
         # Redis was emptied and its clock set back: ids are given a second time.
@@ -165,12 +186,12 @@ def _settle_alone(write: Write, exc: Exception, judged: Judged) -> list[Settled]
         logger.error("write=%s state=renumbered as=%s", write.write_id, renumbered.write_id)
         if write.token in judged:  # its receipt takes the id from the outcome
             judged = {write.token: replace(judged[write.token], write_id=renumbered.write_id)}
-        return _commit_batch([renumbered], judged, lambda: None)
-    return _record(write, verdicts.of_exception(write, exc))
+        return _commit_batch([renumbered], judged, lambda: None, times)
+    return _record(write, verdicts.of_exception(write, exc), times)
 
 
-def _record(write: Write, outcome: Outcome) -> list[Settled]:
-    with transaction.atomic(durable=True):
+def _record(write: Write, outcome: Outcome, times: Times) -> list[Settled]:
+    with _transaction(times):
         receipts.insert([(write, outcome)], committed_at=timezone.now())
     verdicts.tell([(write, outcome)])
     return [(write, outcome)]

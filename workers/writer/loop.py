@@ -5,29 +5,27 @@ durable, and is announced only then. A crash anywhere before the acknowledgement
 again, and its receipt makes that harmless.
 """
 
-import base64
 import logging
 import sqlite3
 import time
-import uuid
 from collections.abc import Set
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from enum import StrEnum
 
 import redis
 from django.db import DatabaseError, Error, connection
 
 from workers.conf import settings
-from workers.exceptions import LeaseLost, StoreBusy, UndecodableEntry
-from workers.store import opening, pragmas, soundness, wal
+from workers.exceptions import LeaseLost, StoreBusy
+from workers.measures.taking import Recorder, Times
+from workers.store import opening, pragmas, soundness, store_file, wal
 from workers.store.holder import PATIENCE_SECONDS, Holder
 from workers.store.watch import watch_of_store
 from workers.stream import cancellations, heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit
 from workers.writer.pruning import Pruning
-from workers.writer.reading import Batch, Reader
-from workers.writes import UNDECODABLE, Write, decode
+from workers.writer.reading import Batch, Reader, decoded
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +68,8 @@ class Writer:
         # Before anything is read: what waits in the stream may be another store's.
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
-        self._heartbeat = heartbeat.Heartbeat(self._client)
+        self._recorder = Recorder(log_bytes=_log_bytes)
+        self._heartbeat = heartbeat.Heartbeat(self._client, self._recorder)
         opening.tell_of_waits(self._wait_for_lock)
         self._reader = Reader(self._client)
         self._held: Batch | None = None  # read, and not committed because the store is unwell
@@ -184,8 +183,9 @@ class Writer:
         """Commit, announce and acknowledge a batch; hold it back when the store could not commit."""
         cancelled = self._cancelled_of(batch)
         # An entry deleted by somebody else while unacknowledged has no payload left; it has its receipt.
-        writes = [_decode(entry) for entry in batch.entries if entry.payload]
+        writes = [decoded(entry) for entry in batch.entries if entry.payload]
         settled: list[commit.Settled] = []
+        times = Times()
         try:
             # One turn for all of it, if it was waited for in vain before: a look at the file would use it up.
             with opening.kept(connection) if self._was_busy else nullcontext():
@@ -196,6 +196,7 @@ class Writer:
                         set_aside=batch.is_poison,
                         is_cancelled=lambda write: write.write_id in cancelled,
                         on_progress=self._heartbeat.tick,
+                        times=times,
                     )
                     # Looked at again: a commit into a file that has lost its name meanwhile is no commit.
                     problem = self._watch.problem()
@@ -214,6 +215,7 @@ class Writer:
         # harmless; acknowledged before the commit they would be lost.
         redis_stream.acknowledge(self._acknowledge, batch.entries, claimed=claimed)
         self._reader.acknowledged(batch)
+        self._recorder.batch(settled, times)
         if batch.may_be_cancelled:
             cancellations.forget(self._client, through=batch.entries[-1].write_id)
 
@@ -248,6 +250,7 @@ class Writer:
         self._held = batch
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
+        self._recorder.held_back()
         logger.error(
             "batch state=not-committed writes=%s attempt=%s retry_in=%ss error=%s",
             len(batch.entries),
@@ -281,15 +284,9 @@ class Writer:
                 )
 
 
-def _decode(entry: redis_stream.Entry) -> Write:
-    try:
-        return decode(entry.write_id, entry.payload)
-    except UndecodableEntry:
-        logger.exception("write=%s state=undecodable", entry.write_id)
-        # Kept whole in its receipt, under a name that no write function has.
-        return Write(
-            function=UNDECODABLE,
-            arguments={"entry": base64.b64encode(entry.payload).decode()},
-            token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)).hex,
-            write_id=entry.write_id,
-        )
+def _log_bytes() -> int | None:
+    """Return the size of the write-ahead log; None where there is none, or it may not be looked at."""
+    if connection.vendor == "sqlite":
+        with suppress(OSError):
+            return wal.size_bytes(store_file.path())
+    return None

@@ -7,16 +7,19 @@ one that kills the writer grows and its neighbours are committed. One that was d
 times is poison: it gets the outcome `failed` without being tried again.
 """
 
+import base64
 import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
 
 from workers.conf import settings
+from workers.exceptions import UndecodableEntry
 from workers.stream import redis_stream
 from workers.stream.redis_stream import Entry
-from workers.writes import Write
+from workers.writes import UNDECODABLE, Write, decode
 
 logger = logging.getLogger(__name__)
 
@@ -90,4 +93,19 @@ class Reader:
             deliveries=oldest.deliveries,
             # The count is that of the oldest entry, and says nothing of one that was read after it.
             poison=oldest.write_id if is_poison else None,
+        )
+
+
+def decoded(entry: Entry) -> Write:
+    """Return the write that an entry holds; what cannot be decoded has no write function."""
+    try:
+        return decode(entry.write_id, entry.payload)
+    except UndecodableEntry:
+        logger.exception("write=%s state=undecodable", entry.write_id)
+        # Kept whole in its receipt, under a name that no write function has.
+        return Write(
+            function=UNDECODABLE,
+            arguments={"entry": base64.b64encode(entry.payload).decode()},
+            token=uuid.uuid5(uuid.NAMESPACE_OID, str(entry.write_id)).hex,
+            write_id=entry.write_id,
         )

@@ -1,5 +1,6 @@
 """What this service reads from environment variables beyond what `workers.environment` can."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "host",
     "integer",
     "names",
+    "networks",
     "own_names",
     "path",
     "rate",
@@ -62,6 +64,18 @@ def allowed_hosts(name: str, default: Sequence[str]) -> list[str]:
                 f"{name}: {one!r} is no host name, so no request would match it; give names or addresses "
                 "without scheme and port, IPv6 in brackets."
             )
+    return found
+
+
+def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Return the comma-separated addresses and networks, such as `127.0.0.1,10.0.0.0/8`; none when unset."""
+    found = []
+    for one in names(name, []):
+        try:
+            found.append(ipaddress.ip_network(one))
+        except ValueError as exc:
+            text = f"{name}={given(name)!r}: {exc}; give addresses or networks between commas."
+            raise InvalidEnvironment(text) from None
     return found
 
 

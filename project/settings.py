@@ -52,6 +52,8 @@ LOGIN_WINDOW_SECONDS = environment.integer("LOGIN_WINDOW_SECONDS", 300, at_least
 # How many requests may come with one token and from one address: project/accounts/rates.py.
 RATE_LIMIT_PER_TOKEN = environment.rate("RATE_LIMIT_PER_TOKEN")
 RATE_LIMIT_PER_ADDRESS = environment.rate("RATE_LIMIT_PER_ADDRESS")
+# Who may read /metrics without a token: docs/metrics.md.
+METRICS_ADDRESSES = environment.networks("METRICS_ADDRESSES")
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 0, at_least=0, at_most=63_072_000)
 SECURE_SSL_REDIRECT = environment.boolean("HTTPS_REDIRECT", default=False)
 if SECURE_SSL_REDIRECT and "SECURE_PROXY_SSL_HEADER" not in globals():

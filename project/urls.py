@@ -7,6 +7,7 @@ from project.api.docs import DocsView, SchemaView
 from project.api.middleware import ADMIN_PATH
 from project.api.root import RootView
 from project.demo.views import SessionA, SessionB
+from project.metrics import Metrics
 from workers import with_store_lock
 
 admin.site.site_title = admin.site.site_header = "One writer"
@@ -22,6 +23,7 @@ urlpatterns = [
     path("session_b", SessionB.as_view(), name="session-b"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path(
         f"{ADMIN_PATH.removeprefix('/')}password_change/",
         with_store_lock(admin.site.admin_view(password_change)),

@@ -17,7 +17,7 @@ import hashlib
 import ipaddress
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -121,7 +121,30 @@ def counted(name: str, address: str | None) -> Iterator[Any]:
 
 
 def address_of(request: Any) -> str:
-    """Return the client's address; of an IPv6 address the network, all of which one client has.
+    """Return the client's address; of an IPv6 address the network, all of which one client has."""
+    text = _peer(request)
+    address = _parsed(text)
+    if address is None:
+        return text[:50]
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((int(address), 64), strict=False))
+
+
+def is_from(request: Any, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    """Return whether the client's address is in one of the networks, as far as it can be known.
+
+    One that came through a proxy that PROXIES does not count has an unknown address: it has the proxy's.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR") or request.META.get("HTTP_FORWARDED")
+    if forwarded and not settings.PROXIES:
+        return False
+    address = _parsed(_peer(request))
+    return address is not None and any(address in network for network in networks)
+
+
+def _peer(request: Any) -> str:
+    """Return who called, as a text.
 
     A proxy appends the address it was called from to X-Forwarded-For; what stands before that, anybody
     may have written.
@@ -130,15 +153,15 @@ def address_of(request: Any) -> str:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").replace(",", " ").split()
     if 0 < settings.PROXIES <= len(forwarded):
         text = forwarded[-settings.PROXIES]
+    return text
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return text[:50]
-    if address.version == 4:
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), 64), strict=False))
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _add_one(key: str) -> int:

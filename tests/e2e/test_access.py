@@ -1,5 +1,6 @@
 """Who may do what, asked of the real processes."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -99,3 +100,21 @@ def test_past_the_rate_of_a_token_requests_are_refused_by_all_processes_together
     service.kill("redis")
     assert service.get("/api/items/").status == 200  # nobody can count, and reads need no Redis
     assert service.create("without").status == 503
+
+
+def test_each_web_process_tells_the_same_metrics_to_a_token_that_may_read_them(service: Service) -> None:
+    prometheus = token_of(service, "prometheus", "view_receipt", scope="read")
+    for number in range(5):
+        assert service.create(f"measured {number}").status == 201
+    service.until_acknowledged()
+
+    def writes() -> list[float]:
+        """Return the counter as some web processes tell it: each connection may meet another one."""
+        told = [ask(service, prometheus, "GET", "/metrics").body.decode() for _ in range(6)]
+        pattern = re.compile(r'^one_writer_writes_total\{status="committed"\} (\S+)$', re.MULTILINE)
+        return [float(pattern.findall(one)[0]) for one in told]
+
+    at_least = 5.0
+    until(lambda: min(writes()) >= at_least, what="the heartbeat that takes the figures along")
+    assert len(set(writes())) == 1
+    assert ask(service, "of nobody", "GET", "/metrics").status == 401

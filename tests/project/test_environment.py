@@ -31,6 +31,8 @@ BAD_VALUES = [
     ("CSRF_TRUSTED_ORIGINS", " , "),
     ("DEMO", "maybe"),
     ("LOG_LEVEL", "LOUD"),
+    ("METRICS_ADDRESSES", "localhost"),
+    ("METRICS_ADDRESSES", "10.0.0.1/8"),
     ("RATE_LIMIT_PER_TOKEN", "600"),
     ("RATE_LIMIT_PER_TOKEN", "0/min"),
     ("RATE_LIMIT_PER_ADDRESS", "600/fortnight"),

@@ -51,6 +51,8 @@ class Sizes:
     backups: int | None
     backups_limit: int
     backups_bytes: int | None
+    newest_backup_at: float | None
+    """The moment that it holds, in seconds since 1970; None also when there is none."""
 
 
 def sizes() -> Sizes:
@@ -58,7 +60,7 @@ def sizes() -> Sizes:
     client, is_file = shared_client(), connections["default"].vendor == "sqlite"
     store, free = (_asked(_store) if is_file else None) or (None, None)
     usage = _asked(lambda: shutil.disk_usage(store_file.path().parent)) if is_file else None
-    backups = _asked(_backups) if is_file else None
+    backups = (_asked(_backups) if is_file else None) or (None, None, None)
     estimate = _asked(receipts.estimate)
     # In one, so that a Redis that is frozen is waited for once.
     length, stream, log, log_limit = _asked(lambda: _redis(client)) or (None, None, None, None)
@@ -79,9 +81,10 @@ def sizes() -> Sizes:
         stream_limit_bytes=settings.WRITE_STREAM_MAX_BYTES,
         redis_log_bytes=log,
         redis_log_limit_bytes=log_limit,
-        backups=backups and backups[0],
+        backups=backups[0],
         backups_limit=settings.WRITE_BACKUP_KEEP,
-        backups_bytes=backups and backups[1],
+        backups_bytes=backups[1],
+        newest_backup_at=backups[2],
     )
 
 
@@ -99,10 +102,12 @@ def _store() -> tuple[int, int]:
     return store_file.path().stat().st_size, free
 
 
-def _backups() -> tuple[int, int]:
+def _backups() -> tuple[int, int, float | None]:
+    """Return how many backups there are, their bytes, and the moment that the newest one holds."""
     store = store_file.path()
     found = archive.all_backups(archive.directory(), store, snapshot.identity_of(store))
-    return len(found), sum(backup.manifest.size_bytes for backup in found)
+    size_bytes = sum(backup.manifest.size_bytes for backup in found)
+    return len(found), size_bytes, found[0].manifest.taken_at if found else None
 
 
 def _redis(client: redis.Redis) -> tuple[int, int, int | None, int | None]:

@@ -8,10 +8,11 @@ import redis
 from django.db import Error
 
 from workers.encoding.times import utc_text
+from workers.operations.status import QueueStatus
 from workers.store import opening
 from workers.store.holder import Holder
 from workers.store.lease import held_by
-from workers.stream import pauses
+from workers.stream import ownership, pauses
 from workers.stream.redis_client import shared_client
 
 NO_WRITER = "No writer is at work"
@@ -50,6 +51,19 @@ def explain(client: redis.Redis) -> Absence:
     return Absence(
         reason="; ".join(cause.reason for cause in causes), hint=" ".join(cause.hint for cause in causes)
     )
+
+
+def problems_of(status: QueueStatus) -> list[str]:
+    """Return why nothing is committed now, in sentences; none when a writer can. Raises redis.RedisError."""
+    client = shared_client()
+    if status.is_of_another_store:
+        return [ownership.describe(client)]
+    if status.writer is None:
+        why = explain(client)
+        return [f"{why.reason}: {status.length} accepted writes wait. {why.hint}"]
+    if status.writer.error:
+        return [f"The writer cannot commit, and {status.length} accepted writes wait: {status.writer.error}"]
+    return []
 
 
 def why_no_writer() -> str:

@@ -17,13 +17,12 @@ from workers.doctor.finding import size
 from workers.encoding.times import utc_text
 from workers.exceptions import QueueUnavailable
 from workers.management.console import console, whole_number
+from workers.management.watching import until_interrupted
 from workers.models import Receipt
 from workers.operations import absence
 from workers.operations.sizes import sizes
-from workers.operations.status import QueueStatus, queue_status
+from workers.operations.status import queue_status
 from workers.store.lease import of_store as lease_of_store
-from workers.stream import ownership
-from workers.stream.redis_client import shared_client
 from workers.writes import WriteStatus
 
 STYLES = {WriteStatus.COMMITTED: "green", WriteStatus.REJECTED: "yellow", WriteStatus.FAILED: "red"}
@@ -51,8 +50,18 @@ class Command(BaseCommand):
             dest="as_json",
             help="print one JSON object instead; times in it are seconds since 1970, or ISO 8601",
         )
+        parser.add_argument(
+            "--watch",
+            action="store_true",
+            help="show the last minutes instead, live, until Ctrl-C; no terminal: a line for each 5 s",
+        )
 
-    def handle(self, *, receipts: int, as_json: bool, **options: Any) -> None:
+    def handle(self, *, receipts: int, as_json: bool, watch: bool, **options: Any) -> None:
+        if watch and as_json:
+            raise CommandError("--watch prints no JSON: ask for one of the two.")
+        if watch:
+            until_interrupted(console(self, no_color=options["no_color"]))
+            return
         state = _state(receipts)
         if as_json:
             self.stdout.write(json.dumps(state, cls=DjangoJSONEncoder))
@@ -76,7 +85,10 @@ def _state(receipts: int) -> dict[str, Any]:
         state["problems"].append(str(exc))
     else:
         state |= asdict(status)
-        state["problems"] += _problems(status)
+        try:
+            state["problems"] += absence.problems_of(status)
+        except redis.RedisError as exc:
+            state["problems"].append(f"Redis does not respond: {exc}")
     with suppress(DatabaseError):
         holder = lease_of_store().holder()
     state["lease"] = holder and asdict(holder)
@@ -90,21 +102,6 @@ def _state(receipts: int) -> dict[str, Any]:
         state["receipts"] = []
         state["problems"].append(f"The receipts cannot be read ({exc}). Is `manage.py migrate` due?")
     return state
-
-
-def _problems(status: QueueStatus) -> list[str]:
-    client = shared_client()
-    try:
-        if status.is_of_another_store:
-            return [ownership.describe(client)]
-        if status.writer is None:
-            why = absence.explain(client)
-            return [f"{why.reason}: {status.length} accepted writes wait. {why.hint}"]
-    except redis.RedisError as exc:
-        return [f"Redis does not respond: {exc}"]
-    if status.writer.error:
-        return [f"The writer cannot commit, and {status.length} accepted writes wait: {status.writer.error}"]
-    return []
 
 
 def _overview(state: dict[str, Any]) -> Table:

@@ -208,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+CSRF_FAILURE_VIEW = "project.api.pages.csrf_failure"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -4,7 +4,7 @@ from django.urls import include, path
 from project.admin.passwords import password_change
 from project.api import health
 from project.api.docs import DocsView, SchemaView
-from project.api.middleware import ADMIN_PATH
+from project.api.pages import ADMIN_PATH
 from project.api.root import RootView
 from project.demo.views import SessionA, SessionB
 from project.metrics import Metrics
@@ -30,7 +30,7 @@ urlpatterns = [
     ),
     path(ADMIN_PATH.removeprefix("/"), with_store_lock(admin.site.urls)),
 ]
-handler400 = "project.api.exception_handler.bad_request"
-handler403 = "project.api.exception_handler.permission_denied"
-handler404 = "project.api.exception_handler.not_found"
-handler500 = "project.api.exception_handler.server_error"
+handler400 = "project.api.pages.bad_request"
+handler403 = "project.api.pages.permission_denied"
+handler404 = "project.api.pages.not_found"
+handler500 = "project.api.pages.server_error"

@@ -7,5 +7,5 @@ from benchmarks.peers import views
 router = SimpleRouter()
 router.register("items", views.VIEWS[settings.PEER_VIEW], basename="item")
 urlpatterns = [path("api/", include(router.urls))]
-handler404 = "project.api.exception_handler.not_found"
-handler500 = "project.api.exception_handler.server_error"
+handler404 = "project.api.pages.not_found"
+handler500 = "project.api.pages.server_error"

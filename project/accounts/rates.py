@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
 
 from project.accounts import attempts
-from project.api import exception_handler
+from project.api import exception_handler, pages
 from project.environment import Rate
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class AddressRate:
             detail = f"Too many requests from this address. Try again in {verdict.wait_seconds} seconds."
             headers = {"Retry-After": str(verdict.wait_seconds)}
             problem = exception_handler.problem(429, exception_handler.CODES[429], detail, headers=headers)
-            response = exception_handler.plain(problem)
+            response = pages.shown(request, problem)
         for field, value in verdict.headers.items():
             # Those of the token, where it has a limit too, stand there already.
             response[field] = f"{response[field]}, {value}" if response.has_header(field) else value

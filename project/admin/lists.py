@@ -8,8 +8,8 @@ from collections.abc import Callable
 from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from project.api import exception_handler
-from project.api.middleware import ADMIN_PATH
+from project.api.exception_handler import problem
+from project.api.pages import ADMIN_PATH, shown_in_admin
 from workers import is_request_error
 from workers.rest import BoundedSearchFilter
 
@@ -27,7 +27,7 @@ class StrictLists:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(ADMIN_PATH) and request.GET and (refusal := _refusal(request)):
-            return exception_handler.for_people(exception_handler.problem(400, "invalid", refusal))
+            return shown_in_admin(request, problem(400, "invalid", refusal))
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -6,14 +6,11 @@ and for bad input `"fields": {"name": ["…"]}`.
 """
 
 import logging
-import sys
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.templatetags.static import static
-from django.utils.html import format_html
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -25,16 +22,11 @@ from workers import (
     is_request_error,
     is_store_error,
 )
-from workers.rest import NON_FIELD, JSONRenderer
+from workers.rest import NON_FIELD
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-PAGE = """<!DOCTYPE html><html lang=en><title>{title}</title>
-<meta name=viewport content="width=device-width, initial-scale=1">
-<meta name=color-scheme content="light dark">
-<link rel=stylesheet href="{style}">
-<h1>{title}</h1><p>{detail}</p></html>"""
 
 CODES = {
     400: "bad_request",
@@ -99,10 +91,10 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
         logger.warning("request method=%s path=%s state=store-busy error=%s", *asked, exc)
     elif not is_request_error(exc):
         logger.error("request method=%s path=%s", *asked, exc_info=exc)
-    return _response_to(exc)
+    return response_to(exc)
 
 
-def _response_to(exc: BaseException | None) -> Response:
+def response_to(exc: BaseException | None) -> Response:
     """Return an error that says who caused it: the request, the store or the server."""
     match exc:
         case WriteOutsideWriter():
@@ -148,41 +140,3 @@ def _flat(messages: Any) -> list[Any]:
     if isinstance(messages, list):
         return [message for inner in messages for message in _flat(inner)]
     return [messages]
-
-
-def page(status: int, detail: str) -> HttpResponse:
-    """Return an error in the one shape from outside DRF's views."""
-    return plain(problem(status, CODES[status], detail))
-
-
-def plain(response: Response) -> HttpResponse:
-    """Return what DRF's views would render."""
-    body = JSONRenderer().render(response.data)
-    headers = {**response.headers, "Content-Type": CONTENT_TYPE}
-    return HttpResponse(body, status=response.status_code, headers=headers)
-
-
-def for_people(response: Response) -> HttpResponse:
-    """Return the same as a page that a browser can show."""
-    told = response.data
-    text = format_html(PAGE, title=told["title"], detail=told["detail"], style=static("api/error.css"))
-    headers = {**response.headers, "Content-Type": "text/html; charset=utf-8"}
-    return HttpResponse(text, status=response.status_code, headers=headers)
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Respond to what Django refuses before a view sees it, such as an unknown Host."""
-    return page(400, "The request is malformed, or its Host is not one of ALLOWED_HOSTS.")
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return page(403, "You may not do this.")
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return page(404, f"There is nothing at {request.path}.")
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Respond to an exception from outside DRF's views, in the admin or a middleware, still at hand."""
-    return plain(_response_to(sys.exc_info()[1]))

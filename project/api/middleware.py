@@ -8,11 +8,10 @@ from django.shortcuts import resolve_url
 from django.urls import is_valid_path
 
 from project.api import exception_handler
+from project.api.pages import ADMIN_PATH, refusal, shown, shown_in_admin
 from workers import StoreBusy, TransactionTimedOut, is_cut_off
 from workers.conf import settings as write_settings
 from workers.rest import ProblemError
-
-ADMIN_PATH = "/admin/"
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -41,16 +40,16 @@ class Bodies:
         if length:
             # No more digits than a length can have: `int` takes quadratic time, and refuses 4,300 of them.
             if not (length.isascii() and length.isdigit()):
-                return exception_handler.page(400, "Content-Length is not a number.")
+                return refusal(request, 400, "Content-Length is not a number.")
             limit = write_settings.WRITE_MAX_BODY_BYTES
             if len(length.lstrip("0")) > 18 or int(length) > limit:
-                return exception_handler.page(413, f"The body is larger than {limit} bytes.")
+                return refusal(request, 413, f"The body is larger than {limit} bytes.")
         elif "HTTP_TRANSFER_ENCODING" in meta:
-            return exception_handler.page(411, "Send the length of the body in Content-Length.")
+            return refusal(request, 411, "Send the length of the body in Content-Length.")
         if "HTTP_CONTENT_ENCODING" in meta and not _is_plain(meta["HTTP_CONTENT_ENCODING"]):
-            refusal = exception_handler.page(415, "Send the body without a Content-Encoding.")
-            refusal["Accept-Encoding"] = "identity"
-            return refusal
+            refused = refusal(request, 415, "Send the body without a Content-Encoding.")
+            refused["Accept-Encoding"] = "identity"
+            return refused
         return self._get_response(request)
 
 
@@ -84,19 +83,16 @@ def _kept(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     login = resolve_url(settings.LOGIN_URL)
     if response["Location"].partition("?")[0] != login or request.path == login:
         return response
-    refusal = _logged_out(request, login)
+    refused = _logged_out(request, login)
     for name in response.headers.keys() - OF_REDIRECT:
-        refusal.headers.setdefault(name, response[name])  # those of security
-    return refusal
+        refused.headers.setdefault(name, response[name])  # those of security
+    return refused
 
 
 def _logged_out(request: HttpRequest, login: str) -> HttpResponse:
-    media_types = [exception_handler.CONTENT_TYPE, "application/json", "text/html"]
-    if request.get_preferred_type(media_types) != "text/html":
-        return exception_handler.page(403, f"Log in at {login} and send this again. Nothing was done.")
     # Not the page that was filled in: a login renews the CSRF token.
     detail = f"You are logged out. Nothing was done. Log in at {login}, open the form again and send it."
-    return exception_handler.for_people(exception_handler.problem(403, exception_handler.CODES[403], detail))
+    return refusal(request, 403, detail)
 
 
 class MissingSlash:
@@ -139,6 +135,5 @@ class Refusals:
         if not (is_cut_off(exception) or isinstance(exception, known)):
             return None
         response = exception_handler.exception_handler(exception, {"request": request})
-        if request.path_info.startswith(ADMIN_PATH):
-            return exception_handler.for_people(response)
-        return exception_handler.plain(response)
+        in_admin = request.path_info.startswith(ADMIN_PATH)
+        return shown_in_admin(request, response) if in_admin else shown(request, response)

@@ -56,6 +56,7 @@ def _page(request: Request) -> HttpResponse:
         "name": NAME,
         "description": DESCRIPTION,
         "obstacles": health.obstacles(),
+        "warnings": health.warnings(),
         "places": [(title, reverse(route)) for _, title, route in PLACES],
     }
     return render(request._request, "api/root.html", context)

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from items.models import Item
-from project.api.exception_handler import bad_request, not_found, permission_denied, server_error
+from project.api.pages import bad_request, not_found, permission_denied, server_error
 from tests.edges import EDGE_VALUES
 from tests.jottings.models import Measurement
 

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from items.models import Item
-from project.api.exception_handler import server_error
+from project.api.pages import server_error
 from tests.holding import store_held_by_another
 from tests.jottings.models import Topic
 from tests.waiting import until

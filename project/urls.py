@@ -6,6 +6,7 @@ from project.api import health
 from project.api.docs import DocsView, SchemaView
 from project.api.pages import ADMIN_PATH
 from project.api.root import RootView
+from project.demo.two_sessions_page import TwoSessionsView
 from project.demo.views import SessionA, SessionB
 from project.metrics import Metrics
 from workers import with_store_lock
@@ -27,6 +28,11 @@ urlpatterns = [
     path(
         f"{ADMIN_PATH.removeprefix('/')}password_change/",
         with_store_lock(admin.site.admin_view(password_change)),
+    ),
+    path(
+        f"{ADMIN_PATH.removeprefix('/')}two_sessions/",
+        admin.site.admin_view(TwoSessionsView.as_view()),
+        name="two-sessions",
     ),
     path(ADMIN_PATH.removeprefix("/"), with_store_lock(admin.site.urls)),
 ]

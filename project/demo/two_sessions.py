@@ -1,4 +1,4 @@
-"""Two sessions that write at the same time, once as plain Django transactions and once over HTTP.
+"""Two sessions that write at the same time: as plain Django transactions, over HTTP, and through one thread.
 
 Session A builds its write, works for half a second, writes and commits. Session B starts 0.1 s later, writes
 at once, which takes SQLite's write lock, works for a second and commits.
@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from items.models import Item
 from project.demo.server import Server
+from project.demo.timelines import Doing, Note, unnoted
 
 ALIAS = "scratch"
 
@@ -56,7 +58,11 @@ class Response:
 
 
 def plain_transactions(
-    *, timeout_seconds: float, a_reads_first: bool = False, timing: Timing | None = None
+    *,
+    timeout_seconds: float,
+    a_reads_first: bool = False,
+    timing: Timing | None = None,
+    note: Note = unnoted,
 ) -> list[Response]:
     """Run both sessions with Django's default settings on a new SQLite file, and return A's response and B's.
 
@@ -67,32 +73,64 @@ def plain_transactions(
     timing = timing or Timing()
 
     def session_a() -> str:
+        note("A", Doing.WORKS)
         with transaction.atomic(using=ALIAS):
             if a_reads_first:
                 Item.objects.using(ALIAS).count()
             item = _item("session A")
             time.sleep(timing.a_works)
+            note("A", Doing.WAITS)
             item.save(using=ALIAS)
+            note("A", Doing.HOLDS)
         return "A committed"
 
     def session_b() -> str:
+        note("B", Doing.WAITS)
         with transaction.atomic(using=ALIAS):
             _item("session B").save(using=ALIAS)
+            note("B", Doing.HOLDS)
             time.sleep(timing.b_works)
         return "B committed"
 
-    with tempfile.TemporaryDirectory() as directory:
-        opened = [_open(Path(directory) / "scratch.sqlite3", timeout_seconds) for _ in range(2)]
-        try:
-            with _known(opened[0]), opened[0].schema_editor() as editor:
-                editor.create_model(Item)
-            bodies = [
-                _on(connection, body) for connection, body in zip(opened, (session_a, session_b), strict=True)
-            ]
-            return _side_by_side(*bodies, gap_seconds=timing.start_gap)
-        finally:
-            for connection in opened:
-                connection.close()
+    with _scratch(2, timeout_seconds) as opened:
+        bodies = [
+            _on(connection, body) for connection, body in zip(opened, (session_a, session_b), strict=True)
+        ]
+        return _side_by_side(*bodies, gap_seconds=timing.start_gap, note=note)
+
+
+def through_one_thread(*, timing: Timing | None = None, note: Note = unnoted) -> list[Response]:
+    """Run both sessions on a new SQLite file that one thread alone writes, and return A's response and B's.
+
+    The principle of the service in miniature: that thread stands for the writer, its queue in memory for
+    Redis. A session hands its write over, works without any lock, and responds once the write is committed.
+    """
+    timing = timing or Timing()
+
+    with _scratch(1, timeout_seconds=5.0) as [connection], ThreadPoolExecutor(1) as writer:
+
+        def write(session: str) -> None:
+            note("writer", Doing.HOLDS)
+            with _known(connection), transaction.atomic(using=ALIAS):
+                _item(f"session {session}").save(using=ALIAS)
+            note("writer", None)
+
+        def session_a() -> str:
+            note("A", Doing.WORKS)
+            time.sleep(timing.a_works)
+            note("A", Doing.WAITS)
+            writer.submit(write, "A").result()
+            return "A committed"
+
+        def session_b() -> str:
+            note("B", Doing.WORKS)
+            handed_over = writer.submit(write, "B")
+            time.sleep(timing.b_works)
+            note("B", Doing.WAITS)
+            handed_over.result()
+            return "B committed"
+
+        return _side_by_side(_told(session_a), _told(session_b), gap_seconds=timing.start_gap, note=note)
 
 
 def through_the_queue(server: Server, *, gap_seconds: float = 0.1) -> list[Response]:
@@ -113,6 +151,22 @@ def through_the_queue(server: Server, *, gap_seconds: float = 0.1) -> list[Respo
 def _item(name: str) -> Item:
     now = timezone.now()
     return Item(name=name, created_at=now, updated_at=now)
+
+
+@contextmanager
+def _scratch(count: int, timeout_seconds: float) -> Iterator[list[BaseDatabaseWrapper]]:
+    """Give connections to a new file that has the table of items, and is gone afterwards."""
+    with tempfile.TemporaryDirectory() as directory:
+        opened: list[BaseDatabaseWrapper] = []
+        try:
+            for _ in range(count):
+                opened.append(_open(Path(directory) / "scratch.sqlite3", timeout_seconds))
+            with _known(opened[0]), opened[0].schema_editor() as editor:
+                editor.create_model(Item)
+            yield opened
+        finally:
+            for connection in opened:
+                connection.close()
 
 
 def _open(path: Path, timeout_seconds: float) -> BaseDatabaseWrapper:
@@ -145,10 +199,17 @@ def _open(path: Path, timeout_seconds: float) -> BaseDatabaseWrapper:
 def _on(connection: BaseDatabaseWrapper, body: Callable[[], str]) -> Callable[[], tuple[str, bool]]:
     """Return `body` run on this connection, with a refusal of the database as its response."""
 
+    def run() -> str:
+        with _known(connection):
+            return body()
+
+    return _told(run)
+
+
+def _told(body: Callable[[], str]) -> Callable[[], tuple[str, bool]]:
     def run() -> tuple[str, bool]:
         try:
-            with _known(connection):
-                return body(), True
+            return body(), True
         except OperationalError as exc:
             return str(exc), False
 
@@ -170,12 +231,14 @@ def _side_by_side(
     session_b: Callable[[], tuple[str, bool]],
     *,
     gap_seconds: float,
+    note: Note = unnoted,
 ) -> list[Response]:
     responses: dict[str, Response] = {}
 
     def run(session: str, body: Callable[[], tuple[str, bool]]) -> None:
         started = time.monotonic()
         text, ok = body()
+        note(session, None)
         responses[session] = Response(session=session, text=text, seconds=time.monotonic() - started, ok=ok)
 
     threads = [

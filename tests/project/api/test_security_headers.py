@@ -62,6 +62,7 @@ PAGES = [
     "/admin/workers/receipt/",
     "/admin/workers/receipt/waiting/",
     "/admin/password_change/",
+    "/admin/two_sessions/",
     "/admin/items/item/?q=" + "x" * 201,  # an error for people
 ]
 INLINE = re.compile(

@@ -7,7 +7,15 @@ from django.db import connections
 
 from project.demo.management.commands import two_sessions as command_module
 from project.demo.server import Server
-from project.demo.two_sessions import ALIAS, Response, Timing, plain_transactions, through_the_queue
+from project.demo.timelines import Doing, Timeline
+from project.demo.two_sessions import (
+    ALIAS,
+    Response,
+    Timing,
+    plain_transactions,
+    through_one_thread,
+    through_the_queue,
+)
 from tests.workers.up.fake_service import FakeService, running
 
 # Shorter than in the story, but B still has a quarter of a second to take the lock before A wants it.
@@ -44,6 +52,29 @@ def test_with_a_long_timeout_a_waits_for_b_and_commits() -> None:
 
     assert seen(responses) == [("A", "A committed", True), ("B", "B committed", True)]
     assert responses[0].seconds >= 0.6
+
+
+def test_through_one_thread_both_commit_and_nobody_holds_the_lock_but_the_writer() -> None:
+    timeline = Timeline()
+
+    responses = through_one_thread(timing=QUICK, note=timeline.note)
+
+    assert seen(responses) == [("A", "A committed", True), ("B", "B committed", True)]
+    spans = timeline.spans()
+    assert {span.who for span in spans if span.doing is Doing.HOLDS} == {"writer"}
+    assert [span.doing for span in spans if span.who == "A"] == [Doing.WORKS, Doing.WAITS]
+    assert all(0 <= span.begins <= span.ends for span in spans)
+
+
+def test_the_timeline_says_who_waited_for_whom() -> None:
+    timeline = Timeline()
+
+    plain_transactions(timeout_seconds=0.1, timing=QUICK, note=timeline.note)
+
+    [waited] = [span for span in timeline.spans() if span.who == "A" and span.doing is Doing.WAITS]
+    [held] = [span for span in timeline.spans() if span.doing is Doing.HOLDS]
+    assert held.who == "B"
+    assert held.begins < waited.begins < waited.ends < held.ends
 
 
 def test_the_scratch_file_is_known_to_its_sessions_only() -> None:

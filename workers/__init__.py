@@ -26,6 +26,7 @@ from workers.exceptions import (
     WrongStore,
 )
 from workers.operations.absence import why_no_writer
+from workers.operations.readiness import why_not_ready
 from workers.operations.status import QueueStatus, queue_status
 from workers.registry import WriteFunction, user_id, write_function
 from workers.store.bulk_insert import BulkInsert
@@ -58,6 +59,7 @@ __all__ = [
     "queue_status",
     "store_problem",
     "why_no_writer",
+    "why_not_ready",
     # Who may write: roles, and views that write with the store lock
     "Role",
     "current_role",

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from project.api import health
+from workers import why_not_ready
 from workers.rest import JSONRenderer
 
 NAME = "One Writer"
@@ -55,7 +56,7 @@ def _page(request: Request) -> HttpResponse:
     context = {
         "name": NAME,
         "description": DESCRIPTION,
-        "obstacles": health.obstacles(),
+        "obstacles": why_not_ready(),
         "warnings": health.warnings(),
         "places": [(title, reverse(route)) for _, title, route in PLACES],
     }
@@ -64,5 +65,5 @@ def _page(request: Request) -> HttpResponse:
 
 def _json() -> Response:
     links = {key: reverse(route) for key, _, route in PLACES}
-    ready = not health.obstacles()
+    ready = not why_not_ready()
     return Response({"name": NAME, "description": DESCRIPTION, "ready": ready, "links": links})

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from project.api import health
 from tests.answering import Answered
+from workers import why_not_ready
 from workers.writer.loop import Writer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -56,7 +56,7 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
 
 @pytest.mark.usefixtures("writer")
 def test_what_stands_in_the_way_is_on_the_page_and_in_json(client: Client) -> None:
-    reason = health.obstacles()["writer"]
+    reason = why_not_ready()["writer"]
 
     assert reason in client.get("/", headers={"Accept": BROWSER}).content.decode()
     assert client.get("/").json()["ready"] is False

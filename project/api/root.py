@@ -23,6 +23,7 @@ PLACES = [
     ("docs", "API docs", "docs"),
     ("schema", "OpenAPI schema", "schema"),
     ("admin", "Admin", "admin:index"),
+    ("live", "The write path, live", "admin:workers_receipt_live"),
     ("health", "Health", "health-ready"),
 ]
 

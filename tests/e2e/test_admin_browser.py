@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.browser import Window
 from tests.e2e.service import Service
 from tests.waiting import until
 
@@ -37,57 +38,6 @@ def chromium() -> Iterator[Any]:
         yield browser
         browser.close()
 
-
-class Window:
-    """One window of somebody who is logged in. What its pages' scripts raise fails the test."""
-
-    def __init__(self, service: Service, page: Any, pictures: Path) -> None:
-        self._service = service
-        self.page = page
-        self._pictures = pictures
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def open(self, path: str) -> None:
-        response = self.page.goto(self._service.url + path)
-        assert response.status == 200, path
-
-    def log_in(self) -> None:
-        self.open("/admin/")
-        self.page.fill("#id_username", "demo")
-        self.page.fill("#id_password", (self._service.directory / "demo-password").read_text().strip())
-        self.press("Log in")
-
-    def press(self, name: str) -> None:
-        """Press a button or a link by its name, and wait for the page that follows."""
-        target = self.page.get_by_role("button", name=name, exact=True)
-        target = target.or_(self.page.get_by_role("link", name=name, exact=True))
-        with self.page.expect_navigation():
-            target.first.click()
-
-    def act(self, action: str, *keys: object) -> None:
-        """Select the rows of these keys, and start an action on them."""
-        for key in keys:
-            self.page.check(f"input[name=_selected_action][value='{key}']")
-        self.page.select_option("select[name=action]", action)
-        with self.page.expect_navigation():
-            self.page.locator("button[name=index]").first.click()
-
-    def text(self) -> str:
-        text: str = self.page.inner_text("body")
-        return text
-
-    def picture(self, name: str) -> None:
-        """Keep what is seen, and see that it fits the window."""
-        self.page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
-        too_wide = self.page.evaluate(TOO_WIDE)
-        assert too_wide == [], f"{name}: does not fit {self.page.viewport_size}"
-
-
-TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".results, pre")]
-  .filter((one) => one.scrollWidth > one.clientWidth)
-  .map((one) => `${one.tagName}.${one.className} ${one.scrollWidth} > ${one.clientWidth}`)"""
-"""What has to be scrolled sideways to be read."""
 
 Open = Callable[..., Window]
 
@@ -293,3 +243,82 @@ def test_each_page_fits_each_window(open_window: Open, service: Service, size: s
     for name, path in pages.items():
         window.open(path)
         window.picture(f"{size}-{scheme}-{name}")
+
+
+LIVE, TWO_SESSIONS = f"{RECEIPTS}live/", "/admin/two_sessions/"
+IN_BATCHES = """() => [...document.querySelectorAll(".live-chart")]
+  .filter((chart) => chart.querySelector("h2").textContent === "Writes in a batch")
+  .some((chart) => !chart.querySelector("[role=img]").ariaLabel.includes("nothing"))"""
+PIXELS = "() => [...document.querySelectorAll('.live-chart canvas')].map((canvas) => canvas.toDataURL())"
+OTHERS = f"(before) => ({PIXELS})().join() !== before.join()"
+
+
+def test_the_live_page_draws_what_the_writer_does_in_each_window_and_theme(
+    open_window: Open, service: Service
+) -> None:
+    for number in range(20):
+        service.create(f"watched {number}")
+
+    for look in LOOKS:
+        window = open_window(*look)
+        page = window.page
+        window.open(LIVE)
+        page.wait_for_function(IN_BATCHES, timeout=30_000)
+
+        assert page.inner_text("#live-state") == "Ready: writes are committed"
+        assert page.is_hidden("#live-banner")
+        assert page.locator(".live-chart").count() == 10
+        drawn = page.evaluate(PIXELS)
+        assert len(set(drawn)) > 5, "charts of different figures look the same"
+        window.picture(f"live-{'-'.join(look)}")
+        page.locator(".live-chart summary").first.click()
+        assert page.locator(".live-table tbody tr").count() == 180
+        page.locator(".theme-toggle:visible").click()
+        page.wait_for_function(OTHERS, arg=drawn)
+        page.click("#live-hold")
+        assert page.inner_text("#live-state").startswith("Held at ")
+        assert window.console == []
+
+
+def test_the_live_page_says_what_is_wrong_and_goes_on(window: Window, service: Service) -> None:
+    page = window.page
+    window.open(LIVE)
+    page.wait_for_selector("[data-ready=true]")
+
+    service.stop("writer")
+    try:
+        page.wait_for_selector("#live-banner:has-text('No writer is at work')")
+        window.picture("live-not-ready")
+    finally:
+        service.start("writer")
+    page.wait_for_selector("#live-banner", state="hidden")
+
+    service.stop("redis")
+    try:
+        page.wait_for_selector("#live-banner:has-text('Redis does not respond')")
+        window.picture("live-without-redis")
+    finally:
+        service.start("redis")
+    page.wait_for_selector("[data-ready=true] #live-banner", state="hidden")  # and still logged in
+
+    page.context.clear_cookies()
+    page.wait_for_selector("#live-banner:has-text('Your session is over')")
+    window.picture("live-logged-out")
+    window.press("Log in again")
+    assert page.url.endswith(f"?next={LIVE}")
+
+
+def test_the_two_sessions_are_run_by_a_button_and_drawn(open_window: Open, service: Service) -> None:
+    names = service.names()
+
+    for look in (("wide", "light"), ("narrow", "dark")):
+        window = open_window(*look)
+        window.open(LIVE)
+        window.press("Two sessions")
+        window.press("Run the two sessions")
+        assert window.page.locator("svg[role=img]").count() == 3
+        assert window.text().count("database is locked, after") == 2
+        window.picture(f"two-sessions-{'-'.join(look)}")
+        assert window.console == []
+
+    assert service.names() == names

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from workers.admin import objects, users
 from workers.admin.filters import AcceptedFilter, FunctionFilter, UserFilter
+from workers.admin.live import LiveDataView, LiveView
 from workers.admin.waiting import WaitingView
 from workers.conf import settings
 from workers.models import Receipt
@@ -73,7 +74,13 @@ class ReceiptAdmin(admin.ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         waiting = self.admin_site.admin_view(WaitingView.as_view(model_admin=self))
-        return [path("waiting/", waiting, name="workers_receipt_waiting"), *super().get_urls()]
+        live = self.admin_site.admin_view(LiveView.as_view(model_admin=self))
+        return [
+            path("waiting/", waiting, name="workers_receipt_waiting"),
+            path("live/", live, name="workers_receipt_live"),
+            path("live/data/", LiveDataView.as_view(model_admin=self), name="workers_receipt_live_data"),
+            *super().get_urls(),
+        ]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Return whether the address may ask for this. Not for arguments, which are not shown: they may hold

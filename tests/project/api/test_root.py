@@ -48,6 +48,7 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
             "docs": "/api/docs/",
             "schema": "/api/schema/",
             "admin": "/admin/",
+            "live": "/admin/workers/receipt/live/",
             "health": "/health/ready",
         },
     }

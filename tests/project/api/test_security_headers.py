@@ -61,6 +61,7 @@ PAGES = [
     "/admin/knox/authtoken/{token}/change/",
     "/admin/workers/receipt/",
     "/admin/workers/receipt/waiting/",
+    "/admin/workers/receipt/live/",
     "/admin/password_change/",
     "/admin/two_sessions/",
     "/admin/items/item/?q=" + "x" * 201,  # an error for people

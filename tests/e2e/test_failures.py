@@ -161,6 +161,8 @@ def test_a_second_worker_stands_by_and_takes_over_when_the_first_is_killed(servi
     first = service.processes.pop("writer")
     service.start("writer")
     until(lambda: "state=standby" in service.log("writer"), what="the second worker to stand by")
+    with service.redis() as client:
+        until(lambda: client.zcard("writes:standbys") == 1, what="the second worker to say so")
     assert service.create("by the first").status == 201
 
     first.kill()

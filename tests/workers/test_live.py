@@ -1,7 +1,9 @@
 """The live page of the admin: who may see it, and what its script is told."""
 
 import hashlib
+import os
 import re
+import socket
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from tests.workers.submitting import accepted
 from workers.admin.live import FIGURES, columns
 from workers.measures.reading import Slot, Spread
 from workers.measures.slots import SLOT_SECONDS
-from workers.stream import heartbeat, pauses
+from workers.stream import heartbeat, keys, pauses, standbys
 from workers.stream.pauses import Pause
 from workers.writer.loop import Writer
 
@@ -64,6 +66,19 @@ def test_what_is_so_now_is_told(admin: Client, writer: Writer, clean_redis: redi
     assert told["totals"] == {"since": None, "starts": 0, "committed": 0, "rejected": 0, "failed": 0}
     assert set(told["slots"]) == set(FIGURES)
     assert set(told["slots"]["committed"]) == {None}  # nobody has measured
+
+
+def test_who_stands_by_is_told_while_it_says_so(admin: Client, clean_redis: redis.Redis) -> None:
+    me = f"{socket.gethostname()}:{os.getpid()}"
+    clean_redis.zadd(keys.standbys(), {"silent:1": 1_000.0})
+
+    standbys.note(clean_redis)
+
+    assert admin.get(DATA).json()["standbys"] == [me]
+    assert clean_redis.zrange(keys.standbys(), 0, -1) == [me.encode()]
+    assert 0 < clean_redis.pttl(keys.standbys()) <= 4_000
+    heartbeat.Heartbeat(clean_redis).renew(committed=0)  # it has just become the writer
+    assert admin.get(DATA).json()["standbys"] == []
 
 
 def test_what_stands_in_the_way_is_told_with_its_reason(admin: Client, clean_redis: redis.Redis) -> None:

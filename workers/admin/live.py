@@ -20,7 +20,8 @@ from workers.measures.slots import HISTORY_SECONDS, SLOT_SECONDS
 from workers.operations import absence, readiness
 from workers.operations.status import queue_status
 from workers.store.free_space import warning as disk_warning
-from workers.stream import pauses
+from workers.stream import pauses, standbys
+from workers.stream.heartbeat import WriterState
 from workers.stream.redis_client import shared_client
 
 POLL_SECONDS = 2.5
@@ -109,12 +110,19 @@ def _state() -> dict[str, Any]:
         "oldest": status.oldest_age_seconds,
         "writer": status.writer and asdict(status.writer),
         "lease": lease and str(lease),
+        "standbys": _standbys(status.writer),
         "pause": pause and asdict(pause),
         "log_written": _log_written(),
         "totals": {
             name: getattr(done, name) for name in ("since", "starts", "committed", "rejected", "failed")
         },
     }
+
+
+def _standbys(writer: WriterState | None) -> list[str]:
+    """Return who waits for the lease, but for who has just got it."""
+    at_work = writer and f"{writer.host}:{writer.pid}"
+    return [name for name in standbys.standing_by(shared_client()) if name != at_work]
 
 
 def _log_written() -> int | None:

@@ -28,6 +28,11 @@ def heartbeat() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:writer"
 
 
+def standbys() -> str:
+    """Who waits for the lease; expires when nobody does."""
+    return f"{settings.WRITE_KEY_PREFIX}:standbys"
+
+
 def stream_bytes() -> str:
     """How many bytes of payload the stream holds."""
     return f"{settings.WRITE_KEY_PREFIX}:bytes"

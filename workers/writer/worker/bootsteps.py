@@ -86,6 +86,7 @@ class WriterStep(bootsteps.StartStopStep):
         was_writer = leadership.writer is not None
         try:
             is_writer = leadership.try_begin()
+            leadership.stand_by()
         except redis.RedisError as exc:
             logger.warning("writer state=waits-for-redis error=%s", exc)
             return

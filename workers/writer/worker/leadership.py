@@ -1,8 +1,11 @@
 """A process's time as the writer: it begins with the lease and ends with it."""
 
 import logging
+import math
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, cached_property
 
 import redis
@@ -15,7 +18,7 @@ from workers.store import lease, soundness, store_file
 from workers.store.lease import StoreLease
 from workers.store.roles import Role, set_role
 from workers.store.store_file import FileId
-from workers.stream import heartbeat, ownership, pauses, redis_stream
+from workers.stream import heartbeat, ownership, pauses, redis_stream, standbys
 from workers.stream.heartbeat import Heartbeat
 from workers.stream.redis_client import connect
 from workers.writer.loop import REPLY_SECONDS, Drained, Writer
@@ -35,6 +38,7 @@ class Leadership:
         self.writer: Writer | None = None
         self._store: FileId | None = None
         self._refused = ""
+        self._said_so = -math.inf
         self._schedule = Schedule()
 
     @cached_property
@@ -105,6 +109,14 @@ class Leadership:
             at_work = heartbeat.read(_client())
             if at_work is None or at_work.pid == os.getpid():
                 self._heartbeat.renew(committed=0, error=str(exc))
+
+    def stand_by(self) -> None:
+        """Say that this process waits for the lease, when it is time to. Raises redis.RedisError."""
+        now = time.monotonic()
+        if self.writer is None and now - self._said_so >= standbys.RENEW_SECONDS:
+            self._said_so = now
+            with suppress(redis.ResponseError):  # out of memory, perhaps: it stands by all the same
+                standbys.note(_client())
 
     def work(self, work: Callable[[Writer], Drained]) -> Drained | None:
         """Have the writer do something, and give the lease back when it says so; None when it could not."""

@@ -107,7 +107,7 @@ function last(name) {
 function showTiles(told) {
   const done = told.totals;
   tiles([
-    ["Waiting", shown("count", told.waiting), told.oldest === null ? "none waits" : `oldest ${shown("seconds", told.oldest)}`],
+    ["Waiting", shown("count", told.waiting), told.oldest === null || !told.waiting ? "none waits" : `oldest ${shown("seconds", told.oldest)}`],
     ["Writes", shown("rate", last("committed")), `${shown("rate", last("commits")).replace("/s", "")} commits/s`],
     ["In a batch", shown("count", last("batch_mean")), `largest ${shown("count", last("batch_largest"))}`],
     ["Wait p99", shown("seconds", last("wait_p99")), `p50 ${shown("seconds", last("wait_p50"))}`],

@@ -9,6 +9,7 @@ from django.utils import timezone
 from items.models import Item
 from items.permissions import of_transaction
 from workers import BulkInsert, Result, Write, WriteRejected, conflict_of, write_function
+from workers.transfer import imported, restored
 
 _insert_rows = BulkInsert(Item)
 
@@ -43,6 +44,12 @@ def create_many(write: Write) -> Result:
     created = sum(result["status"] == 201 for result in results)
     body = {"created": created, "rejected": len(results) - created, "results": results}
     return Result(http_status=201 if created else 200, body=body)
+
+
+@write_function("items.import", permission="items.add_item")
+def import_items(write: Write) -> Result:
+    """Create items from a slice of a file: see workers/transfer/applying.py."""
+    return imported(write, restored(Item) if write.arguments["verbatim"] else _insert)
 
 
 @write_function("items.update", model=Item, permission="items.change_item")

@@ -37,12 +37,15 @@ UNSURE = object()
 
 
 def check_many(
-    serializer_class: type[Serializer], objects: Iterable[Any]
+    serializer_class: type[Serializer], objects: Iterable[Any], *, serializer: Serializer | None = None
 ) -> tuple[list[Data], dict[int, FieldErrors]]:
-    """Return the data of the objects that are valid, in order, and what is wrong with others, by position."""
+    """Return the data of the objects that are valid, in order, and what is wrong with others, by position.
+
+    `serializer` is one of this class that was made before, perhaps with fewer validators.
+    """
     accepted: list[Data] = []
     refused: dict[int, FieldErrors] = {}
-    serializer, plainly_valid = serializer_class(), _plain_check(serializer_class)
+    serializer, plainly_valid = serializer or serializer_class(), _plain_check(serializer_class)
     for position, one in enumerate(objects):
         data = plainly_valid(one)
         if data is None:

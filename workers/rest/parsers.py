@@ -29,7 +29,7 @@ class BoundedJSONParser(BaseParser):
         # To count the brackets takes no time, and nearly always tells.
         may_be_deep = _opening(body) > MAX_DEPTH
         try:
-            return from_json(body, check=_refuse_deep) if may_be_deep else from_json(body)
+            return from_json(body, check=refuse_deep) if may_be_deep else from_json(body)
         except ValueError as exc:
             before = body[: getattr(exc, "pos", 0) + 1]
             if _opening(before) - before.count(b"]") - before.count(b"}") > MAX_DEPTH:
@@ -37,7 +37,7 @@ class BoundedJSONParser(BaseParser):
             raise ParseError(f"The body is not JSON: {exc}.") from exc
 
 
-def _refuse_deep(data: Any) -> None:
+def refuse_deep(data: Any) -> None:
     """Raise ParseError for lists and objects that stand in each other more often than MAX_DEPTH."""
     layer = [data]
     for _ in range(MAX_DEPTH):

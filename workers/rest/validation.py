@@ -130,6 +130,12 @@ def _without_what_is_shown(view: "GenericAPIView", unknown: FieldErrors) -> Fiel
     return {name: messages for name, messages in unknown.items() if name not in shown}
 
 
+def leave_uniqueness_to_the_store(serializer: BaseSerializer) -> None:
+    """Take the validators of uniqueness away, except those without a constraint in the store."""
+    for holder, fields in _holders(serializer):
+        _drop_what_the_store_checks(holder, fields)
+
+
 def _leave_uniqueness_to_the_store(
     view: "GenericAPIView", serializer: BaseSerializer, *, is_update: bool = False
 ) -> None:

@@ -1,0 +1,8 @@
+from items.serializers import ItemSerializer
+from workers.management.transfer import ImportCommand
+
+
+class Command(ImportCommand):
+    serializer_class = ItemSerializer
+    write_function = "items.import"
+    slice_lines = 200

@@ -1,0 +1,80 @@
+"""What the writer does with a slice: all of its rows in one savepoint, or as many as the store takes.
+
+This module is imported wherever write functions are, so it imports nothing of the commands.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.core.management.color import no_style
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
+from rest_framework.exceptions import ValidationError
+
+from workers.exceptions import NON_FIELD, WriteRejected
+from workers.store.conflicts import conflict_of
+from workers.writes import Result, Write
+
+Row = Mapping[str, Any]
+Insert = Callable[[Sequence[Row]], object]
+"""Inserts rows, all of them or none. Raises IntegrityError, ValidationError or WriteRejected."""
+Refused = tuple[int, Mapping[str, Any]]
+"""The place of a record in its slice, from 0, and messages by field."""
+
+
+def imported(write: Write, insert: Insert) -> Result:
+    """Apply a slice: insert the rows in `data`, or those that the store takes, and say which it does not.
+
+    For the write function of an import: it is the one who knows how to insert.
+    """
+    found: list[Refused] = [(place, errors) for place, errors in write.arguments["refused"]]
+    places = _places(len(write.arguments["data"]), {place for place, _ in found})
+    refused = list(_insert(list(zip(places, write.arguments["data"], strict=True)), insert))
+    body = {"created": len(places) - len(refused), "refused": sorted(found + refused, key=lambda one: one[0])}
+    return Result(http_status=201 if body["created"] else 200, body=body)
+
+
+def restored(model: type[Model]) -> Insert:
+    """Return what inserts rows with all their values as `export` wrote them, primary keys included."""
+    fields = {field.name: field for field in model._meta.concrete_fields}
+
+    def insert(rows: Sequence[Row]) -> None:
+        for row in rows:
+            values = {fields[name].attname: fields[name].to_python(value) for name, value in row.items()}
+            # As loaddata does: neither save() nor auto_now changes what was exported.
+            model(**values).save_base(raw=True, force_insert=True)
+        with connection.cursor() as cursor:
+            # Where keys are given out by a sequence, it knows nothing of those that were given here.
+            for statement in connection.ops.sequence_reset_sql(no_style(), [model]):
+                cursor.execute(statement)
+
+    return insert
+
+
+def _places(count: int, refused: set[int]) -> list[int]:
+    """Return the places of the rows in their slice: those that are not refused already."""
+    return [place for place in range(count + len(refused)) if place not in refused]
+
+
+def _insert(rows: Sequence[tuple[int, Row]], insert: Insert) -> Iterable[Refused]:
+    """Insert as many of the rows as the store takes, by halves; yield the others."""
+    if not rows:
+        return
+    try:
+        with transaction.atomic():
+            insert([row for _, row in rows])
+    except (IntegrityError, ValidationError, WriteRejected) as exc:
+        if len(rows) == 1:
+            yield rows[0][0], _messages(exc)
+            return
+        half = len(rows) // 2
+        yield from _insert(rows[:half], insert)
+        yield from _insert(rows[half:], insert)
+
+
+def _messages(exc: IntegrityError | ValidationError | WriteRejected) -> Mapping[str, Any]:
+    if isinstance(exc, ValidationError):
+        detail: Any = exc.detail
+        return detail if isinstance(detail, dict) else {NON_FIELD: detail}
+    conflict = conflict_of(exc) if isinstance(exc, IntegrityError) else exc
+    return conflict.fields or {NON_FIELD: [conflict.detail]}

@@ -27,12 +27,24 @@ POSTGRESQL_OPTIONS = {
 def of_environment(directory: Path) -> dict[str, dict[str, Any]]:
     """Return Django's DATABASES. Raises InvalidEnvironment."""
     url = given("DATABASE_URL")
-    if url is None:
-        return {"default": _sqlite(directory / data_dir.STORE_NAME, directory)}
-    found = _parsed("DATABASE_URL", url)
+    path = directory / data_dir.STORE_NAME
+    store = _of_url("DATABASE_URL", url, directory) if url else _sqlite(path, directory)
+    read_url = given("DATABASE_READ_URL")
+    if read_url is None:
+        return {"default": store}
+    replica = _of_url("DATABASE_READ_URL", read_url, directory)
+    if any(one["ENGINE"].endswith("sqlite3") for one in (store, replica)):
+        raise InvalidEnvironment(
+            "DATABASE_READ_URL is for a replica of the PostgreSQL server in DATABASE_URL: unset it on SQLite."
+        )
+    return {"default": store, "replica": {**replica, "TEST": {"MIRROR": "default"}}}
+
+
+def _of_url(name: str, url: str, directory: Path) -> dict[str, Any]:
+    found = _parsed(name, url)
     if found["ENGINE"].endswith("sqlite3"):
-        return {"default": {**_sqlite(Path(found["NAME"]), directory), **_options_of(found, timeout=5)}}
-    return {"default": {**found, "CONN_MAX_AGE": None, **_options_of(found, **POSTGRESQL_OPTIONS)}}
+        return {**_sqlite(Path(found["NAME"]), directory), **_options_of(found, timeout=5)}
+    return {**found, "CONN_MAX_AGE": None, **_options_of(found, **POSTGRESQL_OPTIONS)}
 
 
 def _sqlite(path: Path, directory: Path) -> dict[str, Any]:

@@ -137,6 +137,8 @@ TEMPLATES = [
 
 # What else a connection is given depends on the process's role: see workers/store/opening.py.
 DATABASES = databases.of_environment(DATA_DIR)
+# Has GETs read from DATABASE_READ_URL, where that is set.
+DATABASE_ROUTERS = ["workers.store.replica.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without REDIS_URL everything meets at the socket of the Redis that `manage.py up` starts.

@@ -70,6 +70,16 @@ class Cluster:
             self.directory,
         )
 
+    def copy(self, primary: "Cluster") -> None:
+        """Make its files as those of a streaming replica. Raises subprocess.CalledProcessError."""
+        self.directory.mkdir(mode=0o700)
+        if (user := _user()) is not None:
+            shutil.chown(self.directory, user)
+        source = ["--host", os.fspath(primary.directory), "--username", "postgres", "--checkpoint", "fast"]
+        command = [_path("pg_basebackup"), "--pgdata", os.fspath(self.directory), *source]
+        _run([*command, "--write-recovery-conf", "--no-sync"], self.directory)
+        (self.directory / ".s.PGSQL.5432.lock").unlink()  # of the primary, whose socket is beside its files
+
     def start(self, **options: str) -> None:
         """Start the server, and return once it accepts connections."""
         command = [_path("postgres"), "-D", os.fspath(self.directory), "-k", os.fspath(self.directory)]
@@ -114,6 +124,19 @@ def running() -> Iterator[Cluster]:
     finally:
         cluster.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def replicated() -> Iterator[tuple[Cluster, Cluster]]:
+    """Run a cluster and a streaming replica of it while the block runs."""
+    with running() as primary:
+        replica = Cluster(primary.directory.with_name("replica"))
+        try:
+            replica.copy(primary)
+            replica.start()
+            yield primary, replica
+        finally:
+            replica.stop()
 
 
 def rows(url: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

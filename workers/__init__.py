@@ -34,6 +34,8 @@ from workers.store.conflicts import conflict_of
 from workers.store.errors import is_cut_off, is_request_error, is_store_error
 from workers.store.free_space import warning as disk_warning
 from workers.store.identity import problem as store_problem
+from workers.store.replica import ReplicaState
+from workers.store.replica import state as replica_state
 from workers.store.roles import Role, current_role, set_role
 from workers.submission.client import submit
 from workers.submission.submission import Submission
@@ -55,8 +57,10 @@ __all__ = [
     "Outcome",
     # How the write path is doing
     "QueueStatus",
+    "ReplicaState",
     "disk_warning",
     "queue_status",
+    "replica_state",
     "store_problem",
     "why_no_writer",
     "why_not_ready",

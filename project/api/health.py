@@ -1,12 +1,14 @@
 """Whether this process lives, and whether the service can commit writes."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers import disk_warning, why_not_ready
+from workers import ReplicaState, disk_warning, replica_state, why_not_ready
 from workers.rest import ProblemError
 
 Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])})
@@ -16,6 +18,16 @@ Readiness = inline_serializer(
         "status": serializers.ChoiceField(["ok"]),
         "warnings": serializers.DictField(
             child=serializers.CharField(), help_text="What will stand in the way soon, by part."
+        ),
+        "replica": inline_serializer(
+            "ReplicaState",
+            {
+                "state": serializers.ChoiceField(["ok", "impaired"]),
+                "behind_bytes": serializers.IntegerField(allow_null=True),
+                "behind_seconds": serializers.FloatField(allow_null=True),
+            },
+            required=False,
+            help_text="With DATABASE_READ_URL: how far the replica is behind; null when it is away.",
         ),
     },
 )
@@ -45,10 +57,15 @@ def ready(request: Request) -> Response:
         fields = {part: [reason] for part, reason in in_the_way.items()}
         detail = f"Not ready: {', '.join(in_the_way)}."
         raise ProblemError(503, "not_ready", detail, fields=fields, headers={"Retry-After": "1"})
-    return Response({"status": "ok", "warnings": warnings()})
+    replica = replica_state()
+    body: dict[str, Any] = {"status": "ok", "warnings": warnings(replica)}
+    if replica is not None:
+        behind = {"behind_bytes": replica.behind_bytes, "behind_seconds": replica.behind_seconds}
+        body["replica"] = {"state": "impaired" if replica.warning else "ok", **behind}
+    return Response(body)
 
 
-def warnings() -> dict[str, str]:
+def warnings(replica: ReplicaState | None) -> dict[str, str]:
     """Return what will stand in the way soon, by part. The service is ready all the same."""
-    disk = disk_warning()
-    return {"disk": disk} if disk else {}
+    found = {"disk": disk_warning(), "replica": replica and replica.warning}
+    return {part: warning for part, warning in found.items() if warning}

@@ -132,7 +132,7 @@ def test_web_processes_of_a_new_image_come_after_its_migrations(services: dict[s
 @pytest.mark.parametrize("name", ["writer", "web"])
 def test_every_setting_is_passed_on(services: dict[str, Any], name: str) -> None:
     read = set(re.findall(r'environment\.\w+\(\s*"(\w+)"', (ROOT / "project" / "settings.py").read_text()))
-    wanted = read | {"DATABASE_URL"} | {setting.name for setting in all_settings()}
+    wanted = read | {"DATABASE_URL", "DATABASE_READ_URL"} | {setting.name for setting in all_settings()}
     # Given by the image, or settled inside it and in the settings.
     wanted -= {"DATA_DIR", "HOST", "PORT", "REDIS_URL", "SERVICE_URL", "WRITE_OUTSIDE_WRITER"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from project import environment
+from project import databases, environment
 from project.environment import InvalidEnvironment
 from tests.e2e.service import BASE_DIR
 from workers.conf import WriteSettings, all_settings
@@ -264,3 +264,14 @@ def test_a_rate_is_a_number_and_a_unit(
     monkeypatch.setenv("RATE_LIMIT_PER_TOKEN", text)
 
     assert environment.rate("RATE_LIMIT_PER_TOKEN") == rate
+
+
+def test_a_replica_needs_a_server_to_follow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_READ_URL", "postgresql://u:secret@h/n")
+    with pytest.raises(InvalidEnvironment, match="DATABASE_READ_URL is for a replica") as refused:
+        databases.of_environment(tmp_path)
+    assert "secret" not in str(refused.value)
+
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@primary/n")
+    named = databases.of_environment(tmp_path)
+    assert {alias: one["HOST"] for alias, one in named.items()} == {"default": "primary", "replica": "h"}

@@ -7,6 +7,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from workers.doctor.finding import Finding, error, info, ok, warning
+from workers.store import replica
 
 OLDEST_VERSION = 14
 """What Django 5.2 needs."""
@@ -53,6 +54,7 @@ def examine() -> Iterator[Finding]:
         ("store.connections", _connections),
         ("store.transactions", lambda: judge_transactions(_rows(LONG, LONG_SECONDS))),
         ("store.replicas", lambda: judge_replicas(_rows(REPLICAS))),
+        *([("store.read_replica", _read_replica)] if replica.is_used() else []),
         ("store.dead_rows", lambda: judge_dead_rows(_rows(DEAD, DEAD_ROWS, DEAD_SHARE))),
     ]
     for name, check in checks:
@@ -174,6 +176,25 @@ def judge_replicas(replicas: Sequence[tuple[Any, ...]]) -> Finding:
     if any(state in {"sync", "quorum"} for _, state, _ in replicas):
         return ok(name, f"{found}.")
     return info(name, f"{found}. None is synchronous: a fail-over can lose what was told as committed.")
+
+
+def _read_replica() -> Finding:
+    state = replica.state()
+    assert state is not None  # noqa: S101 - narrows the type: it is asked where there is one
+    return judge_read_replica(state)
+
+
+def judge_read_replica(state: replica.ReplicaState) -> Finding:
+    """Say whether GETs read from the replica in DATABASE_READ_URL, and how old what they see is."""
+    name = "store.read_replica"
+    seconds, amount = state.behind_seconds, state.behind_bytes
+    behind = "" if amount is None else f"{seconds:.1f} s and {amount} bytes of log behind."
+    if state.warning:
+        hint = (
+            "Start it, or correct or unset DATABASE_READ_URL. Until then GETs show what is old, or the store."
+        )
+        return warning(name, f"{state.warning} {behind}".strip(), hint)
+    return ok(name, behind)
 
 
 def judge_dead_rows(tables: Sequence[tuple[Any, ...]]) -> Finding:

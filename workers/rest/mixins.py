@@ -13,27 +13,23 @@ quotes, or None), which was checked when they run.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import redis
 from django.utils.cache import patch_vary_headers
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from workers import registry
-from workers.conf import settings
-from workers.exceptions import QueueUnavailable, WritePathError
+from workers.exceptions import WritePathError
 from workers.rest import headers, responses
 from workers.rest.conditions import ConditionsMixin, condition_of
-from workers.rest.errors import ProblemError, problem_of
+from workers.rest.errors import problem_of
 from workers.rest.handing_over import Arguments, hand_over
-from workers.rest.lists.pagination import StableListMixin
+from workers.rest.reading import ReadAfterMixin as ReadAfterMixin
 from workers.rest.responses import body_for, principal_of, queued_response, raise_unless_committed
 from workers.rest.validation import key_in_path, validated_data
 from workers.rest.view_functions import VIEW, ViewFunctionsMixin, arguments_of, function_name
 from workers.stream.conditions import CONDITION
 from workers.submission import idempotency
-from workers.submission.client import submitter
-from workers.submission.read_after import Progress
 from workers.writes import Outcome
 
 if TYPE_CHECKING:
@@ -197,30 +193,6 @@ def _target(view: "GenericAPIView") -> dict[str, Any]:
     """Return which object the request names, and under which condition. Raises Http404 for no key."""
     key = key_in_path(view)
     return {"id": key, "if_match": headers.if_match(view.request), **condition_of(view)}
-
-
-class ReadAfterMixin(StableListMixin):
-    """GET that waits for a write first: `Read-After: <write id>`."""
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        write_id = headers.read_after(request) if request.method in {"GET", "HEAD"} else None
-        if write_id is None:
-            return
-        try:
-            progress = submitter().wait_until_committed(write_id, settings.WRITE_WAIT_SECONDS)
-        except redis.RedisError as exc:
-            raise problem_of(QueueUnavailable(f"Redis does not say whether write {write_id} waits.")) from exc
-        match progress:
-            case Progress.UNKNOWN:
-                raise headers.invalid("Read-After", f"no write with the id {write_id} was accepted.")
-            case Progress.WAITING:
-                raise ProblemError(
-                    503,
-                    "not_committed_yet",
-                    f"Write {write_id} is accepted and not committed yet: read again in a second.",
-                    headers={"Retry-After": "1"},
-                )
 
 
 class QueuedWritesMixin(ReadAfterMixin, QueuedCreateMixin, QueuedUpdateMixin, QueuedDestroyMixin):

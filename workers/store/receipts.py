@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from workers.store.rows import insert as insert_rows
 from workers.writes import Outcome, Write, WriteStatus, encode_arguments
@@ -162,8 +162,8 @@ def newest_beyond(count: int) -> int:
         return row[0] if row else 0
 
 
-def reached(write_id: int) -> bool:
+def reached(write_id: int, *, using: str = DEFAULT_DB_ALIAS) -> bool:
     """Return whether this write, or a later one, has a receipt: writes are committed in order."""
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(f"SELECT 1 FROM {TABLE} WHERE write_id >= %s LIMIT 1", [write_id])  # noqa: S608 - constant
         return cursor.fetchone() is not None

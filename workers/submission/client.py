@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Protocol
 
+from django.db import DEFAULT_DB_ALIAS
 from django.utils.module_loading import import_string
 
 from workers import registry
@@ -34,8 +35,10 @@ class AnySubmitter(Protocol):
     def find(self, write_id: int) -> Entry | None:
         """Return the entry of this write while it waits."""
 
-    def wait_until_committed(self, write_id: int, seconds: float) -> Progress:
-        """Wait until the write has its outcome, within a limit."""
+    def wait_until_committed(
+        self, write_id: int, seconds: float, *, reads_from: str = DEFAULT_DB_ALIAS
+    ) -> Progress:
+        """Wait until the write has its outcome in the database with this alias, within a limit."""
 
 
 def submitter() -> AnySubmitter:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
+from django.db import DEFAULT_DB_ALIAS
+
 from workers.conf import settings
 from workers.exceptions import TooManyWaiting
 from workers.stream import redis_stream
@@ -68,9 +70,14 @@ class Submitter:
         """Return the entry of this write while it waits. Raises redis.RedisError."""
         return redis_stream.find(shared_client(), write_id)
 
-    def wait_until_committed(self, write_id: int, seconds: float) -> Progress:
-        """Wait until the write has its outcome, within a limit. Raises redis.RedisError."""
-        return read_after.wait_until_committed(self.progress, write_id, seconds)
+    def wait_until_committed(
+        self, write_id: int, seconds: float, *, reads_from: str = DEFAULT_DB_ALIAS
+    ) -> Progress:
+        """Wait until the write has its outcome in the database with this alias, within a limit.
+
+        Raises redis.RedisError and django.db.Error.
+        """
+        return read_after.wait_until_committed(self.progress, write_id, seconds, reads_from=reads_from)
 
     def close(self) -> None:
         """End the connections; who still waits is told so, as of a Redis that went away."""

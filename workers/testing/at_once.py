@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.test import override_settings
 
 from workers.exceptions import WritePathError
@@ -83,7 +83,9 @@ class AtOnce:
                 return Entry(write_id=write_id, payload=submission.write.payload)
         return None
 
-    def wait_until_committed(self, write_id: int, seconds: float) -> Progress:
+    def wait_until_committed(
+        self, write_id: int, seconds: float, *, reads_from: str = DEFAULT_DB_ALIAS
+    ) -> Progress:
         """Say whether the write has its outcome. Never waits: nothing comes that is not there already."""
         if receipts.reached(write_id):
             return Progress.THROUGH

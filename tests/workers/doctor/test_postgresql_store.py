@@ -1,7 +1,10 @@
 """What doctor says of a PostgreSQL store."""
 
+from dataclasses import replace
+
 import pytest
 
+from workers import ReplicaState
 from workers.doctor import Level, postgresql_store
 
 GOOD = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
@@ -36,6 +39,9 @@ def test_versions_isolation_and_numbers_are_judged() -> None:
     assert postgresql_store.judge_transactions([]).level is Level.OK
     assert postgresql_store.judge_replicas([("two", "sync", 0.1)]).level is Level.OK
     assert "None is synchronous" in postgresql_store.judge_replicas([("two", "async", None)]).msg
+    late = ReplicaState(behind_bytes=8, behind_seconds=60)
+    assert "60 s behind" in postgresql_store.judge_read_replica(late).msg
+    assert postgresql_store.judge_read_replica(replace(late, behind_seconds=0.1)).level is Level.OK
     assert postgresql_store.judge_dead_rows([("items_item", 200_000, 3)]).level is Level.WARNING
 
 

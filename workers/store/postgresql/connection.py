@@ -11,7 +11,7 @@ from psycopg import sql, waiting
 
 from workers.conf import settings
 from workers.event_loop.fibers import in_fiber, wait_for
-from workers.store import fence
+from workers.store import fence, replica
 from workers.store.postgresql.guard import ServerGuard
 from workers.store.roles import Role, current_role
 from workers.store.time_limit import WriteTimedOut
@@ -85,6 +85,9 @@ def configure(connection: BaseDatabaseWrapper) -> None:
     raw = connection.connection
     if type(raw) is psycopg.Connection:
         raw.__class__ = StoreConnection
+    if replica.is_of(connection):
+        _apply(connection, _reading_settings() | READ_ONLY)
+        return
     guard = server_guard_of(connection)
     guard.opened()
     raw.guard = guard
@@ -104,7 +107,11 @@ def server_guard_of(connection: BaseDatabaseWrapper) -> ServerGuard:
 
 def apply_role(connection: BaseDatabaseWrapper) -> None:
     """Set what differs between web processes, the writer and others."""
-    if wanted := _settings_of(current_role()):
+    _apply(connection, _settings_of(current_role()))
+
+
+def _apply(connection: BaseDatabaseWrapper, wanted: dict[str, str]) -> None:
+    if wanted:
         text = sql.SQL("; ").join(
             sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
             for name, value in wanted.items()
@@ -116,16 +123,19 @@ def apply_role(connection: BaseDatabaseWrapper) -> None:
 def _settings_of(role: Role) -> dict[str, str]:
     """Return parameters of the server: https://www.postgresql.org/docs/current/runtime-config-client.html."""
     if role is Role.WEB:
-        limit = {"statement_timeout": f"{settings.WRITE_READ_TIME_LIMIT_SECONDS * 1000:.0f}"}
-        if settings.WRITE_OUTSIDE_WRITER == "refuse":
-            return limit | {"default_transaction_read_only": "on"}
-        return limit
+        return _reading_settings() | (READ_ONLY if settings.WRITE_OUTSIDE_WRITER == "refuse" else {})
     if role is Role.WRITER:
         return WRITER_SETTINGS | {
             "synchronous_commit": "on" if settings.WRITE_SYNCHRONOUS == "FULL" else "off"
         }
     return {}
 
+
+def _reading_settings() -> dict[str, str]:
+    return {"statement_timeout": f"{settings.WRITE_READ_TIME_LIMIT_SECONDS * 1000:.0f}"}
+
+
+READ_ONLY = {"default_transaction_read_only": "on"}
 
 WRITER_SETTINGS = {
     # A program that locks tables keeps the batch, not the write, waiting: tried again, as a locked file is.

@@ -1,0 +1,129 @@
+"""GETs that read from a streaming replica of PostgreSQL: what they see, and what is never read from there."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests import clusters
+from tests.clusters import Cluster
+from tests.e2e.service import Answer, Service, prepare_data
+from tests.waiting import until
+
+pytestmark = pytest.mark.skipif(clusters.unavailable() is not None, reason=str(clusters.unavailable()))
+
+WAIT_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def replicated() -> Iterator[tuple[Cluster, Cluster]]:
+    with clusters.replicated() as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def service(
+    replicated: tuple[Cluster, Cluster], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    primary, replica = replicated
+    directory = tmp_path_factory.mktemp("prepared-primary")
+    prepare_data(directory, DATABASE_URL=primary.url)
+    settings = {
+        "WEB_PROCESSES": "1",
+        "DATABASE_URL": primary.url,
+        "DATABASE_READ_URL": replica.url,
+        "WRITE_WAIT_SECONDS": str(WAIT_SECONDS),
+    }
+    with Service.running(directory, tmp_path_factory.mktemp("service"), settings) as running:
+        yield running
+
+
+@pytest.fixture
+def replica(replicated: tuple[Cluster, Cluster]) -> Cluster:
+    return replicated[1]
+
+
+@contextmanager
+def paused(replica: Cluster) -> Iterator[None]:
+    """Have the replica replay nothing in the block, as if it were far behind."""
+    clusters.rows(replica.url, "SELECT pg_wal_replay_pause()")
+    until(
+        lambda: clusters.rows(replica.url, "SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
+        what="the replay to pause",
+    )
+    try:
+        yield
+    finally:
+        clusters.rows(replica.url, "SELECT pg_wal_replay_resume()")
+
+
+def after(write: Answer) -> dict[str, str]:
+    return {"Read-After": write.headers["Write-Id"]}
+
+
+def test_a_get_shows_what_the_replica_has_and_waits_for_the_write_that_it_names(
+    service: Service, replica: Cluster
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with paused(replica):
+            created = service.create("late")
+            path = created.headers["Location"]
+            at_once = service.get(path)
+            expired = service.get(path, headers=after(created))
+            waiting = pool.submit(service.get, "/api/items/?search=late", headers=after(created))
+            assert not waiting.done()
+        listed = waiting.result()
+    found = service.get(path, headers=after(created))
+
+    assert (created.status, at_once.status) == (201, 404)
+    assert (expired.status, expired.json()["code"], expired.headers["Retry-After"]) == (
+        503,
+        "not_replicated_yet",
+        "1",
+    )
+    assert (listed.status, found.status) == (200, 200)
+    assert [item["name"] for item in listed.json()["results"]] == ["late"]
+
+
+def test_tokens_and_the_status_of_a_write_are_those_of_the_store_and_the_delay_is_told(
+    service: Service, replica: Cluster
+) -> None:
+    user = service.rows("SELECT username FROM auth_user")[0][0]
+    own = {"Authorization": f"Bearer {service.manage('create_token', user).stdout.strip()}"}
+    before = service.get("/health/ready").json()
+    with paused(replica):
+        assert service.get("/api/items/", headers=own).status == 200
+        queued = service.create("status", headers={"Prefer": "respond-async"})
+        until(
+            lambda: service.get(queued.headers["Location"]).json()["status"] == "committed",
+            what="the status to be told",
+        )
+        service.rows(
+            "UPDATE knox_authtoken SET expiry = now() "
+            "WHERE created = (SELECT max(created) FROM knox_authtoken)"
+        )
+        # A process takes a token for valid for a second after it has looked.
+        until(lambda: service.get("/api/items/", headers=own).status == 401, what="it to be refused")
+        during = service.get("/health/ready").json()
+        doctor = service.manage("doctor", check=False).stdout
+
+    assert before["replica"] == {"state": "ok", "behind_bytes": 0, "behind_seconds": 0.0}
+    assert during["replica"]["state"] == "impaired" and during["replica"]["behind_bytes"] > 0
+    assert "paused" in during["warnings"]["replica"]
+    assert "bytes of log behind" in " ".join(doctor.replace("│", " ").split())
+
+
+def test_a_replica_that_is_away_is_done_without_and_comes_back(service: Service, replica: Cluster) -> None:
+    assert service.get("/api/items/").status == 200
+    replica.stop()
+    created = service.create("without")
+    found = [service.get(created.headers["Location"]) for _ in range(3)]
+    named = service.get("/api/items/?search=without", headers=after(created))
+    ready = service.get("/health/ready")
+    replica.start()
+    until(lambda: not service.get("/health/ready").json()["warnings"], seconds=20, what="its return")
+
+    assert [answer.status for answer in (*found, named)] == [200] * 4
+    assert ready.status == 200 and "It is away" in ready.json()["warnings"]["replica"]
+    assert service.log("web").count("replica state=away") == 1

@@ -57,16 +57,24 @@ REQUEST_SQLITE_TEXTS = (
     "json path error",
 )
 
-TRANSIENT_CLASSES = frozenset({"08", "53", "58", "XX"})
-"""Connection, resources, the system, and what is damaged."""
+TRANSIENT_CLASSES = frozenset({"08", "53"})
+"""Connection and resources."""
 TRANSIENT_STATES = frozenset(
     {
+        *("58000", "58030"),  # the system: its disk, above all
         *("57P01", "57P02", "57P03", "57P05"),  # the server stops, has crashed, or starts
         *("40001", "40P01", "55P03"),  # somebody else's locks
         *("25006", "25P03"),  # a replica by now; idle for too long
     }
 )
-"""See https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+"""See https://www.postgresql.org/docs/current/errcodes-appendix.html.
+
+Not among them, unlike SQLite's, are damage and the server's own errors (XX000): they are about one table or
+statement. A write that met them would keep all others waiting for ever; so it fails, and they are committed.
+"""
+
+DAMAGED_STATES = frozenset({"XX001", "XX002", "58P01", "58P02"})
+"""A page, an index, or a file that is missing or in the way."""
 
 QUERY_CANCELED = "57014"
 RAISED_BY_TRIGGER = "P0001"
@@ -125,7 +133,7 @@ def raise_if_transient(exc: BaseException) -> None:
 
 def is_store_error(exc: BaseException) -> bool:
     """Return whether a read failed because the store is unwell or, on a server, out of reach."""
-    if is_transient(exc):
+    if is_transient(exc) or sqlstate(exc) in DAMAGED_STATES:
         return True
     is_told = sqlite_code(exc) is not None or sqlstate(exc) is not None
     return _is_of_connection(exc) and not is_told

@@ -6,15 +6,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.test import RequestFactory, override_settings
 
 from tests.jottings.models import Jotting
 from tests.jottings.write_functions import texts
 from tests.waiting import until
-from workers import Write, WriteOutsideWriter
+from workers import Result, Write, WriteOutsideWriter, is_store_error, write_function
 from workers.exceptions import LeaseLost, StoreBusy, TransactionTimedOut
 from workers.models import Receipt
+from workers.registry import _functions
 from workers.store import opening, server
 from workers.store.lease import held_by
 from workers.store.lock.purpose import request_in_hand
@@ -343,3 +344,50 @@ def test_what_writes_is_what_postgresql_refuses_in_a_transaction_that_only_reads
         assert statements.writes(statement)
     if not refused and not statement.startswith(("LOCK", "SELECT * FROM", "EXPLAIN")):
         assert not statements.writes(statement)
+
+
+def meets(state: str) -> Write:
+    return decode(3, encode(Write(function="fence.meet", arguments={"state": state}, token=new_token())))
+
+
+@pytest.fixture
+def _meet() -> Iterator[None]:
+    known = dict(_functions)
+
+    @write_function("fence.meet")
+    def meet(write: Write) -> Result:
+        state = write.arguments["state"]
+        connection.cursor().execute(f"DO $$ BEGIN RAISE EXCEPTION 'met' USING ERRCODE = '{state}'; END $$")
+        return Result()
+
+    yield
+    _functions.clear()
+    _functions.update(known)
+
+
+@pytest.mark.usefixtures("_meet")
+@pytest.mark.parametrize("state", ["XX000", "XX001", "XX002", "58P01"])
+def test_what_is_damaged_fails_the_write_that_met_it_and_keeps_no_other_waiting(state: str) -> None:
+    settled = commit.commit_batch([*writes(2), meets(state)])
+
+    assert [outcome.http_status for _, outcome in settled] == [201, 201, 500]
+    assert texts() == ["1", "2"]
+
+
+@pytest.mark.usefixtures("_meet")
+@pytest.mark.parametrize("state", ["58030", "53100", "53200", "57P01", "40001", "08006"])
+def test_what_passes_keeps_the_whole_batch_waiting(state: str) -> None:
+    with pytest.raises(DatabaseError):
+        commit.commit_batch([*writes(2), meets(state)])
+
+    assert texts() == [] and not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "is_of_store"), [("XX000", False), ("XX001", True), ("58P01", True), ("53300", True)]
+)
+def test_a_read_that_meets_damage_is_called_an_error_of_the_store(state: str, is_of_store: bool) -> None:
+    with pytest.raises(DatabaseError) as met:
+        connection.cursor().execute(f"DO $$ BEGIN RAISE EXCEPTION 'met' USING ERRCODE = '{state}'; END $$")
+
+    assert is_store_error(met.value) is is_of_store

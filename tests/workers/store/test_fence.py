@@ -121,6 +121,18 @@ OF_POSTGRESQL: dict[str, Callable[[], Any]] = {
     "a setting of the session": sql("SET statement_timeout = 0"),
     "settings given back": sql("RESET ALL"),
     "prepared for later": sql("PREPARE TRANSACTION 'later'"),
+    "commit among others": sql("SELECT 1; COMMIT; BEGIN"),
+    "commit and begin of psycopg": lambda: connection.connection.execute("COMMIT; BEGIN"),
+    "commit among others of psycopg": lambda: connection.connection.cursor().execute(
+        "SELECT 1; COMMIT; BEGIN"
+    ),
+    "commit behind a comment": lambda: connection.connection.execute("SELECT ';'; /* ; */ commit"),
+    "commit that makes the savepoint again": lambda: connection.connection.execute(
+        f"COMMIT; BEGIN; SAVEPOINT {connection.savepoint_ids[-1]}"
+    ),
+    "commit many times": lambda: connection.connection.cursor().executemany("COMMIT", [()]),
+    "a setting of the session of psycopg": lambda: connection.connection.execute("SET statement_timeout = 0"),
+    "rollback in bytes": lambda: connection.connection.execute(b"ROLLBACK"),
     "a failed statement that was caught": swallowing(sql("SELECT 1 / 0")),
 }
 if connection.vendor == "postgresql":
@@ -358,3 +370,12 @@ def test_the_neighbours_of_many_writes_that_end_the_transaction_are_applied_thre
 
     assert [outcome.status for _, outcome in answers] == [WriteStatus.COMMITTED] + [WriteStatus.FAILED] * 29
     assert max(applied.values()) <= 3
+
+
+@pytest.mark.postgresql
+def test_words_that_are_no_statements_are_not_refused() -> None:
+    text = "'; COMMIT; '"
+    harmless = f"SELECT {text}; SELECT E'\\'; COMMIT; '; DO $a$ BEGIN PERFORM 1; END; $a$ -- ; COMMIT"
+    define("fence.harmless", lambda: connection.connection.execute(harmless))
+
+    assert outcomes(write("fence.harmless"))[0].status is WriteStatus.COMMITTED

@@ -12,6 +12,7 @@ from psycopg import sql, waiting
 from workers.conf import settings
 from workers.event_loop.fibers import in_fiber, wait_for
 from workers.store import fence, replica
+from workers.store.postgresql.cursor import fenced
 from workers.store.postgresql.guard import ServerGuard
 from workers.store.roles import Role, current_role
 from workers.store.time_limit import WriteTimedOut
@@ -91,6 +92,8 @@ def configure(connection: BaseDatabaseWrapper) -> None:
     guard = server_guard_of(connection)
     guard.opened()
     raw.guard = guard
+    raw.cursor_factory = fenced(raw.cursor_factory)
+    raw.server_cursor_factory = fenced(raw.server_cursor_factory)
     if guard.reopened is not None:
         guard.reopened(connection)
     apply_role(connection)

@@ -71,8 +71,6 @@ class ServerGuard:
         """
         connection = context["connection"]
         text = query if isinstance(query, str) else query.as_string(connection.connection)
-        if fence.is_up_for(self) and (statements.ends_transaction(text) or statements.changes_session(text)):
-            fence.refuse_statement(self, text)
         try:
             return self._run(connection, text, lambda: execute(query, params, many, context))
         except Exception as exc:

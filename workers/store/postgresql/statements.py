@@ -40,6 +40,21 @@ _CHANGING_SESSION = re.compile(
 )
 
 
+_COMMENT_OR_QUOTED = re.compile(
+    r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<tag>\$\w*\$).*?(?P=tag)",
+    re.S,
+)
+
+
+def parts(sql: str) -> list[str]:
+    """Return the statements in a text: PostgreSQL runs several when they come without parameters."""
+    return _COMMENT_OR_QUOTED.sub(_blank, sql).split(";") if ";" in sql else [sql]
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " if found[0].startswith(("--", "/*")) else "''"
+
+
 def changes_session(sql: str) -> bool:
     """Return whether it changes the connection for whatever follows its transaction."""
     return _CHANGING_SESSION.match(sql) is not None

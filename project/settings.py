@@ -38,6 +38,7 @@ WEB_PROCESSES = environment.integer(
     "WEB_PROCESSES", min(max(2, environment.cores()), 16), at_least=1, at_most=64
 )
 WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 4_000, at_least=1, at_most=10_000)
+WEB_DATABASE_CONNECTIONS = environment.integer("WEB_DATABASE_CONNECTIONS", 20, at_least=2, at_most=1_000)
 # Requests of these paths run on the event loop of a web process, where nothing may block; others in threads.
 WEB_ON_LOOP = ["/api/items/", "/api/transactions/", "/api/writes/", "/health/"]
 

@@ -3,12 +3,13 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +52,8 @@ class Cluster:
 
     directory: Path
     process: subprocess.Popen[bytes] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Of its last start."""
 
     @property
     def url(self) -> str:
@@ -81,9 +84,10 @@ class Cluster:
         (self.directory / ".s.PGSQL.5432.lock").unlink()  # of the primary, whose socket is beside its files
 
     def start(self, **options: str) -> None:
-        """Start the server, and return once it accepts connections."""
+        """Start the server, as the last time where nothing is said; return once it accepts connections."""
+        self.options = options or self.options
         command = [_path("postgres"), "-D", os.fspath(self.directory), "-k", os.fspath(self.directory)]
-        for name, value in (OPTIONS | options).items():
+        for name, value in (OPTIONS | dict(self.options)).items():
             command += ["-c", f"{name}={value}"]
         self.process = subprocess.Popen(
             command,
@@ -103,23 +107,38 @@ class Cluster:
     def _ready(self) -> list[str]:
         return [_path("pg_isready"), "-q", "-h", os.fspath(self.directory)]
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have none of its processes do anything in the block."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        os.kill(self.process.pid, signal.SIGSTOP)  # first: it begins no other
+        frozen = [self.process.pid, *map(int, children.read_text().split())]
+        try:
+            for pid in frozen[1:]:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in reversed(frozen):
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop the server at once, with all its connections."""
         if self.process is not None:
-            self.process.send_signal(3)  # SIGQUIT: an immediate shutdown
+            self.process.send_signal(signal.SIGQUIT)  # an immediate shutdown
             self.process.wait()
             self.process = None
 
 
 @contextmanager
-def running() -> Iterator[Cluster]:
+def running(**options: str) -> Iterator[Cluster]:
     """Run a cluster of one's own while the block runs."""
     directory = Path(tempfile.mkdtemp(prefix="cluster-"))
     directory.chmod(0o711)  # it runs as another user, where this one is root
     cluster = Cluster(directory / "data")
     try:
         cluster.make()
-        cluster.start()
+        cluster.start(**options)
         yield cluster
     finally:
         cluster.stop()
@@ -127,13 +146,13 @@ def running() -> Iterator[Cluster]:
 
 
 @contextmanager
-def replicated() -> Iterator[tuple[Cluster, Cluster]]:
+def replicated(**options: str) -> Iterator[tuple[Cluster, Cluster]]:
     """Run a cluster and a streaming replica of it while the block runs."""
-    with running() as primary:
+    with running(**options) as primary:
         replica = Cluster(primary.directory.with_name("replica"))
         try:
             replica.copy(primary)
-            replica.start()
+            replica.start(**options)
             yield primary, replica
         finally:
             replica.stop()

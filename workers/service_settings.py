@@ -56,6 +56,10 @@ class ServiceSettings:
         lambda: environment.integer("WEB_CONNECTIONS", 4_000, at_least=1, at_most=10_000)
     )
     """Most connections that each web process has open."""
+    WEB_DATABASE_CONNECTIONS = ServiceSetting(
+        lambda: environment.integer("WEB_DATABASE_CONNECTIONS", 20, at_least=2, at_most=1_000)
+    )
+    """Most connections that each web process has to a database server."""
     WEB_ON_LOOP: ServiceSetting[Sequence[str]] = ServiceSetting(lambda: ())
     """Beginnings of paths whose requests run on the event loop of a web process, where nothing may block."""
 

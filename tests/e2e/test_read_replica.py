@@ -15,10 +15,15 @@ pytestmark = pytest.mark.skipif(clusters.unavailable() is not None, reason=str(c
 
 WAIT_SECONDS = 2
 
+MOST_CONNECTIONS = 10
+"""Of each server: for the web process, the writer, a command, and the test."""
+
+WEB_CONNECTIONS = 4
+
 
 @pytest.fixture(scope="module")
 def replicated() -> Iterator[tuple[Cluster, Cluster]]:
-    with clusters.replicated() as both:
+    with clusters.replicated(max_connections=str(MOST_CONNECTIONS)) as both:
         yield both
 
 
@@ -34,6 +39,8 @@ def service(
         "DATABASE_URL": primary.url,
         "DATABASE_READ_URL": replica.url,
         "WRITE_WAIT_SECONDS": str(WAIT_SECONDS),
+        "WRITE_READ_TIME_LIMIT_SECONDS": "1",
+        "WEB_DATABASE_CONNECTIONS": str(WEB_CONNECTIONS),
     }
     with Service.running(directory, tmp_path_factory.mktemp("service"), settings) as running:
         yield running
@@ -127,3 +134,41 @@ def test_a_replica_that_is_away_is_done_without_and_comes_back(service: Service,
     assert [answer.status for answer in (*found, named)] == [200] * 4
     assert ready.status == 200 and "It is away" in ready.json()["warnings"]["replica"]
     assert service.log("web").count("replica state=away") == 1
+
+
+def test_a_replica_that_says_nothing_holds_one_request_up_and_no_other(
+    service: Service, replica: Cluster
+) -> None:
+    created = service.create("silent")
+    service.get("/api/items/", headers=after(created))
+    with ThreadPoolExecutor(1) as pool, replica.frozen():
+        held_up = pool.submit(service.get, created.headers["Location"])
+        others = [service.create(f"silent {number}").status for number in range(5)]
+        assert held_up.result().status == 200
+        until(lambda: "was silent for" in service.log("web"), what="the replica to be given up")
+        ready = service.get("/health/ready")
+    until(lambda: not service.get("/health/ready").json()["warnings"], seconds=20, what="its return")
+
+    assert others == [201] * 5
+    assert "It is away" in ready.json()["warnings"]["replica"]
+
+
+def test_many_requests_at_once_share_the_connections_that_a_process_may_have(
+    service: Service, replica: Cluster
+) -> None:
+    written = service.create("status", headers={"Prefer": "respond-async"})
+    status = written.headers["Location"]
+    until(lambda: service.get(status).json()["status"] == "committed", what="the commit")
+    paths = ["/api/items/", status] * 80
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda path: service.get(path, timeout=60).status, paths))
+        written_too = list(pool.map(lambda number: service.create(f"many {number}").status, range(40)))
+
+    assert set(answers) == {200} and set(written_too) <= {201, 202}
+    [(used,)] = clusters.rows(
+        replica.url,
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()",
+    )
+    assert 0 < used <= WEB_CONNECTIONS
+    assert "replica state=away" not in service.log("web").rpartition("state=back")[2]

@@ -7,6 +7,7 @@ from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from workers.doctor.finding import Finding, error, info, ok, warning
+from workers.service_settings import place
 from workers.store import replica
 
 OLDEST_VERSION = 14
@@ -16,6 +17,9 @@ LONG_SECONDS = 60.0
 """A transaction that is open for longer keeps the server from clearing away what was deleted."""
 
 FULL_SHARE = 0.80
+
+OTHER_CONNECTIONS = 10
+"""For the writer, a standby, commands, and what the server reserves for superusers."""
 
 DEAD_ROWS, DEAD_SHARE = 100_000, 0.5
 
@@ -141,12 +145,19 @@ def migrations() -> Finding:
 
 def _connections() -> Finding:
     [(used,)] = _rows("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
-    return judge_connections(used, int(_settings()["max_connections"]))
+    wanted = place.WEB_PROCESSES * place.WEB_DATABASE_CONNECTIONS
+    return judge_connections(used, int(_settings()["max_connections"]), wanted)
 
 
-def judge_connections(used: int, most: int) -> Finding:
-    """Say whether web processes will soon be refused."""
-    found = f"{used} of {most} connections are open."
+def judge_connections(used: int, most: int, wanted: int) -> Finding:
+    """Say whether web processes will be refused; `wanted` is what those of this host may open."""
+    found = f"{used} of {most} connections are open; web processes of this host may open {wanted}."
+    if wanted > most - OTHER_CONNECTIONS:
+        return warning(
+            "store.connections",
+            found,
+            "Raise max_connections on the server, or lower WEB_PROCESSES or WEB_DATABASE_CONNECTIONS.",
+        )
     if used >= most * FULL_SHARE:
         return warning(
             "store.connections", found, "Raise max_connections on the server, or start fewer web processes."

@@ -8,7 +8,7 @@ from typing import Protocol
 from workers.event_loop.fibers import in_fiber, wait_for
 
 before_sleep: list[Callable[[], None]] = []
-"""Called in a fiber that is about to sleep: it may leave to others what it need not keep meanwhile."""
+"""Called by a caller that is about to sleep: it may leave to others what it need not keep meanwhile."""
 
 
 class Bell(Protocol):
@@ -40,6 +40,10 @@ class ThreadBell:
             return  # it has rung, and nobody has slept since
 
     def sleep(self, seconds: float) -> None:
+        if self._silence.acquire(blocking=False):
+            return
+        for prepare in before_sleep:
+            prepare()
         self._silence.acquire(timeout=max(0.0, seconds))
 
 

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 ALIAS = "replica"
 """Of DATABASES."""
 
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 2.0
 """How often a replica that is away is tried again, by one request; the others read from the store."""
 
 CONFLICT = "40001"

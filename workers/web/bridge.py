@@ -83,7 +83,7 @@ class Bridge:
         def in_thread(message: Message) -> None:
             asyncio.run_coroutine_threadsafe(_sent(send, message), loop).result()
 
-        return await loop.run_in_executor(self._threads, self._respond, environ, in_thread)
+        return await loop.run_in_executor(self._threads, self._respond_in_thread, environ, in_thread)
 
     def _begin(self) -> None:
         """Let what this process shares live on this loop."""
@@ -94,7 +94,7 @@ class Bridge:
         # Django forbids its database connections where a loop runs, because a coroutine that awaits in the
         # middle of a query would share its connection. Each fiber has connections of its own.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-        connection_pool.install()
+        connection_pool.install(has_fibers=bool(self._on_loop))
         client.live_on(loop)
 
     def _respond_in_fiber(self, environ: Environ, emit: Emit) -> list[Message]:
@@ -102,6 +102,10 @@ class Bridge:
             return self._respond(environ, emit)
         finally:
             connection_pool.give_back()
+
+    def _respond_in_thread(self, environ: Environ, emit: Emit) -> list[Message]:
+        with connection_pool.in_thread():
+            return self._respond(environ, emit)
 
     def _respond(self, environ: Environ, emit: Emit) -> list[Message]:
         """Call the application and send its response, but for the last messages, which are returned."""

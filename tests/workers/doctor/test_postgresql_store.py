@@ -29,8 +29,9 @@ def test_versions_isolation_and_numbers_are_judged() -> None:
     assert postgresql_store.judge_version(170_002).msg == "PostgreSQL 17.2."
     assert postgresql_store.judge_isolation("serializable").level is Level.WARNING
     assert postgresql_store.judge_isolation("read committed").level is Level.OK
-    assert postgresql_store.judge_connections(79, 100).level is Level.OK
-    assert postgresql_store.judge_connections(80, 100).level is Level.WARNING
+    assert postgresql_store.judge_connections(79, 100, 40).level is Level.OK
+    assert postgresql_store.judge_connections(80, 100, 40).level is Level.WARNING
+    assert postgresql_store.judge_connections(9, 100, 91).level is Level.WARNING
     long = postgresql_store.judge_transactions([(7, "psql", 90)])
     assert (
         "psql (pid 7 on the server) has one open for 90 s" in long.msg

@@ -37,7 +37,7 @@ def cursor(sql):
 BEGIN_AND_END = """
 from workers.event_loop.fibers import in_fiber
 from workers.web import connection_pool
-connection_pool.install()
+connection_pool.install(has_fibers=True)
 def begin():
     if not in_fiber(): request_started.send(None, environ={})
 def end():

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from tests.waiting import until
@@ -17,7 +17,7 @@ from tests.workers.web.serving import exchange, serving
 from workers.event_loop import fibers
 from workers.event_loop.bells import Bell, new_bell
 from workers.submission import client
-from workers.web import connection_pool
+from workers.web import connection_pool, shared_connections
 from workers.web.bridge import Bridge
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -28,6 +28,17 @@ def _leave_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # taken back after the test, whoever set it
     yield
     client.end_submitter()  # it lived on the server's loop, which is over
+
+
+@pytest.fixture
+def fresh_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have requests share no connections of other tests, and leave none."""
+    shared: dict[Any, Any] = {}
+    monkeypatch.setattr(connection_pool, "_shared", shared)
+    yield
+    for one in shared.values():
+        for kept in one._free:
+            kept.close()
 
 
 def get(port: int, path: str, method: str = "GET") -> bytes:
@@ -222,8 +233,7 @@ WAITERS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "_free", defaultdict(list))
+def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one(fresh_pool: None) -> None:
     bells: list[Bell] = []
     backends: list[int] = []
 
@@ -245,6 +255,64 @@ def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one(monkeypatch: 
         sleeping.join(20)
 
     assert len(set(backends)) == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("path", "most"), [("/api/", 3), ("/", 1)], ids=["fibers", "threads"])
+def test_requests_share_so_many_connections_and_wait_for_each_other(
+    path: str, most: int, settings: Settings, fresh_pool: None
+) -> None:
+    settings.WEB_DATABASE_CONNECTIONS = 4
+    backends: list[int] = []
+
+    def act(environ: dict[str, Any]) -> bytes:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            backends.append(cursor.fetchone()[0])
+            cursor.execute("SELECT pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1)")
+        return b"had one"
+
+    with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as other:
+        other.execute("SELECT pg_advisory_lock(1)")
+        with serving(Bridge(saying(act), on_loop=["/api/"])) as port, ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(get, port, path) for _ in range(8)]
+            until(
+                lambda: other.execute(WAITERS).fetchone() == (most,), what="as many to wait as there may be"
+            )
+            other.execute("SELECT pg_advisory_unlock(1)")
+            answers = [body_of(one.result(30)) for one in asked]
+
+    assert answers == [b"had one"] * 8
+    assert len(set(backends)) == most
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_gets_no_connection_in_time_is_told_so_and_the_next_one_has_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, fresh_pool: None
+) -> None:
+    settings.WEB_DATABASE_CONNECTIONS = 2
+    monkeypatch.setattr(shared_connections, "WAIT_SECONDS", 0.2)
+
+    def act(environ: dict[str, Any]) -> bytes:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1)")
+        except OperationalError as exc:
+            return str(exc).encode()
+        return b"had it"
+
+    with psycopg.connect(**connection.get_connection_params() | {"autocommit": True}) as other:
+        other.execute("SELECT pg_advisory_lock(1)")
+        with serving(Bridge(saying(act), on_loop=["/"])) as port, ThreadPoolExecutor(1) as pool:
+            first = pool.submit(get, port, "/")
+            until(lambda: other.execute(WAITERS).fetchone() == (1,), what="the first to wait")
+            second = body_of(get(port, "/"))
+            other.execute("SELECT pg_advisory_unlock(1)")
+            assert body_of(first.result(20)) == body_of(get(port, "/")) == b"had it"
+
+    assert second.startswith(b"All 1 connections") and b"WEB_DATABASE_CONNECTIONS" in second
 
 
 def test_a_body_that_is_too_large_is_refused_before_the_application_is_called(settings: Settings) -> None:

@@ -1,8 +1,9 @@
 """How each connection opens a PostgreSQL store: by its role, with the store lock, blocking no event loop."""
 
+import asyncio
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -20,6 +21,9 @@ from workers.store.time_limit import WriteTimedOut
 IDLE_SECONDS = 1.0
 """How often somebody who waits for the server can do something else."""
 
+SILENCE_SECONDS = 1.0
+"""After the end of its longest statement a replica that has not said so is given up."""
+
 CANCEL_SECONDS = 5.0
 """How long the server may take to stop a statement; then the connection is given up."""
 
@@ -29,6 +33,9 @@ class StoreConnection(psycopg.Connection[Any]):
 
     on_idle: Callable[[float], None] | None = None
     """Called each IDLE_SECONDS of a wait, with the seconds that it has lasted."""
+
+    longest_wait: float | None = None
+    """Seconds after which a server that is silent counts as gone; None: as the operating system says."""
 
     guard: object = None
     """That of the Django connection; the fence knows it."""
@@ -45,15 +52,30 @@ class StoreConnection(psycopg.Connection[Any]):
         """Wait until the server has done what the generator asks for."""
         if in_fiber():
             # The loop serves others meanwhile; the connection is this fiber's alone.
-            return wait_for(waiting.wait_async(gen, self.pgconn.socket, **options))
+            return wait_for(self._wait_on_loop(waiting.wait_async(gen, self.pgconn.socket, **options)))
         try:
-            if self.on_idle is not None:
-                return self._wait_and_tell(gen, self.on_idle)
+            if self.on_idle is not None or self.longest_wait is not None:
+                return self._wait_and_tell(gen, self.on_idle or self._give_up)
             return super().wait(gen, *arguments, **options)
         except WriteTimedOut:
             # As psycopg does for Ctrl-C: the statement still runs, and would keep the connection busy.
             self._stop(gen)
             raise
+
+    def _wait_on_loop(self, waits: Awaitable[Any]) -> Awaitable[Any]:
+        return waits if self.longest_wait is None else self._wait_so_long(waits, self.longest_wait)
+
+    async def _wait_so_long(self, waits: Awaitable[Any], seconds: float) -> Any:
+        try:
+            async with asyncio.timeout(seconds):
+                return await waits
+        except TimeoutError:
+            return self._give_up(seconds)
+
+    def _give_up(self, waited: float) -> None:
+        if self.longest_wait is not None and waited >= self.longest_wait:
+            self.close()
+            raise psycopg.OperationalError(f"The server was silent for {waited:.0f} s.")
 
     def _wait_and_tell(self, gen: Any, on_idle: Callable[[float], None]) -> Any:
         started = time.monotonic()
@@ -88,6 +110,8 @@ def configure(connection: BaseDatabaseWrapper) -> None:
         raw.__class__ = StoreConnection
     if replica.is_of(connection):
         _apply(connection, _reading_settings() | READ_ONLY)
+        if limit := settings.WRITE_READ_TIME_LIMIT_SECONDS:
+            raw.longest_wait = limit + SILENCE_SECONDS
         return
     guard = server_guard_of(connection)
     guard.opened()

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
 from project import data_dir
 from workers.environment import InvalidEnvironment, given
+
+DEFAULT_PORT = 5432
 
 SCHEMES = {"sqlite", "postgresql", "postgres"}
 
@@ -71,7 +73,7 @@ def _parsed(name: str, url: str) -> dict[str, Any]:
     if scheme not in SCHEMES:
         raise InvalidEnvironment(f"{name} begins with {scheme or 'no scheme'!r}; use {EXAMPLES}.")
     try:
-        found: dict[str, Any] = dict(dj_database_url.parse(url))
+        found = _of_several_hosts(url) if _names_several(url) else dict(dj_database_url.parse(url))
     except ValueError as exc:
         raise InvalidEnvironment(
             f"{name} is no URL of a database: {exc} Special characters are written as %XX; {EXAMPLES}."
@@ -79,3 +81,27 @@ def _parsed(name: str, url: str) -> dict[str, Any]:
     if not found["NAME"] or found["NAME"] == ":memory:":
         raise InvalidEnvironment(f"{name} names no database; use {EXAMPLES}.")
     return found
+
+
+def _names_several(url: str) -> bool:
+    parts = urlsplit(url)
+    return "," in parts.netloc and parts.scheme != "sqlite"
+
+
+def _of_several_hosts(url: str) -> dict[str, Any]:
+    """Return Django's form of a URL as libpq has it: `postgresql://user:password@host1:5432,host2/name`.
+
+    Each connection goes to the first of them that is the primary, unless `target_session_attrs` says
+    otherwise: a replica that was promoted is found without a restart. Raises ValueError.
+    """
+    parts = urlsplit(url)
+    login, at, places = parts.netloc.rpartition("@")
+    each = [urlsplit(f"//{place}") for place in places.split(",")]
+    if not all(one.hostname for one in each):
+        raise ValueError("One of its hosts has no name.")
+    found: dict[str, Any] = dict(dj_database_url.parse(parts._replace(netloc=f"{login}{at}host").geturl()))
+    return found | {
+        "HOST": ",".join(unquote(one.hostname or "") for one in each),
+        "PORT": ",".join(str(one.port or DEFAULT_PORT) for one in each),
+        "OPTIONS": {"target_session_attrs": "primary"} | found.get("OPTIONS", {}),
+    }

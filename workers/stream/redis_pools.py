@@ -5,6 +5,7 @@ a replica is of no use: Sentinel cuts those that it can reach, and on any other 
 See https://redis.io/docs/latest/develop/reference/sentinel-clients/.
 """
 
+import socket
 from typing import Any
 
 import redis
@@ -25,6 +26,26 @@ _SentinelPoolOnLoop: Any = redis.asyncio.sentinel.SentinelConnectionPool
 
 CONNECT_SECONDS = 0.5
 """Longest wait for a connection, unless the caller waits for less in all."""
+
+CUT_OFF_SECONDS = 3
+"""When the kernel gives a connection up whose other host acknowledges nothing. One that is only slow does."""
+
+_TCP_OPTIONS = {
+    # Also where nothing is sent: the writer waits at the stream, and the worker for its broker.
+    "TCP_KEEPIDLE": 1,
+    "TCP_KEEPINTVL": 1,
+    "TCP_KEEPCNT": CUT_OFF_SECONDS - 1,
+    "TCP_USER_TIMEOUT": CUT_OFF_SECONDS * 1000,
+}
+"""See https://man7.org/linux/man-pages/man7/tcp.7.html. Not every system has all of them."""
+
+KEEPALIVE: dict[str, Any] = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): value for name, value in _TCP_OPTIONS.items() if hasattr(socket, name)
+    },
+}
+"""Arguments of redis-py and kombu."""
 
 
 def says_replica(reply: object) -> bool:
@@ -68,6 +89,7 @@ class Pool:
     @staticmethod
     def from_url(url: str, **options: Any) -> redis.ConnectionPool:
         """Return a pool. `options` are redis-py's of a connection. Raises ValueError."""
+        options = _of_network(url) | options
         if not names_sentinels(url):
             return redis.ConnectionPool.from_url(url, **options)
         address = parse(url)
@@ -84,6 +106,7 @@ class PoolOnLoop:
 
     def __init__(self, url: str, **options: Any) -> None:
         """`options` are redis-py's of a connection."""
+        options = _of_network(url) | options
         self._sentinel: Any = None
         self.pool: Any
         if not names_sentinels(url):
@@ -103,14 +126,18 @@ class PoolOnLoop:
 
 
 def broker_options(address: RedisAddress, **options: Any) -> dict[str, Any]:
-    """Return the transport options that kombu needs beside `broker_url` to find the master.
+    """Return the transport options that kombu needs beside `broker_url`: the master, and when to give it up.
 
     `options` are redis-py's of its connections.
     """
     if not address.sentinels:
-        return {}
+        return dict(KEEPALIVE)  # which kombu leaves out for a socket of Unix
     each = _of_each_sentinel(address, options) | {"retry": Retry(NoBackoff(), 0)}
-    return {"master_name": address.master, "sentinel_kwargs": each}
+    return {"master_name": address.master, "sentinel_kwargs": each, **KEEPALIVE}
+
+
+def _of_network(url: str) -> dict[str, Any]:
+    return {} if url.startswith("unix:") else KEEPALIVE
 
 
 def _of_each_sentinel(address: RedisAddress, options: dict[str, Any]) -> dict[str, Any]:

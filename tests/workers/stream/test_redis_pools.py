@@ -1,6 +1,7 @@
 """Everybody who uses Redis finds the master by its Sentinels, with logins of both, and over TLS."""
 
 import asyncio
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from workers.cache import SharedRedisCache
 from workers.redis_address import RedisAddress, parse
 from workers.stream.link import open_link
 from workers.stream.redis_client import connect
-from workers.stream.redis_pools import broker_options, says_replica
+from workers.stream.redis_pools import CUT_OFF_SECONDS, broker_options, says_replica
 from workers.up import embedded_redis
 
 SERVER_LOGIN = """\
@@ -108,6 +109,46 @@ def test_a_sentinel_that_is_gone_is_passed_by(guarded: Fleet) -> None:
     gone = (("127.0.0.1", 1), *address.sentinels)
 
     use_all(parse(address.url.replace("127.0.0.1:", f"127.0.0.1:{gone[0][1]},127.0.0.1:", 1)))
+
+
+def given_up_after_seconds(sock: socket.socket) -> float:
+    """Return when the kernel ends a connection whose other host acknowledges nothing, idle or not."""
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    idle, interval, most_milliseconds = (
+        sock.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)
+    )
+    assert idle + interval <= most_milliseconds / 1000
+    return most_milliseconds / 1000
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+@pytest.mark.parametrize("by_sentinel", [True, False])
+def test_a_connection_to_a_host_that_is_gone_is_given_up_by_the_kernel(
+    guarded: Fleet, by_sentinel: bool
+) -> None:
+    address = of(guarded, password=SECRET, sentinel_password=SECRET)
+    if not by_sentinel:
+        address = RedisAddress(host="127.0.0.1", port=guarded.servers[0], password=SECRET)
+
+    async def of_link() -> float:
+        with override_settings(REDIS_URL=address.url):
+            link = await open_link(
+                "c", timeout_seconds=5, on_message=lambda message: None, on_lost=lambda exc: None
+            )
+        writer: Any = link._connection._writer
+        found = given_up_after_seconds(writer.get_extra_info("socket"))
+        link.close()
+        return found
+
+    with connect(timeout_seconds=5, url=address.url) as client:
+        connection: Any = client.connection_pool.get_connection()
+        of_client = given_up_after_seconds(connection._sock)
+    with Connection(address.broker_url, transport_options=broker_options(address)) as broker:
+        channel: Any = broker.default_channel
+        of_broker = given_up_after_seconds(channel.client.connection_pool.get_connection()._sock)
+
+    assert {of_client, of_broker, asyncio.run(of_link())} == {CUT_OFF_SECONDS}
 
 
 WRITES = [("SET", "a", "1"), ("EVAL", "redis.call('SET', 'a', 1)", "0")]

@@ -117,11 +117,12 @@ class Writer:
         self._idle()
         return Drained.EMPTY
 
-    def stop(self) -> None:
-        """Close the store, and drop the heartbeat."""
+    def stop(self, *, says_so: bool = True) -> None:
+        """Close the store, and drop the heartbeat, unless that would only be another wait for Redis."""
         opening.tell_of_waits(None)
         connection.close()  # before the lease goes: whoever takes it next must find nothing open
-        self._heartbeat.stop()
+        if says_so:
+            self._heartbeat.stop()
 
     def _is_to_pause(self) -> bool:
         now = time.monotonic()

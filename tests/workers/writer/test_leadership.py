@@ -8,6 +8,8 @@ from django.db import connection
 
 from workers.store.roles import Role, current_role, set_role
 from workers.stream import keys
+from workers.writer.loop import Drained, Writer
+from workers.writer.worker import leadership as leadership_module
 from workers.writer.worker.leadership import Leadership
 
 
@@ -29,6 +31,24 @@ def test_whoever_gives_the_lease_back_has_closed_the_store(leadership: Leadershi
     assert connection.connection is None
     assert current_role() is Role.COMMAND
     assert not leadership.lease.is_held
+
+
+def test_who_does_not_reach_redis_gives_the_lease_back_to_whoever_does(
+    leadership: Leadership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(writer: Writer) -> Drained:
+        raise redis.ConnectionError
+
+    assert leadership.try_begin()
+    assert leadership.work(fail) is None
+    assert leadership.lease.is_held  # for a moment without Redis, as at its restart, nothing changes
+
+    monkeypatch.setattr(leadership_module, "AWAY_SECONDS", 0.0)
+    assert leadership.work(fail) is None
+    assert not leadership.lease.is_held
+
+    assert leadership.try_begin()
+    assert leadership.work(Writer.tend) is Drained.EMPTY
 
 
 def test_whoever_is_refused_as_the_writer_keeps_no_connection_that_may_write(

@@ -25,6 +25,10 @@ from workers.writer.loop import REPLY_SECONDS, Drained, Writer
 
 logger = logging.getLogger(__name__)
 
+AWAY_SECONDS = heartbeat.LIFE_SECONDS
+"""A writer that has not reached Redis for so long gives the lease back: its heartbeat is gone by then, and a
+standby on another host may reach it."""
+
 
 @cache
 def _client() -> redis.Redis:
@@ -40,6 +44,8 @@ class Leadership:
         self._refused = ""
         self._said_so = -math.inf
         self._schedule = Schedule()
+        self._reached_redis_at = 0.0
+        """By the monotonic clock."""
 
     @cached_property
     def lease(self) -> StoreLease:
@@ -72,6 +78,7 @@ class Leadership:
             self._refuse(exc)
             return False
         self._refused = ""
+        self._reached_redis_at = time.monotonic()
         logger.info("writer state=holds-lease lease=%s", self.lease)
         return True
 
@@ -127,6 +134,8 @@ class Leadership:
         except redis.RedisError as exc:
             notifier.progress()  # several such waits in a row are no hang
             logger.warning("drain state=interrupted error=%s", exc)
+            if time.monotonic() - self._reached_redis_at >= AWAY_SECONDS:
+                self.end(reason="redis-away", reaches_redis=False)
             return None
         except StreamOfAnotherStore:
             self.end(reason="stream-of-another-store")  # why not again is said when it tries to begin
@@ -134,18 +143,19 @@ class Leadership:
         except LeaseLost:
             self.end(reason="lease-lost")
             return None
+        self._reached_redis_at = time.monotonic()
         if done is Drained.PAUSE:
             self.end(reason="pause")
         return done
 
-    def end(self, *, reason: str) -> None:
-        """Stop writing, say so, and give the lease back."""
+    def end(self, *, reason: str, reaches_redis: bool = True) -> None:
+        """Stop writing, say so where Redis can be reached, and give the lease back."""
         if self.writer is None:
             return
         self._schedule.stop()
         writer, self.writer = self.writer, None  # first: whatever fails below, this process writes no more
         try:
-            writer.stop()
+            writer.stop(says_so=reaches_redis)
         except redis.RedisError as exc:
             logger.warning("writer state=ended heartbeat=not-removed error=%s", exc)
         self._give_back()

@@ -87,6 +87,18 @@ def test_whoever_writes_waits_for_whoever_writes() -> None:
     assert texts() == ["first", "second"]
 
 
+@pytest.mark.parametrize("role", [Role.COMMAND, Role.WEB, Role.WRITER])
+def test_the_server_gives_up_whoever_is_cut_off_whatever_it_is(role: Role) -> None:
+    connection.close()
+    set_role(role)
+    with connection.cursor() as cursor:
+        # Not their values: those of TCP read as zero at a socket of Unix, which nothing can cut off.
+        cursor.execute("SELECT name FROM pg_settings WHERE source = 'session'")
+        told = {name for (name,) in cursor.fetchall()}
+
+    assert {"tcp_user_timeout", "tcp_keepalives_idle", "client_connection_check_interval"} <= told
+
+
 def test_what_a_transaction_read_is_not_out_of_date_when_it_writes() -> None:
     add("0")
 

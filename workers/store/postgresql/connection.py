@@ -133,18 +133,17 @@ def server_guard_of(connection: BaseDatabaseWrapper) -> ServerGuard:
 
 
 def apply_role(connection: BaseDatabaseWrapper) -> None:
-    """Set what differs between web processes, the writer and others."""
+    """Set when the server gives a silent client up, and what differs by the role of this process."""
     _apply(connection, _settings_of(current_role()))
 
 
 def _apply(connection: BaseDatabaseWrapper, wanted: dict[str, str]) -> None:
-    if wanted:
-        text = sql.SQL("; ").join(
-            sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
-            for name, value in wanted.items()
-        )
-        with connection.wrap_database_errors:
-            connection.connection.execute(text)
+    text = sql.SQL("; ").join(
+        sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in wanted.items()
+    )
+    with connection.wrap_database_errors:
+        connection.connection.execute(text)
 
 
 def _settings_of(role: Role) -> dict[str, str]:
@@ -152,27 +151,28 @@ def _settings_of(role: Role) -> dict[str, str]:
     if role is Role.WEB:
         return _reading_settings() | (READ_ONLY if settings.WRITE_OUTSIDE_WRITER == "refuse" else {})
     if role is Role.WRITER:
-        return WRITER_SETTINGS | {
-            "synchronous_commit": "on" if settings.WRITE_SYNCHRONOUS == "FULL" else "off"
+        return CUT_OFF | {
+            # Who locks tables keeps the batch, not the write, waiting: tried again, as a locked file is.
+            "lock_timeout": "2000",
+            "default_transaction_read_only": "off",
+            "synchronous_commit": "on" if settings.WRITE_SYNCHRONOUS == "FULL" else "off",
         }
-    return {}
+    return CUT_OFF
 
 
 def _reading_settings() -> dict[str, str]:
-    return {"statement_timeout": f"{settings.WRITE_READ_TIME_LIMIT_SECONDS * 1000:.0f}"}
+    return CUT_OFF | {"statement_timeout": f"{settings.WRITE_READ_TIME_LIMIT_SECONDS * 1000:.0f}"}
 
 
 READ_ONLY = {"default_transaction_read_only": "on"}
 
-WRITER_SETTINGS = {
-    # A program that locks tables keeps the batch, not the write, waiting: tried again, as a locked file is.
-    "lock_timeout": "2000",
-    # A host that is cut off holds the lease until the server notices: after these seconds.
+CUT_OFF = {
+    # A host that is cut off holds the lease, or the store lock, until the server notices: after these
+    # seconds, by the server's own default after two hours.
     "tcp_keepalives_idle": "1",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "4000",
     # And a process that dies within a long statement.
     "client_connection_check_interval": "500",
-    "default_transaction_read_only": "off",
 }

@@ -11,11 +11,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.event_loop.bells import Bell, new_bell
 from workers.event_loop.fibers import in_fiber
-from workers.event_loop.lanes import Busy, beside_loop
+from workers.event_loop.lanes import Busy, Lane
 from workers.store import opening
 
 WAIT_SECONDS = 5.0
 """Longest wait for a connection that others use; then the request fails, and its client may try again."""
+
+CONNECTING_AT_ONCE = 16
+CONNECT_WAIT_SECONDS = 2.0
+"""Longest wait of a request until it begins to connect."""
+
+_connecting = Lane(threads=CONNECTING_AT_ONCE, niceness=0)  # of its own: a silent server must hold up no other
 
 
 @dataclass(eq=False)
@@ -104,7 +110,7 @@ def _shareable(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
             connect()
             return
         try:
-            beside_loop(connect)
+            _connecting.run(connect, within_seconds=CONNECT_WAIT_SECONDS)
         except Busy:
             raise OperationalError("Too many connections to the database are being opened.") from None
 

@@ -1,6 +1,7 @@
 """A WSGI application on an event loop: where its code runs, what it is given, what comes of its response."""
 
 import json
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -226,6 +227,35 @@ def test_a_fiber_that_waits_for_the_server_does_not_stop_the_loop() -> None:
             assert not waiting.done()
             other.execute("SELECT pg_advisory_unlock(1)")
             assert b"had it" in waiting.result(20)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_fiber_that_waits_to_be_connected_does_not_stop_the_loop() -> None:
+    """To a server that is cut off, which takes the connection and says nothing."""
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def act(environ: dict[str, Any]) -> bytes:
+            if environ["PATH_INFO"] != "/waits":
+                return b"meanwhile"
+            one = connection_pool._take("default")
+            one.settings_dict = one.settings_dict | {"HOST": "127.0.0.1", "PORT": silent.getsockname()[1]}
+            try:
+                one.ensure_connection()
+            except OperationalError as exc:
+                said.append(str(exc))
+            return b"gave up"
+
+        with serving(Bridge(saying(act), on_loop=["/"])) as port, ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(get, port, "/waits")
+            connecting, _ = silent.accept()
+            assert b"meanwhile" in get(port, "/")
+            assert not waiting.done()
+            connecting.close()
+            assert b"gave up" in waiting.result(20)
+
+    assert len(said) == 1 and "connection" in said[0]
 
 
 WAITERS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -120,6 +120,20 @@ def test_the_same_api_by_one_setting(service: Service) -> None:
     assert [name for (name,) in service.rows("SELECT name FROM items_item ORDER BY id")] == ["c", "d"]
 
 
+def test_a_ring_of_the_doorbell_leaves_the_writer_its_connection_and_with_it_the_lease(
+    service: Service,
+) -> None:
+    """Celery closes all database connections after a task, unless it is told otherwise."""
+    service.manage("shell", "-c", "from workers.stream import doorbell; doorbell.ring()")
+    with service.redis() as client:
+        until(lambda: not client.exists("writes:celery:writer"), what="the ring to be heard")
+
+    names = [service.create(str(number)).json()["name"] for number in range(10)]
+
+    assert names == service.names()
+    assert "state=reconnected" not in service.log("writer")
+
+
 def test_commands_write_beside_the_service(service: Service) -> None:
     load = Load(service)
     try:

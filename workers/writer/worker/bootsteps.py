@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from celery import Celery, bootsteps, signals
 from celery.concurrency import get_implementation
+from celery.fixups.django import DjangoFixup
 
 from workers.celery import BOOTSTEP
 from workers.sd_notify import notifier
@@ -195,8 +196,20 @@ def _prepare(sender: Any, **_: object) -> None:
     _choose_queues(app, runs_one=_runs_one(sender))
     if doorbell.QUEUE in app.amqp.queues.consume_from:
         _refuse_wrong_flags(sender)
+        _keep_connections(app)
         # It acknowledges at once, so there is nothing to cancel; Celery has seven lines on what this will be.
         app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
+
+
+def _keep_connections(app: Celery) -> None:
+    """Keep Celery from closing all database connections around each task: on a server one holds the lease.
+
+    The writer closes them itself, when it gives the lease back.
+    """
+    made: Any = app
+    for fixup in made._fixups:
+        if isinstance(fixup, DjangoFixup):
+            fixup.worker_fixup.db_reuse_max = sys.maxsize
 
 
 def _is_no_repetition(record: logging.LogRecord) -> bool:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from project.api import health
-from workers import why_not_ready
+from workers import replica_state, why_not_ready
 from workers.rest import JSONRenderer
 
 NAME = "One Writer"
@@ -58,7 +58,7 @@ def _page(request: Request) -> HttpResponse:
         "name": NAME,
         "description": DESCRIPTION,
         "obstacles": why_not_ready(),
-        "warnings": health.warnings(),
+        "warnings": health.warnings(replica_state()),
         "places": [(title, reverse(route)) for _, title, route in PLACES],
     }
     return render(request._request, "api/root.html", context)

@@ -21,7 +21,8 @@ CONNECTING_AT_ONCE = 16
 CONNECT_WAIT_SECONDS = 2.0
 """Longest wait of a request until it begins to connect."""
 
-_connecting = Lane(threads=CONNECTING_AT_ONCE, niceness=0)  # of its own: a silent server must hold up no other
+# Of its own: a silent server must hold up no other calls.
+_connecting = Lane(threads=CONNECTING_AT_ONCE, niceness=0)
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ AUDIT_VENV := .venv-audit
 # Tests start some hundred interpreters; without bytecode each would compile this project and its tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption audit docs lint format lock wheel clean
+.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption audit docs lint lint-openapi format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -43,6 +43,11 @@ TOKEN ?= $(shell cat var/demo-token)
 CASES ?= 300
 schemathesis: $(VENV)/test
 	$(BIN)/schemathesis --config-file tests/schemathesis.toml run "$(URL)/api/schema/?format=json" --header "Authorization: Bearer $(TOKEN)" --checks all --continue-on-failure --max-examples $(CASES) --generation-database none
+
+# The OpenAPI document by another linter's rules. Needs npx, from Node.js; fetches the linter.
+lint-openapi: $(VENV)/test
+	$(BIN)/python manage.py spectacular --file dist/openapi.yaml
+	npx --yes @redocly/cli@2 lint --config tests/redocly.yaml dist/openapi.yaml
 
 # Side by side with what people would use instead; see benchmarks/README.md. ARGS="--only ... --figures ..." for parts.
 ARGS ?=

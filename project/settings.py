@@ -194,6 +194,9 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "GET_LIB_DOC_EXCLUDES": "workers.rest.schema.docstrings.lib_doc_excludes",
     "SCHEMA_PATH_PREFIX": "/api/",
+    # Wherever the document comes from.
+    "SERVERS": [{"url": "/"}],
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "POSTPROCESSING_HOOKS": ["project.api.schema.document_what_is_shared"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_INCLUDE_SCHEMA": False,

@@ -138,6 +138,7 @@ def document_what_is_shared(result: Schema, **_: Any) -> Schema:
     schemas = result["components"]["schemas"]
     schemas["Problem"], schemas["Queued"] = PROBLEM, QUEUED
     for name in schemas:
+        _let_any_value_be_null(schemas[name])
         if name.endswith("Request"):
             _close(schemas[name], schemas[name.removeprefix("Patched").removesuffix("Request")])
     for path, operations in result["paths"].items():
@@ -156,10 +157,18 @@ def _close(request: Schema, shown: Schema) -> None:
     request["additionalProperties"] = False
 
 
+def _let_any_value_be_null(schema: Schema) -> None:
+    """Say of a field only that it may hold anything: null is that too, and `oneOf` forbids to be both."""
+    for field in schema.get("properties", {}).values():
+        if {} in field.get("oneOf", ()):
+            del field["oneOf"]
+
+
 def _document(path: str, method: str, operation: Schema) -> None:
     responses = operation["responses"]
     responses["default"] = _response("Problem", "application/problem+json", "Any other error.")
-    if any(operation.get("security", ())):  # not for everybody
+    # Said of every operation: without a word, tools take it for forgotten.
+    if any(operation.setdefault("security", [])):  # not for everybody
         for status, description in REFUSALS.items():
             responses[status] = _response("Problem", "application/problem+json", description)
     if "requestBody" in operation and method != "patch":  # which may change nothing

@@ -7,23 +7,13 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 
 from project import data_dir
-from workers.environment import InvalidEnvironment, given
+from workers.environment import POSTGRESQL_OPTIONS, InvalidEnvironment, given
 
 DEFAULT_PORT = 5432
 
 SCHEMES = {"sqlite", "postgresql", "postgres"}
 
 EXAMPLES = "postgresql://user:password@host:5432/name, or sqlite:////directory/store.sqlite3"
-
-POSTGRESQL_OPTIONS = {
-    # So a server that is cut off is noticed in seconds, not in the two hours of the operating system:
-    # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
-    "connect_timeout": 3,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5_000,
-}
 
 
 def of_environment(directory: Path) -> dict[str, dict[str, Any]]:

@@ -1,10 +1,12 @@
-"""Whole numbers as arguments of commands: digits alone, within limits."""
+"""Whole numbers as arguments of commands: digits alone, within limits. Bars on a terminal, and only there."""
 
 from argparse import ArgumentTypeError
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from workers.management.console import whole_number
+from workers.management.console import rows_of, whole_number
 
 
 @pytest.mark.parametrize(("value", "number"), [("1", 1), ("10", 10), ("007", 7)])
@@ -16,3 +18,19 @@ def test_a_number_within_its_limits_is_taken(value: str, number: int) -> None:
 def test_anything_else_is_refused_with_the_limits(value: str) -> None:
     with pytest.raises(ArgumentTypeError, match=r"^use a whole number of days from 1 to 10$"):
         whole_number(1, 10, of="days")(value)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_rows_are_shown_with_step_rate_and_part_on_a_terminal_and_nowhere_else(
+    is_terminal: bool,
+) -> None:
+    out = StringIO()
+    with rows_of(Console(file=out, force_terminal=is_terminal, width=120)) as show:
+        show("check", 0, 1_000)
+        for done in range(0, 1_001, 250):
+            show("copy", done, 1_000)
+
+    assert (
+        "copy" in out.getvalue() and "100%" in out.getvalue() and "rows/s" in out.getvalue()
+    ) is is_terminal
+    assert bool(out.getvalue()) is is_terminal

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from workers.environment import POSTGRESQL_OPTIONS
 from workers.moving.errors import NotMoved
+from workers.store import replica
 
 try:
     import dj_database_url
@@ -18,6 +20,8 @@ def alias_of(to: str) -> str:
     """Return the alias of the target, which a URL gets here. Raises NotMoved."""
     if to == DEFAULT_DB_ALIAS:
         raise NotMoved("The target is the store itself. Name another database.")
+    if to == replica.ALIAS and replica.is_used():
+        raise NotMoved("The target is a replica of the store. Name another database.")
     if to in connections.settings:
         return to
     if "://" not in to:
@@ -33,8 +37,8 @@ def alias_of(to: str) -> str:
         raise NotMoved(f"That is no URL of a database: {exc}") from None
     if not found.get("NAME") or found["NAME"] == ":memory:":
         raise NotMoved("The URL names no database.")
-    if found["ENGINE"].endswith("sqlite3"):
-        found["OPTIONS"] = {"timeout": 5} | found.get("OPTIONS", {})
+    is_file = found["ENGINE"].endswith("sqlite3")
+    found["OPTIONS"] = ({"timeout": 5} if is_file else POSTGRESQL_OPTIONS) | found.get("OPTIONS", {})
     settings = connections.configure_settings({DEFAULT_DB_ALIAS: {}, ALIAS: found})
     connections.settings[ALIAS] = settings[ALIAS]
     return ALIAS

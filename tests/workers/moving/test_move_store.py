@@ -64,6 +64,20 @@ call_command("move_store", to={to!r})
 """
 
 
+TO_AN_ALIAS = """
+import sys
+import dj_database_url
+import django
+from django.conf import settings
+settings.DATABASES["second"] = dj_database_url.parse(sys.argv[1])
+django.setup()
+from django.core.management import call_command
+from workers import Role, set_role
+set_role(Role.COMMAND)
+call_command("move_store", to="second")
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with clusters.running() as running:
@@ -98,9 +112,11 @@ def url(cluster: Cluster, tmp_path: Path) -> str:
     return cluster.url_of(name)
 
 
-def python(service: Service, program: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def python(
+    service: Service, program: str, *arguments: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PYTHON, "-c", program],
+        [PYTHON, "-c", program, *arguments],
         env=service.environment | {"WITH_PSYCOPG": "1"} | settings,
         cwd=BASE_DIR,
         capture_output=True,
@@ -195,6 +211,21 @@ def test_a_target_with_rows_is_refused_and_left_alone(service: Service, url: str
     assert "jottings_topic has 1 rows" in refused(service, url)
     assert "is the store itself" in refused(other, url)
     assert clusters.rows(url, "SELECT name FROM jottings_topic") == [("theirs",)]
+
+
+def test_it_moves_to_one_of_the_databases_in_the_settings_and_names_it(service: Service, url: str) -> None:
+    change(service, "INSERT INTO jottings_topic (name) VALUES ('mine')")
+
+    done = python(service, TO_AN_ALIAS, url)
+
+    assert done.returncode == 0, done.stderr
+    assert "Set DATABASES so that 'second' is 'default'" in " ".join(done.stdout.split())
+    assert clusters.rows(url, "SELECT name FROM jottings_topic") == [("mine",)]
+    owner = service.redis().hgetall("writes:owner")
+    assert owner[b"moved_from"] and owner[b"moved_from"] != owner[b"store"]
+    # The former store does not get its stream back by itself.
+    refused_start = service.manage("writer_status", check=False)
+    assert "was moved" in refused_start.stdout + refused_start.stderr
 
 
 def test_a_database_of_another_program_is_refused(service: Service, url: str) -> None:

@@ -233,3 +233,30 @@ def test_adopt_stream_takes_what_waits_unless_a_writer_is_at_work(
     Writer().drain()
 
     assert texts() == ["of another store"]
+
+
+def test_a_stream_that_was_handed_over_is_not_taken_back_by_a_restart_but_by_a_move_or_by_order(
+    own: pytest.MonkeyPatch, clean_redis: redis.Redis
+) -> None:
+    here = ownership._here()
+    there = Here(store=replace(here.store, file="pg-1-2"), path="one_writer", host="db")
+    ownership.hand_over(clean_redis, there)
+
+    handed_over = ownership.owner(clean_redis)
+    assert handed_over is not None
+    assert (handed_over.store, handed_over.moved_from) == (str(there.store), str(here.store))
+    assert may_replace(handed_over, here) == (False, False)
+    with pytest.raises(StreamOfAnotherStore, match="This store was moved at one_writer on db"):
+        ownership.claim(clean_redis)
+
+    with own.context() as patch:
+        be(there.store, patch)
+        ownership.hand_over(clean_redis, here)
+    back = ownership.owner(clean_redis)
+    assert back is not None and (back.store, back.moved_from) == (str(here.store), str(there.store))
+    ownership.claim(clean_redis)  # it is the owner again
+
+    ownership.hand_over(clean_redis, there)
+    ownership.claim(clean_redis, by_order=True)
+    by_order = ownership.owner(clean_redis)
+    assert by_order is not None and (by_order.store, by_order.moved_from) == (str(here.store), "")

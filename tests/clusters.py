@@ -122,6 +122,18 @@ class Cluster:
             for pid in reversed(frozen):
                 os.kill(pid, signal.SIGCONT)
 
+    def serve_tls(self, certificate: Path, key: Path) -> dict[str, str]:
+        """Let roles with a password in, by TLS alone; return the options to start with."""
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            made = self.directory / name
+            shutil.copy(source, made)
+            made.chmod(0o600)
+            if (user := _user()) is not None:
+                shutil.chown(made, user)
+        rules = "local all all trust\nlocal replication all trust\nhostssl all all all scram-sha-256\n"
+        (self.directory / "pg_hba.conf").write_text(rules)
+        return {"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"}
+
     def stop(self) -> None:
         """Stop the server at once, with all its connections."""
         if self.process is not None:
@@ -131,13 +143,15 @@ class Cluster:
 
 
 @contextmanager
-def running(**options: str) -> Iterator[Cluster]:
-    """Run a cluster of one's own while the block runs."""
+def running(*, tls: tuple[Path, Path] | None = None, **options: str) -> Iterator[Cluster]:
+    """Run a cluster of one's own while the block runs; with `tls`, a certificate and its key, by TCP too."""
     directory = Path(tempfile.mkdtemp(prefix="cluster-"))
     directory.chmod(0o711)  # it runs as another user, where this one is root
     cluster = Cluster(directory / "data")
     try:
         cluster.make()
+        if tls is not None:
+            options |= cluster.serve_tls(*tls)
         cluster.start(**options)
         yield cluster
     finally:
@@ -146,13 +160,13 @@ def running(**options: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def replicated(**options: str) -> Iterator[tuple[Cluster, Cluster]]:
-    """Run a cluster and a streaming replica of it while the block runs."""
-    with running(**options) as primary:
+def replicated(*, addresses: tuple[str, str] = ("", ""), **options: Any) -> Iterator[tuple[Cluster, Cluster]]:
+    """Run a cluster and a streaming replica of it while the block runs, with the options of `running`."""
+    with running(listen_addresses=addresses[0], **options) as primary:
         replica = Cluster(primary.directory.with_name("replica"))
         try:
             replica.copy(primary)
-            replica.start(**options)
+            replica.start(**{**primary.options, "listen_addresses": addresses[1]})
             yield primary, replica
         finally:
             replica.stop()

@@ -1,17 +1,32 @@
 """GETs that read from a streaming replica of PostgreSQL: what they see, and what is never read from there."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests import clusters
+from tests import certificates, clusters
 from tests.clusters import Cluster
 from tests.e2e.service import Answer, Service, prepare_data
 from tests.waiting import until
 
-pytestmark = pytest.mark.skipif(clusters.unavailable() is not None, reason=str(clusters.unavailable()))
+MISSING = clusters.unavailable() or certificates.unavailable()
+
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+HOST = "db.example.org"
+_NETWORK = f"127.{os.getpid() >> 8 & 127}.{os.getpid() & 255}"
+ADDRESSES = f"{_NETWORK}.2", f"{_NETWORK}.3"
+"""Of the primary and the replica, and of no other test's."""
+
+WEB_ROLE = (
+    "CREATE ROLE one_writer_web LOGIN PASSWORD 'secret'",
+    "GRANT pg_read_all_data, pg_read_all_stats TO one_writer_web",
+)
 
 WAIT_SECONDS = 2
 
@@ -22,28 +37,53 @@ WEB_CONNECTIONS = 4
 
 
 @pytest.fixture(scope="module")
-def replicated() -> Iterator[tuple[Cluster, Cluster]]:
-    with clusters.replicated(max_connections=str(MOST_CONNECTIONS)) as both:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("authority")
+    return certificates.make_authority(directory, "authority")
+
+
+@pytest.fixture(scope="module")
+def replicated(authority: Path) -> Iterator[tuple[Cluster, Cluster]]:
+    tls = certificates.make_server(authority.parent, "authority", HOST)
+    with clusters.replicated(max_connections=str(MOST_CONNECTIONS), tls=tls, addresses=ADDRESSES) as both:
+        for statement in WEB_ROLE:
+            clusters.rows(both[0].url, statement)
         yield both
+
+
+def url_of_web(address: str, authority: Path, host: str = HOST) -> str:
+    """Return the URL by which web processes go to the server at this address, as the documentation has it."""
+    secure = f"sslmode=verify-full&sslrootcert={authority}"
+    return f"postgresql://one_writer_web:secret@{host}:5432/postgres?hostaddr={address}&{secure}"
 
 
 @pytest.fixture(scope="module")
 def service(
-    replicated: tuple[Cluster, Cluster], tmp_path_factory: pytest.TempPathFactory
+    replicated: tuple[Cluster, Cluster], authority: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    primary, replica = replicated
+    """The writer and commands have a role that may write; web processes may read, by TLS."""
+    primary, _ = replicated
     directory = tmp_path_factory.mktemp("prepared-primary")
     prepare_data(directory, DATABASE_URL=primary.url)
     settings = {
         "WEB_PROCESSES": "1",
         "DATABASE_URL": primary.url,
-        "DATABASE_READ_URL": replica.url,
+        "DATABASE_READ_URL": url_of_web(ADDRESSES[1], authority),
         "WRITE_WAIT_SECONDS": str(WAIT_SECONDS),
         "WRITE_READ_TIME_LIMIT_SECONDS": "1",
         "WEB_DATABASE_CONNECTIONS": str(WEB_CONNECTIONS),
     }
-    with Service.running(directory, tmp_path_factory.mktemp("service"), settings) as running:
-        yield running
+    service = Service.on_copy_of(directory, tmp_path_factory.mktemp("service"), settings)
+    try:
+        service.start("redis")
+        service.start("writer")
+        service.settings = settings | {"DATABASE_URL": url_of_web(ADDRESSES[0], authority)}
+        service.start("web")
+        service.settings = settings
+        until(service.is_ready, seconds=60, what="the service to be ready")
+        yield service
+    finally:
+        service.stop_all()
 
 
 @pytest.fixture
@@ -123,6 +163,7 @@ def test_tokens_and_the_status_of_a_write_are_those_of_the_store_and_the_delay_i
 
 def test_a_replica_that_is_away_is_done_without_and_comes_back(service: Service, replica: Cluster) -> None:
     assert service.get("/api/items/").status == 200
+    losses = service.log("web").count("replica state=away")
     replica.stop()
     created = service.create("without")
     found = [service.get(created.headers["Location"]) for _ in range(3)]
@@ -133,7 +174,7 @@ def test_a_replica_that_is_away_is_done_without_and_comes_back(service: Service,
 
     assert [answer.status for answer in (*found, named)] == [200] * 4
     assert ready.status == 200 and "It is away" in ready.json()["warnings"]["replica"]
-    assert service.log("web").count("replica state=away") == 1
+    assert service.log("web").count("replica state=away") == losses + 1
 
 
 def test_a_replica_that_says_nothing_holds_one_request_up_and_no_other(
@@ -172,3 +213,30 @@ def test_many_requests_at_once_share_the_connections_that_a_process_may_have(
     )
     assert 0 < used <= WEB_CONNECTIONS
     assert "replica state=away" not in service.log("web").rpartition("state=back")[2]
+
+
+def test_web_processes_go_by_tls_to_the_server_that_they_mean_and_may_not_write_there(
+    service: Service, replicated: tuple[Cluster, Cluster], authority: Path
+) -> None:
+    assert service.get("/api/items/").status == 200
+    for cluster, address in zip(replicated, ADDRESSES, strict=True):
+        used = clusters.rows(
+            cluster.url,
+            "SELECT DISTINCT usename, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+            "WHERE client_addr IS NOT NULL",
+        )
+        assert used == [("one_writer_web", True)]
+        stranger = certificates.make_authority(authority.parent, "stranger")
+        for url, why in (
+            (url_of_web(address, stranger), "certificate verify failed"),
+            (url_of_web(address, authority, "other.example.org"), "does not match host name"),
+            (url_of_web(address, authority).replace("verify-full", "disable"), "no encryption"),
+        ):
+            with pytest.raises(psycopg.OperationalError, match=why):
+                psycopg.connect(url)
+    with (
+        psycopg.connect(url_of_web(ADDRESSES[0], authority)) as raw,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        raw.execute("SET default_transaction_read_only = off")
+        raw.execute("DELETE FROM items_item")

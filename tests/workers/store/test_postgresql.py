@@ -184,6 +184,20 @@ def test_a_web_process_may_not_write_but_where_it_is_allowed() -> None:
     assert texts() == ["c", "d"]
 
 
+def test_a_view_that_may_write_while_its_role_may_not_is_told_what_to_set() -> None:
+    connection.cursor().execute("CREATE ROLE reader; GRANT pg_read_all_data TO reader")
+    set_role(Role.WEB)
+    try:
+        with pytest.raises(WriteOutsideWriter, match=r"permission denied .*Let DATABASE_URL"), allowed():
+            connection.connection.execute("SET ROLE reader")
+            add("a")
+        assert texts() == []
+    finally:
+        connection.close()
+        set_role(Role.COMMAND)
+        connection.cursor().execute("DROP ROLE reader")
+
+
 @override_settings(WRITE_LOCK_HOLD_SECONDS=0.3)
 @pytest.mark.parametrize("way", ["idle", "busy"])
 def test_a_request_that_holds_the_lock_for_too_long_is_cut_off(way: str) -> None:

@@ -20,6 +20,7 @@ from workers.store.holder import Holder
 from workers.store.lock import purpose
 from workers.store.lock.waiting import OnWait, WaitLog
 from workers.store.postgresql import statements, who
+from workers.store.roles import Role, current_role
 
 CUT_OFF = psycopg.errors.IdleInTransactionSessionTimeout
 """The server's word for it, where it comes through; else the connection is just closed."""
@@ -158,6 +159,12 @@ class ServerGuard:
         cause = exc.__cause__
         if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction) and permission.is_refused():
             return WriteOutsideWriter()
+        is_denied = isinstance(cause, psycopg.errors.InsufficientPrivilege)
+        if is_denied and self._is_held and current_role() is Role.WEB:
+            return WriteOutsideWriter(
+                f"The role of this web process may not write: {cause}. Let DATABASE_URL of hosts that serve "
+                "the admin name a role that may."
+            )
         is_late = self._is_held and self._limit is not None and time.monotonic() - self._since >= self._limit
         if is_late and isinstance(cause, psycopg.OperationalError | CUT_OFF):
             return TransactionTimedOut(

@@ -250,6 +250,7 @@ IN_BATCHES = """() => [...document.querySelectorAll(".live-chart")]
   .filter((chart) => chart.querySelector("h2").textContent === "Writes in a batch")
   .some((chart) => !chart.querySelector("[role=img]").ariaLabel.includes("nothing"))"""
 PIXELS = "() => [...document.querySelectorAll('.live-chart canvas')].map((canvas) => canvas.toDataURL())"
+NEWER = "(shown) => document.querySelector('.live-table tbody th').innerText !== shown"
 OTHERS = f"(before) => ({PIXELS})().join() !== before.join()"
 
 
@@ -273,6 +274,10 @@ def test_the_live_page_draws_what_the_writer_does_in_each_window_and_theme(
         window.picture(f"live-{'-'.join(look)}")
         page.locator(".live-chart summary").first.click()
         assert page.locator(".live-table tbody tr").count() == 180
+        page.evaluate("document.querySelector('.live-table').scrollTop = 500")
+        shown = page.inner_text(".live-table tbody th")
+        page.wait_for_function(NEWER, arg=shown)
+        assert page.evaluate("document.querySelector('.live-table').scrollTop") == 500
         page.locator(".theme-toggle:visible").click()
         page.wait_for_function(OTHERS, arg=drawn)
         page.click("#live-hold")

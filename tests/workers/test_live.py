@@ -62,6 +62,7 @@ def test_what_is_so_now_is_told(admin: Client, writer: Writer, clean_redis: redi
 
     assert (told["obstacles"], told["waiting"], told["pause"]) == ({}, 1, None)
     assert told["oldest"] >= 0
+    assert (told["log_written"] is None) is (connection.vendor == "sqlite")
     assert told["writer"]["writes"] == 3
     assert told["totals"] == {"since": None, "starts": 0, "committed": 0, "rejected": 0, "failed": 0}
     assert set(told["slots"]) == set(FIGURES)
@@ -124,7 +125,9 @@ def test_it_costs_little(admin: Client) -> None:
     with CaptureQueriesContext(connection) as queries:
         admin.get(DATA)
 
-    assert len(queries) <= 4, [query["sql"] for query in queries]
+    # On PostgreSQL the lease, the store lock and the log are asked of the server.
+    most = 4 if connection.vendor == "sqlite" else 8
+    assert len(queries) <= most, [query["sql"] for query in queries]
 
 
 def test_who_may_not_view_receipts_is_told_so_in_json() -> None:

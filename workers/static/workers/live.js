@@ -27,14 +27,15 @@ async function ask() {
       headers: { Accept: "application/json" }, redirect: "error", signal: AbortSignal.timeout(GIVEN_UP),
     });
     const told = await response.json();
+    if (held) return; // while this was under way
     if (response.ok) show(told);
     else refuse(response.status, told.detail);
   } catch (error) {
-    lose("The service does not respond", "No response came. Is it running, and can it be reached from here?");
+    if (!held) lose("The service does not respond", "No response came. Is it running, and can it be reached from here?");
   } finally {
     asking = false;
   }
-  if (!over) timer = setTimeout(ask, 1000 * Math.min(options.poll * 2 ** errors, LONGEST_PAUSE));
+  if (!over && !held) timer = setTimeout(ask, 1000 * Math.min(options.poll * 2 ** errors, LONGEST_PAUSE));
 }
 
 function refuse(status, detail) {

@@ -27,6 +27,10 @@ const CHARTS = [
 
 const HEIGHT = 150;
 const DASHES = [[], [6, 4], [2, 3]]; // lines differ by more than colour
+const STEPS = {
+  bytes: Array.from({ length: 41 }, (_, power) => 2 ** power),
+  count: Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat(),
+}; // between two marks of an axis; else uPlot's own
 const LEAST_TOP = { count: 5, rate: 5, seconds: 0.01, bytes: 1024 };
 
 function number(value, digits) {
@@ -115,7 +119,7 @@ class Chart {
       axes: [
         { ...axis, size: 28, space: 60, values: (plot, marks) => marks.map((mark) => clockTime(mark).slice(0, 5)), incrs: [60, 120, 180, 300, 600, 900] },
         { ...axis, size: 64, space: 32, values: (plot, marks) => marks.map((mark) => FORMS[form](mark)),
-          incrs: form === "bytes" ? Array.from({ length: 41 }, (_, power) => 2 ** power) : undefined },
+          incrs: STEPS[form] },
       ],
       series: [{}, ...lines.map((_, i) => ({
         stroke: () => colour(`--live-${i + 1}`), width: 2, dash: DASHES[i],
@@ -143,21 +147,23 @@ class Chart {
     return `${title}, line chart of the last 15 minutes. ${told.join("; ")}.`;
   }
 
+  // The rows alone are new each time: who reads the table keeps the place, and the focus.
   fillTable() {
-    this.table?.remove();
     if (!this.details.open || !this.columns) return;
-    const { form, lines, title } = this.spec;
-    const head = element("tr", {}, ...["Until", ...lines.map(([, name]) => name)].map((text) => element("th", { scope: "col" }, text)));
-    const body = element("tbody");
-    for (let i = this.columns.ends.length - 1; i >= 0; i--) {
-      body.append(element("tr", {}, element("th", { scope: "row" }, clockTime(this.columns.ends[i])),
-        ...lines.map(([key]) => element("td", {}, shown(form, this.columns[key][i])))));
-    }
-    const scrolled = this.table?.scrollTop;
-    this.table = element("div", { class: "live-table", tabindex: "0", role: "region", "aria-label": `${title}, table` },
-      element("table", {}, element("thead", {}, head), body));
-    this.details.append(this.table);
-    if (scrolled) this.table.scrollTop = scrolled;
+    const { form, lines } = this.spec;
+    this.rows ??= this.makeTable();
+    this.rows.replaceChildren(...this.columns.ends.map((end, i) => element("tr", {},
+      element("th", { scope: "row" }, clockTime(end)),
+      ...lines.map(([key]) => element("td", {}, shown(form, this.columns[key][i]))))).reverse());
+  }
+
+  makeTable() {
+    const { lines, title } = this.spec;
+    const head = ["Until", ...lines.map(([, name]) => name)].map((text) => element("th", { scope: "col" }, text));
+    const rows = element("tbody");
+    this.details.append(element("div", { class: "live-table", tabindex: "0", role: "region", "aria-label": `${title}, table` },
+      element("table", {}, element("thead", {}, element("tr", {}, ...head)), rows)));
+    return rows;
   }
 
   resize() {

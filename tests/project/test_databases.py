@@ -1,10 +1,12 @@
 """DATABASE_URL is read strictly, and may name several hosts of one PostgreSQL."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from project import databases
+from workers.conf import WriteSettings
 from workers.environment import InvalidEnvironment
 
 
@@ -35,6 +37,16 @@ def test_one_host_is_used_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     options = of("postgresql://db1/store", monkeypatch)["OPTIONS"]
 
     assert "target_session_attrs" not in options  # type: ignore[operator]
+
+
+def test_a_server_that_is_cut_off_is_noticed_before_a_write_counts_as_hanging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options: Any = of("postgresql://db1/store", monkeypatch)["OPTIONS"]
+    of_idle = options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"]
+
+    limit = WriteSettings.WRITE_TIME_LIMIT_SECONDS.default
+    assert max(of_idle, options["tcp_user_timeout"] / 1000) <= limit - 1
 
 
 @pytest.mark.parametrize("places", ["db1,", ",db2", "db1,db2:x", "db1,db2:70000"])

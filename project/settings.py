@@ -92,6 +92,7 @@ _CSP_MIDDLEWARE = (
     else "project.api.csp.ContentSecurityPolicyMiddleware"
 )
 MIDDLEWARE = [
+    "workers.request_id.request_id",
     "project.api.middleware.KeptRequests",
     "django.middleware.security.SecurityMiddleware",
     _CSP_MIDDLEWARE,
@@ -237,13 +238,14 @@ SECURE_CSP = {
 }
 
 LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+LOG_FORMAT = environment.choice("LOG_FORMAT", "text", choices=["text", "json"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"text": {"()": "workers.logs.TextLines"}, "json": {"()": "workers.logs.JsonLines"}},
     "filters": {"short_refusals": {"()": "workers.web.log_lines.ShortRefusals"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["short_refusals"]}
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["short_refusals"]}
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
@@ -273,6 +275,7 @@ WRITE_PAUSE_TIMEOUT_SECONDS = environment.read(WriteSettings.WRITE_PAUSE_TIMEOUT
 WRITE_SYNCHRONOUS = environment.read(WriteSettings.WRITE_SYNCHRONOUS)
 WRITE_CHECKPOINT_BYTES = environment.read(WriteSettings.WRITE_CHECKPOINT_BYTES)
 WRITE_READY_OLDEST_SECONDS = environment.read(WriteSettings.WRITE_READY_OLDEST_SECONDS)
+WRITE_TRACE_CONTEXT = environment.read(WriteSettings.WRITE_TRACE_CONTEXT)
 WRITE_REQUIRE_IF_MATCH = environment.read(WriteSettings.WRITE_REQUIRE_IF_MATCH)
 WRITE_RECEIPT_DAYS = environment.read(WriteSettings.WRITE_RECEIPT_DAYS)
 WRITE_BACKUP_HOURS = environment.read(WriteSettings.WRITE_BACKUP_HOURS)

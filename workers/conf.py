@@ -203,6 +203,9 @@ class WriteSettings:
         at_least=1,
         at_most=86_400,
     )
+    WRITE_TRACE_CONTEXT = Setting(
+        False, "Whether `traceparent` travels with writes, and the writer makes spans (OpenTelemetry)."
+    )
     WRITE_REQUIRE_IF_MATCH = Setting(False, "Whether PUT, PATCH and DELETE without If-Match get 428.")
     WRITE_RECEIPT_DAYS = Setting(
         30,

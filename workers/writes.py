@@ -63,6 +63,10 @@ class Write(_Asked):
     """Its place in the order of acceptance; 0 until it is accepted."""
     retry_of: int | None = None
     """The id of the failed write that this one tries again."""
+    request_id: str = ""
+    """What the request that asked is called in the logs; empty where there was none."""
+    traceparent: str = ""
+    """The place in a trace of whoever asked; empty for none."""
     payload: bytes = field(default=b"", compare=False, repr=False)
     """Its form in the stream; empty until it is submitted."""
 
@@ -138,7 +142,13 @@ def encode(write: Write) -> bytes:
     """
     parts: list[Any] = [write.token, write.function, values.pack(write.arguments), write.principal]
     # Nothing is an empty text here, as in entries of former versions.
-    parts += [write.fingerprint or "", write.reply_to or "", *([write.retry_of] if write.retry_of else [])]
+    parts += [write.fingerprint or "", write.reply_to or ""]
+    if write.traceparent:
+        parts += [write.retry_of or 0, write.request_id, write.traceparent]
+    elif write.request_id:
+        parts += [write.retry_of or 0, write.request_id]
+    elif write.retry_of:
+        parts.append(write.retry_of)
     try:
         return orjson.dumps(parts)
     except TypeError:
@@ -198,7 +208,10 @@ def decode(write_id: int, payload: bytes) -> Write:
             fingerprint=str(fingerprint) or None,
             reply_to=str(reply_to) or None,
             write_id=write_id,
-            retry_of=int(more[0]) if more else None,
+            # As many of these as the write needs; those of former versions have one at most.
+            retry_of=int(more[0]) or None if more else None,
+            request_id=str(more[1]) if len(more) > 1 else "",
+            traceparent=str(more[2]) if len(more) > 2 else "",
             payload=payload,
         )
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as exc:

@@ -31,6 +31,7 @@ BAD_VALUES = [
     ("CSRF_TRUSTED_ORIGINS", " , "),
     ("DEMO", "maybe"),
     ("LOG_LEVEL", "LOUD"),
+    ("LOG_FORMAT", "xml"),
     ("METRICS_ADDRESSES", "localhost"),
     ("METRICS_ADDRESSES", "10.0.0.1/8"),
     ("RATE_LIMIT_PER_TOKEN", "600"),

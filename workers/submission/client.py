@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from django.db import DEFAULT_DB_ALIAS
 from django.utils.module_loading import import_string
 
-from workers import registry
+from workers import registry, tracing
 from workers.conf import settings_of_tests
+from workers.in_hand import request_in_hand
 from workers.stream.doorbell import ring
 from workers.stream.redis_stream import Entry
 from workers.submission.read_after import Progress
@@ -105,6 +106,7 @@ def submit(
     TypeError), see workers/encoding/values.py.
     """
     registry.find(function)
+    request = request_in_hand()
     write = Write(
         function=function,
         arguments=arguments,
@@ -112,5 +114,7 @@ def submit(
         principal=principal,
         fingerprint=fingerprint,
         retry_of=retry_of,
+        request_id=request.request_id if request else "",
+        traceparent=tracing.traceparent(request),
     )
     return submitter().submit(write, announced=announced)

@@ -161,6 +161,8 @@ class Sender:
         self, batch: Sequence[Submission], was_sent_before: bool, found: Appended, *, is_confirmed: bool
     ) -> None:
         self._note_state(is_confirmed=is_confirmed, writes=len(batch))
+        if logger.isEnabledFor(logging.DEBUG):
+            _say_accepted(batch, found)
         for submission, one in zip(batch, found.replies, strict=True):
             submission.take(
                 one,
@@ -280,3 +282,11 @@ class Sender:
             if self._link is not None and not self._link.is_waiting:
                 self._link.send("PING", then=lambda reply: None)  # notices a link that is dead but not closed
             self._listener.catch_up()
+
+
+def _say_accepted(batch: Sequence[Submission], found: Appended) -> None:
+    for submission, one in zip(batch, found.replies, strict=True):
+        if one.write_id is not None:
+            write = submission.write
+            text = "write=%s state=%s function=%s request=%s"
+            logger.debug(text, one.write_id, one.fate, write.function, write.request_id or "-")

@@ -8,7 +8,10 @@ import time
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from gunicorn.glogging import Logger
+
+from workers.logs import JsonLines
 
 MAX_LENGTH = 300
 """Characters of a line about a refused request: a path alone may have 4,094."""
@@ -74,4 +77,7 @@ class GunicornLogger(Logger):
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
+        if getattr(settings, "LOG_FORMAT", "text") == "json":
+            for handler in self.error_log.handlers:
+                handler.setFormatter(JsonLines())
         self.error_log.addFilter(ShortRefusals())

@@ -9,6 +9,7 @@ from django.db import transaction
 from workers import registry
 from workers.conf import settings
 from workers.exceptions import UnknownWriteFunction
+from workers.in_hand import in_hand
 from workers.store import errors, time_limit
 from workers.store.fence import Fenced
 from workers.stream import conditions
@@ -88,6 +89,7 @@ def _checked(write: Write) -> Write:
 
 
 def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -> Outcome:
+    token = in_hand.set(write)
     try:
         with transaction.atomic(), fenced, time_limit.limited(settings.WRITE_TIME_LIMIT_SECONDS):
             function.refuse_unpermitted(write)
@@ -103,6 +105,8 @@ def _apply_one(function: registry.WriteFunction, write: Write, fenced: Fenced) -
         if errors.is_interrupted(exc):
             return verdicts.timed_out(write, exc)
         return verdicts.of_exception(write, exc)
+    finally:
+        in_hand.reset(token)
 
 
 def _apply_together(

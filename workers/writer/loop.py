@@ -15,6 +15,7 @@ from enum import StrEnum
 import redis
 from django.db import DatabaseError, Error, connection
 
+from workers import tracing
 from workers.conf import settings
 from workers.exceptions import LeaseLost, StoreBusy
 from workers.measures.taking import Recorder, Times
@@ -189,7 +190,8 @@ class Writer:
         times = Times()
         try:
             # One turn for all of it, if it was waited for in vain before: a look at the file would use it up.
-            with opening.kept(connection) if self._was_busy else nullcontext():
+            turn = opening.kept(connection) if self._was_busy else nullcontext()
+            with turn, tracing.batch(writes) as traced:
                 problem = self._watch.problem()
                 if not problem:
                     settled = commit.commit_batch(
@@ -217,6 +219,7 @@ class Writer:
         redis_stream.acknowledge(self._acknowledge, batch.entries, claimed=claimed)
         self._reader.acknowledged(batch)
         self._recorder.batch(settled, times)
+        traced.end(settled)
         if batch.may_be_cancelled:
             cancellations.forget(self._client, through=batch.entries[-1].write_id)
 

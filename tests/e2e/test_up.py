@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -61,8 +60,8 @@ def pid_of_writer(service: Service) -> int:
 
 @pytest.mark.timeout(200)
 def test_up_runs_everything_survives_kills_and_stops_in_order(service: Service) -> None:
-    [curl] = re.findall(r"^ *(curl .*)$", service.log("up"), re.MULTILINE)
-    printed = subprocess.run(shlex.split(curl), capture_output=True, text=True, check=True).stdout
+    [curl] = re.findall(r"^ *(curl (?:.*\\\n)*.*)$", service.log("up"), re.MULTILINE)
+    printed = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout
     assert printed.startswith("HTTP/1.1 201")
     assert service.names() == ["first item"]
     assert (service.directory / "demo-token").stat().st_mode & 0o777 == 0o600

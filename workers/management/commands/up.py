@@ -122,6 +122,12 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def shown(path: Path) -> str:
+    """Return a path as it is found from where `up` was started: a short one, where that is the project."""
+    is_near = Path.cwd() == Path(place.BASE_DIR) and path.is_relative_to(Path.cwd())
+    return os.path.relpath(path) if is_near else os.fspath(path)
+
+
 def manage_line(arguments: str) -> str:
     """Return a command line that runs this management command in another terminal, on the same data."""
     python = sys.executable

@@ -1,9 +1,11 @@
 import re
 import socket
+import warnings
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
+from celery.exceptions import SecurityWarning
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
@@ -68,6 +70,8 @@ class Command(BaseCommand):
         if watchdog:
             self._watch(name, loglevel, progress_file)
             return
+        # Of pickle, which comes from nobody to this queue. Five lines at each start, where it runs as root.
+        warnings.filterwarnings("ignore", "You're running the worker with superuser", SecurityWarning)
         connections.close_all()  # what is opened from now on is the writer's, once it holds the lease
         # fmt: off
         app.worker_main([

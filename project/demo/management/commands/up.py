@@ -1,3 +1,5 @@
+import shlex
+
 from django.conf import settings
 
 from project.demo import access
@@ -23,16 +25,20 @@ class Command(up.Command):
             f"Make a token   {up.manage_line('create_token USERNAME')}",
         ]
         if self._access is not None:
-            token = self._access.token
-            user = f"user {self._access.username}, password {self._access.password}"
-            lines = [f"Admin          {url}/admin/ ({user})", f"Token          {token}"]
+            token = f"$(cat {shlex.quote(up.shown(settings.DATA_DIR / 'demo-token'))})"
+            lines = [
+                f"Admin          {url}/admin/",
+                f"User           {self._access.username}, password {self._access.password}",
+                f"Token          {self._access.token}",
+            ]
         return [
             f"API            {url}/api/docs/",
             *lines,
             "",
-            "Write something:",
-            f"  curl -i {url}/api/items/ -H 'Authorization: Bearer {token}' "
-            """-H 'Content-Type: application/json' -d '{"name": "first item"}'""",
-            "Put it under load, from a second terminal:",
+            "Write something, from a second terminal:",
+            f"""  curl -i {url}/api/items/ -d '{{"name": "first item"}}' \\""",
+            "    -H 'Content-Type: application/json' \\",
+            f'    -H "Authorization: Bearer {token}"',
+            "Put it under load:",
             f"  {up.manage_line('load_test --requests 5000 --connections 64')}",
         ]

@@ -259,6 +259,7 @@ WRITE_STREAM_MAX_LENGTH = environment.read(WriteSettings.WRITE_STREAM_MAX_LENGTH
 WRITE_STREAM_MAX_BYTES = environment.read(WriteSettings.WRITE_STREAM_MAX_BYTES)
 WRITE_MAX_ESTIMATED_WAIT_SECONDS = environment.read(WriteSettings.WRITE_MAX_ESTIMATED_WAIT_SECONDS)
 WRITE_MAX_WAITING = environment.read(WriteSettings.WRITE_MAX_WAITING)
+WRITE_SHARE_BYTES = environment.read(WriteSettings.WRITE_SHARE_BYTES)
 WRITE_MAX_BODY_BYTES = environment.read(WriteSettings.WRITE_MAX_BODY_BYTES)
 # One limit for every body: Django's own would refuse larger forms as malformed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = WRITE_MAX_BODY_BYTES

@@ -128,6 +128,12 @@ class WriteSettings:
         at_least=1,
         at_most=100_000,
     )
+    WRITE_SHARE_BYTES = Setting(
+        32_768,
+        "Most bytes of large writes of one client that a web process has in the stream; 0 for no limit.",
+        at_least=0,
+        at_most=67_108_864,
+    )
     WRITE_MAX_BODY_BYTES = Setting(
         1_048_576,
         "Largest request body on any path, in bytes; past it 413.",

@@ -10,6 +10,7 @@ from workers.rest.headers import Prefer
 from workers.rest.responses import status_url
 from workers.submission import idempotency
 from workers.submission.client import submit
+from workers.submission.shares import Place, shares
 from workers.writes import Outcome
 
 Arguments = Mapping[str, Any]
@@ -22,8 +23,11 @@ def hand_over(
     principal: str,
     once: idempotency.Idempotency | None,
     preferences: Prefer,
+    size: int,
 ) -> tuple[Outcome | None, int]:
     """Submit a write and wait as preferred; return its outcome, if it came in time, and its id.
+
+    `size` is that of the request's body in bytes: large writes of one client wait for each other.
 
     What makes the arguments is not called where the request repeats an earlier one. Raises
     WritePathError, and ProblemError with the path to ask at while the first request with the same key waits.
@@ -31,7 +35,8 @@ def hand_over(
     try:
         if once and (earlier := idempotency.earlier_outcome(once)):
             return earlier, earlier.write_id
-        return _submitted(function, arguments(), principal, once, preferences)
+        with shares.place(principal, size, seconds=settings.WRITE_WAIT_SECONDS) as place:
+            return _submitted(function, arguments(), principal, once, preferences, place)
     except KeyInProgress as exc:
         # Committed since this request looked for its receipt?
         if once and (earlier := idempotency.earlier_outcome(once)):
@@ -48,6 +53,7 @@ def _submitted(
     principal: str,
     once: idempotency.Idempotency | None,
     preferences: Prefer,
+    place: Place | None,
 ) -> tuple[Outcome | None, int]:
     wait_seconds = preferences.wait_seconds
     if wait_seconds is None:
@@ -62,4 +68,9 @@ def _submitted(
         announced=waits,
     )
     outcome = submission.wait(wait_seconds) if waits else None
-    return outcome, submission.accepted() if outcome is None else outcome.write_id
+    if outcome is not None:
+        return outcome, outcome.write_id
+    write_id = submission.accepted()
+    if place is not None and submission.writer_is_alive:
+        place.keeps = write_id
+    return None, write_id

@@ -65,6 +65,7 @@ class QueuedWriteMixin(ConditionsMixin):
                 principal=principal,
                 once=self._idempotency(principal),
                 preferences=preferences,
+                size=int(self.request.META.get("CONTENT_LENGTH") or 0),
             )
         except WritePathError as exc:
             raise problem_of(exc) from exc

@@ -108,7 +108,14 @@ def _handed_over(
     }
     arguments = {"environ": environ, "scheme": request.scheme, "body": body}
     try:
-        return hand_over(FUNCTION, lambda: arguments, principal=principal, once=once, preferences=preferences)
+        return hand_over(
+            FUNCTION,
+            lambda: arguments,
+            principal=principal,
+            once=once,
+            preferences=preferences,
+            size=len(request.body),
+        )
     except WritePathError as exc:
         raise problem_of(exc) from exc
 

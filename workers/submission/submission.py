@@ -28,7 +28,8 @@ class Submission:
         """Under which its outcome is announced to this process."""
         self.write_id: int | None = None
         """The write's place in the order; None until it is accepted."""
-        self._writer_is_alive = True
+        self.writer_is_alive = True
+        """Whether a writer was at work when the stream accepted it."""
         self._outcome: Outcome | None = None
         self._error: Exception | None = None
         self._joined = False
@@ -71,7 +72,7 @@ class Submission:
         deadline = time.monotonic() + seconds
         while self._outcome is None and self._error is None:
             remaining = deadline - time.monotonic()
-            if remaining <= 0 or (self.write_id is not None and not self._writer_is_alive):
+            if remaining <= 0 or (self.write_id is not None and not self.writer_is_alive):
                 break
             self._bell.sleep(remaining)
         if self._outcome is None:
@@ -107,7 +108,7 @@ class Submission:
             case _:
                 # What joins its own first attempt owns the write all the same.
                 self._joined = reply.fate is Fate.JOINED and not was_sent_before
-                self._writer_is_alive = writer_is_alive
+                self.writer_is_alive = writer_is_alive
                 # Who waits goes on: an outcome is durable in the store, whatever becomes of Redis.
                 self._is_unconfirmed = not is_confirmed
                 if self._outcome is None:  # the outcome can overtake the acceptance, and knows the id better

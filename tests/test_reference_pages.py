@@ -29,7 +29,7 @@ def _command_lines(text: str) -> list[list[str]]:
     """Return the words after manage.py of each command line: in a block of code, or a whole span of it."""
     blocks = re.findall(r"^ {4,}(?:\S+ )*?(?:\S*/)?manage\.py (\w.*?)(?: {2,}.*)?$", text, re.MULTILINE)
     spans = re.findall(r"`(?:python )?manage\.py (\w[^`]*)`", text)
-    lines = [shlex.split(line.partition(" #")[0]) for line in (*blocks, *spans)]
+    lines = [shlex.split(re.split(r" [#|] ", line)[0]) for line in (*blocks, *spans)]
     return [line for line in lines if not line[0].isupper()]
 
 

@@ -19,19 +19,6 @@ T = TypeVar("T", int, float, bool, str)
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 
 
-POSTGRESQL_OPTIONS = {
-    # So a server that is cut off is noticed in seconds, not in the two hours of the operating system, and
-    # before WRITE_TIME_LIMIT_SECONDS: else its silence would be taken for a write that hangs.
-    # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
-    "connect_timeout": 3,
-    "keepalives_idle": 1,
-    "keepalives_interval": 1,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 3_000,
-}
-"""What a URL of a PostgreSQL database does not say itself."""
-
-
 class InvalidEnvironment(SystemExit):
     """An environment variable has a value that cannot be used.
 

@@ -33,6 +33,16 @@ def test_what_the_url_says_of_the_session_is_kept(monkeypatch: pytest.MonkeyPatc
     assert options["sslmode"] == "require"  # type: ignore[index]
 
 
+def test_of_several_replicas_one_is_read_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db1,db2/store")
+    monkeypatch.setenv("DATABASE_READ_URL", "postgresql://db1,db2/store")
+
+    found = databases.of_environment(Path("/data"))
+
+    kinds = {alias: one["OPTIONS"]["target_session_attrs"] for alias, one in found.items()}
+    assert kinds == {"default": "primary", "replica": "prefer-standby"}
+
+
 def test_one_host_is_used_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     options = of("postgresql://db1/store", monkeypatch)["OPTIONS"]
 

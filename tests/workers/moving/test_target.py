@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections
 
+from workers.database_url import POSTGRESQL_OPTIONS
 from workers.moving.errors import NotMoved
 from workers.moving.target import ALIAS, alias_of
 from workers.store import replica
@@ -22,8 +23,15 @@ def test_a_server_that_is_cut_off_is_noticed_as_soon_as_that_of_the_service() ->
         "OPTIONS"
     ]
 
-    assert (options["keepalives_idle"], options["tcp_user_timeout"]) == (2, 5_000)
-    assert (options["sslmode"], int(options["connect_timeout"])) == ("require", 9)
+    said = {"sslmode": "require", "connect_timeout": options["connect_timeout"]}
+    assert options == POSTGRESQL_OPTIONS | said
+    assert int(options["connect_timeout"]) == 9
+
+
+def test_of_several_hosts_it_is_the_primary() -> None:
+    settings = connections.settings[alias_of("postgresql://u@h1,h2/n")]
+
+    assert (settings["HOST"], settings["OPTIONS"]["target_session_attrs"]) == ("h1,h2", "primary")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import redis
-from django.test import Client
+from django.test import Client, override_settings
 
 from workers import submit
 from workers.in_hand import Request, in_hand
 from workers.logs import JsonLines, TextLines
 from workers.writer.loop import Writer
+from workers.writer.worker.bootsteps import _leave_level_to_project
 from workers.writes import Write, decode, encode, new_token
 
 
@@ -131,6 +132,7 @@ def test_what_the_writer_says_of_a_write_names_the_request_that_asked(
     caplog: pytest.LogCaptureFixture,
     lines: Callable[[logging.Formatter], list[str]],
 ) -> None:
+    caplog.set_level(logging.DEBUG, "workers")
     written = lines(JsonLines())
     ids = [
         submit(function, {"text": "no"}, announced=False).accepted()
@@ -140,7 +142,7 @@ def test_what_the_writer_says_of_a_write_names_the_request_that_asked(
 
     writer.drain()
 
-    told = {one["write"]: one for one in map(json.loads, written) if "write" in one}
+    told = {one["write"]: one for one in map(json.loads, written) if one["logger"].endswith("verdicts")}
     assert [told[str(write_id)]["state"] for write_id in ids] == ["failed", "rejected"]
     assert {told[str(write_id)]["request"] for write_id in ids} == {"req-7"}
     assert "ZeroDivisionError" in told[str(ids[0])]["error"]
@@ -178,3 +180,14 @@ def test_a_write_function_and_what_it_logs_know_their_write(
     writer.drain()
 
     assert seen == [("req-7", write_id)]
+
+
+def test_the_writers_level_is_the_projects_and_not_celerys() -> None:
+    root = logging.Logger("root of a writer", logging.WARNING)  # as Celery has set it
+
+    with override_settings(LOGGING={"version": 1}):
+        _leave_level_to_project(logger=root)
+        assert root.level == logging.WARNING
+    with override_settings(LOGGING={"version": 1, "root": {"level": "DEBUG"}}):
+        _leave_level_to_project(logger=root)
+    assert root.level == logging.DEBUG

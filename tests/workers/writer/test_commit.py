@@ -289,13 +289,15 @@ def test_the_log_tells_each_outcome_once_and_only_when_it_is_durable(
 ) -> None:
     raising, orphan = write("jottings.add_then_raise", text="x"), write("jottings.add_to_missing_topic")
     rejected = write("jottings.add_then_reject", text="x")
-    with caplog.at_level(logging.INFO, "workers"):
-        outcomes([raising, rejected, add("a"), orphan])  # COMMIT refuses the batch: each is applied twice
+    added = add("a")
+    with caplog.at_level(logging.DEBUG, "workers.writer"):
+        outcomes([raising, rejected, added, orphan])  # COMMIT refuses the batch: each is applied twice
 
     told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("write=")]
     assert [line.split(" error=")[0] for line in told] == [
         f"write={raising.write_id} state=failed function=jottings.add_then_raise",
         f"write={rejected.write_id} state=rejected function=jottings.add_then_reject code=no_thanks",
+        f"write={added.write_id} state=committed function=jottings.add",
         f"write={orphan.write_id} state=rejected function=jottings.add_to_missing_topic code=conflict",
     ]
     assert "ZeroDivisionError: on purpose" in caplog.text

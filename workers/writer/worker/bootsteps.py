@@ -16,6 +16,7 @@ import redis
 from celery import Celery, bootsteps, signals
 from celery.concurrency import get_implementation
 from celery.fixups.django import DjangoFixup
+from django.conf import settings
 
 from workers.celery import BOOTSTEP
 from workers.sd_notify import notifier
@@ -197,6 +198,7 @@ def _prepare(sender: Any, **_: object) -> None:
     if doorbell.QUEUE in app.amqp.queues.consume_from:
         _refuse_wrong_flags(sender)
         _keep_connections(app)
+        signals.after_setup_logger.connect(_leave_level_to_project)
         # It acknowledges at once, so there is nothing to cancel; Celery has seven lines on what this will be.
         app.conf.worker_cancel_long_running_tasks_on_connection_loss = True
 
@@ -210,6 +212,14 @@ def _keep_connections(app: Celery) -> None:
     for fixup in made._fixups:
         if isinstance(fixup, DjangoFixup):
             fixup.worker_fixup.db_reuse_max = sys.maxsize
+
+
+def _leave_level_to_project(logger: logging.Logger, **_: object) -> None:
+    """Give the root logger its level in LOGGING back: Celery makes `--loglevel` that of everything."""
+    of_project: Any = settings.LOGGING
+    level = of_project.get("root", {}).get("level")
+    if level:
+        logger.setLevel(level)
 
 
 def _is_no_repetition(record: logging.LogRecord) -> bool:

@@ -63,6 +63,11 @@ def cancelled() -> str:
     return f"{settings.WRITE_KEY_PREFIX}:cancelled"
 
 
+def share(client: str) -> str:
+    """Who has the share of a client as a whole."""
+    return f"{settings.WRITE_KEY_PREFIX}:share:{client}"
+
+
 def claims() -> str:
     """Prefix of the claims on idempotency keys whose writes wait in the stream."""
     return f"{settings.WRITE_KEY_PREFIX}:key:"

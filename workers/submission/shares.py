@@ -1,22 +1,26 @@
-"""How much of one client's large writes this process has in the stream at once: a share, not all of it.
+"""How much of one client's large writes is in the stream at once: a share, not all of it.
 
 Writes are committed in the order in which they were accepted, so whoever writes waits for what is in the
 stream already. A client that posts large writes as fast as it can would fill it, and keep all others waiting.
-Here its next large write is accepted once those before it have their outcomes. Small writes pass by.
+Here its next large write is accepted once those before it have their outcomes. Small writes pass by. Each
+process counts its own; of those that need more than half of a share there is one in all processes together.
 """
 
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 import redis
 
-from workers.conf import settings
+from workers.conf import settings, settings_of_tests
 from workers.event_loop.bells import Bell, new_bell
 from workers.exceptions import TooManyWaiting
+from workers.stream import whole_share
+from workers.stream.redis_client import shared_client
 from workers.submission.client import submitter
 from workers.submission.read_after import Progress
 
@@ -25,6 +29,9 @@ LARGE_BYTES = 4_096
 
 LAPSE_SECONDS = 1.0
 """How long a write keeps its place at most: a writer that is held up must not keep others from acceptance."""
+
+LOOK_SECONDS = 0.005
+"""From one look to the next while another process submits a write, or waits for its outcome itself."""
 
 CLIENTS = 1_000
 """Clients that are remembered; past it those are forgotten whose places have lapsed."""
@@ -72,14 +79,18 @@ class Shares:
         if size < LARGE_BYTES or not settings.WRITE_SHARE_BYTES:
             yield None
             return
-        one, place = self._entered(client, size, seconds)
+        deadline = time.monotonic() + seconds
+        one, place = self._entered(client, size, deadline)
         try:
-            yield place
+            # Two of them have no room in one share, so neither have those of two processes.
+            is_whole = 2 * size > settings.WRITE_SHARE_BYTES and not settings_of_tests.WRITE_SUBMITTER
+            with _whole_share(client, place, deadline) if is_whole else nullcontext():
+                yield place
         finally:
             self._leave(client, one, place)
 
-    def _entered(self, name: str, size: int, seconds: float) -> tuple[_Client, Place]:
-        deadline, bell = time.monotonic() + seconds, new_bell()
+    def _entered(self, name: str, size: int, deadline: float) -> tuple[_Client, Place]:
+        bell = new_bell()
         with self._lock:
             self._forget_lapsed()
             client = self._clients.setdefault(name, _Client())
@@ -138,6 +149,33 @@ class Shares:
         for name, client in list(self._clients.items()):
             if not client.queue and all(place.lapses_at < now for place in client.places):
                 del self._clients[name]
+
+
+@contextmanager
+def _whole_share(client: str, place: Place, deadline: float) -> Iterator[None]:
+    """Have the share of a client in all processes in the block; and for the write that the place is kept for.
+
+    Raises TooManyWaiting.
+    """
+    mark = f"{secrets.token_hex(8)}-"  # no write's id
+    redis_client, bell, through = shared_client(), new_bell(), ""
+    try:
+        while holder := whole_share.take(redis_client, client, mark, through=through, seconds=LAPSE_SECONDS):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TooManyWaiting(NO_PLACE)
+            if not holder.isdecimal():
+                bell.sleep(min(remaining, LOOK_SECONDS))
+            elif _is_over(int(holder), min(remaining, LAPSE_SECONDS)):
+                through = holder
+    except redis.RedisError:
+        pass  # who submits the write is told of it
+    try:
+        yield
+    finally:
+        with suppress(redis.RedisError):
+            kept = str(place.keeps or "")
+            whole_share.give_back(redis_client, client, mark, to=kept, seconds=LAPSE_SECONDS)
 
 
 def _drop(client: _Client, place: Place) -> None:

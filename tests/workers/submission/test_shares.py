@@ -52,7 +52,7 @@ Enter = Callable[..., Entering]
 
 
 @pytest.fixture(autouse=True)
-def _no_lapse(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_lapse(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "LAPSE_SECONDS", 60.0)
 
 
@@ -163,6 +163,26 @@ def test_one_that_did_not_wait_for_its_outcome_keeps_its_place_until_it_has_one(
 
     writer.drain()
     second.enter()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_processes_have_one_write_together_that_needs_the_share_of_a_client(
+    writer: Writer, of: Shares, enter: Enter
+) -> None:
+    with of.place("bulk", LARGE, seconds=1) as place:
+        assert place is not None
+        there = Shares()  # as another process has them
+        with pytest.raises(TooManyWaiting), there.place("bulk", LARGE, seconds=0.05):
+            pass
+        with there.place("bulk", 5_000, seconds=0.05), there.place("other", LARGE, seconds=0.05):
+            pass
+        place.keeps = submit("jottings.add", {"data": {"text": "a"}}, announced=False).accepted()
+    with pytest.raises(TooManyWaiting), there.place("bulk", LARGE, seconds=0.05):
+        pass
+
+    writer.drain()
+    with there.place("bulk", LARGE, seconds=0.05):
+        pass
 
 
 @pytest.mark.django_db(transaction=True)

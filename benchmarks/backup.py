@@ -86,7 +86,7 @@ def _measure(directory: Path, options: argparse.Namespace) -> None:
     fill(store, options.rows)
     print(f"{store.stat().st_size / 1024**2:.0f} MiB, {options.rows:,} items", flush=True)
     try:
-        _start(processes, port)
+        start(processes, port)
         token = (directory / "demo-token").read_text().strip()
         clients = Clients(port, token, options.clients)
         time.sleep(options.seconds)
@@ -117,7 +117,7 @@ def _measure(directory: Path, options: argparse.Namespace) -> None:
     _check(directory, clients, began)
 
 
-def _start(processes: Processes, port: int) -> None:
+def start(processes: Processes, port: int) -> None:
     processes.start("redis", redis_command(sys.executable, processes.directory))
     processes.wait_until(lambda: embedded_redis.responds(embedded_redis.socket_path(processes.directory)))
     processes.start("writer", [sys.executable, "manage.py", "writer"])

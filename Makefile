@@ -12,7 +12,7 @@ AUDIT_VENV := .venv-audit
 # Tests start some hundred interpreters; without bytecode each would compile this project and its tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-slow test-matrix torture schemathesis bench bench-quick adoption audit docs lint lint-openapi format lock wheel clean
+.PHONY: run test test-slow test-matrix torture hosts schemathesis bench bench-quick adoption audit docs lint lint-openapi format lock wheel clean
 
 run: $(VENV)/run
 	@DEMO=$${DEMO-1} exec $(BIN)/python manage.py up
@@ -36,6 +36,10 @@ MINUTES ?= 5
 SEED ?=
 torture: $(VENV)/test
 	$(BIN)/python -m tests.torture.run --minutes $(MINUTES) --seed "$(SEED)"
+
+# The service on eleven hosts, which are network namespaces: cut off, killed, failed over. Needs root. See docs/several-hosts.md.
+hosts: $(VENV)/test
+	$(BIN)/python -m tests.hosts $(ARGS)
 
 # The OpenAPI document against a running service; CASES is for each operation and phase. make test does a small run.
 URL ?= http://127.0.0.1:8000

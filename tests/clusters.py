@@ -41,7 +41,7 @@ def unavailable() -> str | None:
     """Return why no cluster can be made here, or None."""
     if binary("initdb") is None or binary("postgres") is None:
         return "no PostgreSQL server is on this machine (initdb, on PATH or in /usr/lib/postgresql)"
-    if os.getuid() == 0 and _user() is None:
+    if os.getuid() == 0 and user() is None:
         return "PostgreSQL does not run as root, and there is neither a user postgres nor nobody"
     return None
 
@@ -65,9 +65,9 @@ class Cluster:
     def make(self) -> None:
         """Make its files. Raises subprocess.CalledProcessError."""
         self.directory.mkdir(mode=0o700)
-        if (user := _user()) is not None:
-            shutil.chown(self.directory, user)
-        command = [_path("initdb"), "--pgdata", os.fspath(self.directory), "--username", "postgres"]
+        if (owner := user()) is not None:
+            shutil.chown(self.directory, owner)
+        command = [path("initdb"), "--pgdata", os.fspath(self.directory), "--username", "postgres"]
         _run(
             [*command, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"],
             self.directory,
@@ -76,23 +76,27 @@ class Cluster:
     def copy(self, primary: "Cluster") -> None:
         """Make its files as those of a streaming replica. Raises subprocess.CalledProcessError."""
         self.directory.mkdir(mode=0o700)
-        if (user := _user()) is not None:
-            shutil.chown(self.directory, user)
+        if (owner := user()) is not None:
+            shutil.chown(self.directory, owner)
         source = ["--host", os.fspath(primary.directory), "--username", "postgres", "--checkpoint", "fast"]
-        command = [_path("pg_basebackup"), "--pgdata", os.fspath(self.directory), *source]
+        command = [path("pg_basebackup"), "--pgdata", os.fspath(self.directory), *source]
         _run([*command, "--write-recovery-conf", "--no-sync"], self.directory)
         (self.directory / ".s.PGSQL.5432.lock").unlink()  # of the primary, whose socket is beside its files
+
+    def command(self, **options: str) -> list[str]:
+        """Return the command that runs the server in the foreground."""
+        command = [path("postgres"), "-D", os.fspath(self.directory), "-k", os.fspath(self.directory)]
+        for name, value in (OPTIONS | options).items():
+            command += ["-c", f"{name}={value}"]
+        return command
 
     def start(self, **options: str) -> None:
         """Start the server, as the last time where nothing is said; return once it accepts connections."""
         self.options = options or self.options
-        command = [_path("postgres"), "-D", os.fspath(self.directory), "-k", os.fspath(self.directory)]
-        for name, value in (OPTIONS | dict(self.options)).items():
-            command += ["-c", f"{name}={value}"]
         self.process = subprocess.Popen(
-            command,
-            user=_user(),
-            extra_groups=[] if _user() else None,
+            self.command(**self.options),
+            user=user(),
+            extra_groups=[] if user() else None,
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             preexec_fn=exit_with_parent(),
@@ -105,7 +109,7 @@ class Cluster:
 
     @property
     def _ready(self) -> list[str]:
-        return [_path("pg_isready"), "-q", "-h", os.fspath(self.directory)]
+        return [path("pg_isready"), "-q", "-h", os.fspath(self.directory)]
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -179,7 +183,8 @@ def rows(url: str, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def _path(name: str) -> str:
+def path(name: str) -> str:
+    """Return a program of the server's package. Raises AssertionError where there is none."""
     found = binary(name)
     assert found is not None
     return found
@@ -188,15 +193,15 @@ def _path(name: str) -> str:
 def _run(command: Sequence[str], directory: Path) -> None:
     subprocess.run(
         command,
-        user=_user(),
-        extra_groups=[] if _user() else None,
+        user=user(),
+        extra_groups=[] if user() else None,
         cwd=directory,
         check=True,
         capture_output=True,
     )
 
 
-def _user() -> str | None:
+def user() -> str | None:
     """Return as whom the server is to run, None for the present user."""
     if os.getuid() != 0:
         return None

@@ -30,8 +30,8 @@ repl-diskless-sync-delay 0
 SENTINEL = """\
 port {port}
 dir {directory}
-sentinel monitor main 127.0.0.1 {master} {quorum}
-sentinel down-after-milliseconds main 500
+sentinel monitor main {host} {master} {quorum}
+sentinel down-after-milliseconds main {down_after}
 sentinel failover-timeout main 2000
 """
 
@@ -120,6 +120,8 @@ class Fleet:
             port=port,
             directory=self._directory(port),
             above=self.directory.parent,
+            host="127.0.0.1",
+            down_after=500,
             master=self.servers[0],
             quorum=len(self.sentinels) // 2 + 1,
         )

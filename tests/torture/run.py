@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,15 +19,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.service import BASE_DIR, PYTHON
-from tests.torture import checker, faults, harness, history, report, snapshot
+from tests.e2e.service import PYTHON
+from tests.torture import checker, clients, faults, harness, history, report, snapshot
 from tests.torture.facts import Violation
 from tests.torture.nemesis import Nemesis
 from tests.torture.ordinary import check
 
 DRAIN_SECONDS = 90.0
-CLIENT_END_SECONDS = 60.0
-LANES = 3
 
 
 def say(text: str) -> None:
@@ -37,28 +34,17 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def load(service: harness.TorturedService, *, clients: int, seed: str) -> Iterator[list[Path]]:
+def load(service: harness.TorturedService, *, count: int, seed: str) -> Iterator[list[Path]]:
     """Run client processes in the block, and one of ordinary views; give the logs of the former."""
-    logs = [service.home / f"client-{number}.jsonl" for number in range(clients)]
-    command = [PYTHON, "-m", "tests.torture.workload", "--port", str(service.port), "--token", service.token]
-    command += ["--lanes", str(LANES), "--seed", seed]
-    running = [
-        subprocess.Popen([*command, "--client", str(number), "--log", str(log)], cwd=BASE_DIR)
+    logs = [service.home / f"client-{number}.jsonl" for number in range(count)]
+    commands = [
+        clients.command(number, log, port=service.port, token=service.token, seed=seed)
         for number, log in enumerate(logs)
     ]
-    ordinary = service.home / "ordinary.jsonl"
-    command = [PYTHON, "-m", "tests.torture.ordinary.workload", "--port", str(service.port), "--seed", seed]
-    running.append(subprocess.Popen([*command, "--log", str(ordinary)], cwd=BASE_DIR))
-    try:
+    ordinary = [PYTHON, "-m", "tests.torture.ordinary.workload", "--port", str(service.port), "--seed", seed]
+    ordinary += ["--log", str(service.home / "ordinary.jsonl")]
+    with clients.running([*commands, ordinary]):
         yield logs
-        for client in running:
-            client.terminate()
-        for client in running:
-            if client.wait(CLIENT_END_SECONDS) != 0:
-                raise AssertionError(f"a client process ended with {client.returncode}")
-    finally:
-        for client in running:
-            client.kill()
 
 
 def torture(
@@ -68,7 +54,7 @@ def torture(
     at_least: int = 0,
     at_most_seconds: float = float("inf"),
     seed: str,
-    clients: int = 3,
+    count: int = 3,
     only: tuple[str, ...] = (),
     **settings: str,
 ) -> report.Run:
@@ -83,7 +69,7 @@ def torture(
             notes.append("left out            fill disk: mounting a small disk needs root")
         chosen = [kind for kind in kinds if not only or kind.name in only]
         nemesis = Nemesis(service, chosen, seed=seed, log=home / "faults.jsonl")
-        with load(service, clients=clients, seed=seed) as logs:
+        with load(service, count=count, seed=seed) as logs:
             nemesis.run(seconds=seconds, at_least=at_least, at_most_seconds=at_most_seconds)
         stuck = _come_to_rest(service, notes)
         copy = snapshot.copy(service.directory / "store.sqlite3", home / "store.sqlite3")
@@ -134,7 +120,7 @@ def main() -> int:
         home,
         seconds=options.minutes * 60,
         seed=seed,
-        clients=options.clients,
+        count=options.clients,
         only=tuple(options.only),
     )
     say(report.describe(run))

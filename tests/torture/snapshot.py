@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+
+from tests import clusters
 
 COMMITTED = "committed"
-COLUMNS = "write_id, token, function, status, http_status, body, committed_at, principal"
+_COLUMNS = "write_id, token, function, status, http_status, body, committed_at, principal"
+_RECEIPTS = f"SELECT {_COLUMNS} FROM workers_receipt ORDER BY write_id"
+_ROWS = "SELECT id, name, version FROM items_item ORDER BY id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,30 +71,49 @@ def copy(store: Path, to: Path) -> Path:
 def read(store: Path) -> Snapshot:
     """Read the store without changing it."""
     with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
-        receipts = [
-            Receipt(
-                write_id=write_id,
-                token=token,
-                function=function,
-                status=status,
-                http_status=http_status,
-                body=json.loads(body),
-                committed_at=_seconds(committed_at),
-                principal=principal,
-            )
-            for write_id, token, function, status, http_status, body, committed_at, principal in (
-                connection.execute(f"SELECT {COLUMNS} FROM workers_receipt ORDER BY write_id")
-            )
-        ]
-        rows = [
-            Row(item_id=item_id, name=name, version=version)
-            for item_id, name, version in connection.execute(
-                "SELECT id, name, version FROM items_item ORDER BY id"
-            )
-        ]
         faults = [line for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"]
-    return Snapshot(receipts=receipts, rows=rows, faults=faults)
+        return Snapshot(
+            receipts=[_receipt(*row) for row in connection.execute(_RECEIPTS)],
+            rows=[_row(*row) for row in connection.execute(_ROWS)],
+            faults=faults,
+        )
 
 
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+def read_server(url: str) -> Snapshot:
+    """Read the store on a server."""
+    return Snapshot(
+        receipts=[_receipt(*row) for row in clusters.rows(url, _RECEIPTS)],
+        rows=[_row(*row) for row in clusters.rows(url, _ROWS)],
+    )
+
+
+def _receipt(
+    write_id: int,
+    token: str | UUID,
+    function: str,
+    status: str,
+    http_status: int,
+    body: str,
+    committed_at: str | datetime,
+    principal: str,
+) -> Receipt:
+    return Receipt(
+        write_id=write_id,
+        token=token.hex if isinstance(token, UUID) else token,
+        function=function,
+        status=status,
+        http_status=http_status,
+        body=json.loads(body),
+        committed_at=_seconds(committed_at),
+        principal=principal,
+    )
+
+
+def _row(item_id: int, name: str, version: int) -> Row:
+    return Row(item_id=item_id, name=name, version=version)
+
+
+def _seconds(moment: str | datetime) -> float:
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    return datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()

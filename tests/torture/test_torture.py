@@ -31,7 +31,7 @@ def test_a_writer_that_forgets_its_receipts_is_caught(tmp_path: Path) -> None:
         at_least=6,
         at_most_seconds=60,
         seed=SEED,
-        clients=2,
+        count=2,
         only=("kill writer at a moment",),
         TORTURE_BREAK_RECEIPTS="1",
     )

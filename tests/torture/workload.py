@@ -1,6 +1,6 @@
 """One client process: a few lanes, each a connection that sends one write after another and logs it all.
 
-    python -m tests.torture.workload --port P --token T --client 0 --lanes 3 --seed S --log FILE
+    python -m tests.torture.workload [--host H] --port P --token T --client 0 --lanes 3 --seed S --log FILE
 
 Runs until SIGTERM; then each lane finishes its request. A lane owns its items: nobody else changes them.
 """
@@ -65,6 +65,7 @@ class Lane:
     """One connection and the items that it owns."""
 
     name: str
+    host: str
     port: int
     token: str
     chance: random.Random
@@ -220,7 +221,7 @@ class Lane:
     def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
         """Return status, code, write id and body of the answer, or why there is none."""
         connection = self.connection or http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=RESPONSE_SECONDS
+            self.host, self.port, timeout=RESPONSE_SECONDS
         )
         try:
             if connection.sock is None:
@@ -244,6 +245,7 @@ class Lane:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--token", required=True)
     parser.add_argument("--client", type=int, required=True)
@@ -259,7 +261,7 @@ def main() -> None:
         for number in range(options.lanes):
             name = f"{options.client}.{number}"
             chance = random.Random(f"{options.seed}/{name}")
-            lanes.append(Lane(name, options.port, options.token, chance, log, stop))
+            lanes.append(Lane(name, options.host, options.port, options.token, chance, log, stop))
         with ThreadPoolExecutor(len(lanes)) as pool:
             for done in [pool.submit(lane.run) for lane in lanes]:
                 done.result()  # raises what a lane died of, so that the run does not pass without it

@@ -132,8 +132,8 @@ class Cluster:
             made = self.directory / name
             shutil.copy(source, made)
             made.chmod(0o600)
-            if (user := _user()) is not None:
-                shutil.chown(made, user)
+            if (owner := user()) is not None:
+                shutil.chown(made, owner)
         rules = "local all all trust\nlocal replication all trust\nhostssl all all all scram-sha-256\n"
         (self.directory / "pg_hba.conf").write_text(rules)
         return {"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"}

@@ -3,6 +3,8 @@
 import ipaddress
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,16 @@ def test_every_metric_is_documented(counted: dict[str, float]) -> None:
     families = {one.name for one in text_format.text_string_to_metric_families(exposition().body.decode())}
 
     assert {name for name in families if f"`{name.removeprefix('one_writer_')}" not in manual} == set()
+
+
+def test_prometheus_takes_rules_configuration_and_metrics(counted: dict[str, float]) -> None:
+    if (promtool := shutil.which("promtool")) is None:
+        pytest.skip("promtool is not on PATH: Debian has it in the package prometheus")
+    folder = DEPLOY / "prometheus"
+    for given, *command in (
+        ("", "rules", str(folder / "one-writer.rules.yml")),
+        ("", "config", "--syntax-only", str(folder / "prometheus.yml")),
+        (exposition().body.decode(), "metrics"),
+    ):
+        run = subprocess.run([promtool, "check", *command], input=given, capture_output=True, text=True)
+        assert run.returncode == 0, (command, run.stdout, run.stderr)

@@ -12,7 +12,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not isinstance(item, pytest.Function) or item.path.parent != Path(__file__).parent:
             continue
-        if "service" in item.fixturenames and not hasattr(item.module, "service"):
+        definitions = item._fixtureinfo.name2fixturedefs.get("service", ())
+        if definitions and definitions[-1].scope == "module":
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 

@@ -13,6 +13,8 @@ from project.environment import InvalidEnvironment
 from tests.e2e.service import BASE_DIR
 from workers.conf import WriteSettings, all_settings
 
+pytestmark = pytest.mark.xdist_group("environment")  # all bad values are tried at once, by one process
+
 BAD_VALUES = [
     ("PORT", "http"),
     ("PORT", "70000"),
@@ -268,6 +270,7 @@ def test_a_rate_is_a_number_and_a_unit(
 
 
 def test_a_replica_needs_a_server_to_follow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("DATABASE_READ_URL", "postgresql://u:secret@h/n")
     with pytest.raises(InvalidEnvironment, match="DATABASE_READ_URL is for a replica") as refused:
         databases.of_environment(tmp_path)

@@ -7,7 +7,7 @@ import os
 import select
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -184,13 +184,18 @@ def is_alive(connection: BaseDatabaseWrapper) -> bool:
 
 @contextmanager
 def kept(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Hold the store lock in the block, over several transactions of this connection. Raises StoreBusy."""
+    """Hold the store lock in the block, over several transactions of this connection.
+
+    Raises StoreBusy, and django.db.Error where the store cannot be written.
+    """
     connection.ensure_connection()
     guard, of_server = guard_of(connection), server_guard_of(connection)
-    with (
-        nullcontext() if guard is None else guard.kept(),
-        nullcontext() if of_server is None else of_server.kept(connection),
-    ):
+    with ExitStack() as held:
+        with connection.wrap_database_errors:  # what is taken looks at the file by SQLite's own connection
+            if guard is not None:
+                held.enter_context(guard.kept())
+            if of_server is not None:
+                held.enter_context(of_server.kept(connection))
         yield
 
 
@@ -248,7 +253,7 @@ def probe() -> str | None:
         guard = own_guard()
         if guard is None:
             return _probe_server()
-        with guard.kept(seconds=0), transaction.atomic():
+        with connections[DEFAULT_DB_ALIAS].wrap_database_errors, guard.kept(seconds=0), transaction.atomic():
             return None
     except StoreBusy as exc:
         if exc.__cause__ is not None:

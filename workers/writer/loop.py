@@ -119,11 +119,14 @@ class Writer:
         return Drained.EMPTY
 
     def stop(self, *, says_so: bool = True) -> None:
-        """Close the store, and drop the heartbeat, unless that would only be another wait for Redis."""
+        """Drop the heartbeat, if Redis is there, and close the store. Raises redis.RedisError."""
         opening.tell_of_waits(None)
-        connection.close()  # before the lease goes: whoever takes it next must find nothing open
-        if says_so:
-            self._heartbeat.stop()
+        try:
+            # First: on a server the lease goes with the connection, and a successor's heartbeat is to stay.
+            if says_so:
+                self._heartbeat.stop()
+        finally:
+            connection.close()  # before the lease goes: whoever takes it next must find nothing open
 
     def _is_to_pause(self) -> bool:
         now = time.monotonic()

@@ -117,7 +117,7 @@ def test_a_write_without_a_key_whose_reply_is_cut_off_has_one_effect_or_is_calle
     service.create("warm up")
     proxy.cut_after_scripts = 1
     once = service.create("cut once")
-    # The first one's outcome can come from its receipt, before it is sent again: that must not be cut instead.
+    # The first one's outcome can come from its receipt, before it is sent again; that must not be cut.
     assert service.create("between").status == 201
     proxy.cut_after_scripts = 1
     asked_for_id = service.create("cut, async", headers={"Prefer": "respond-async"})

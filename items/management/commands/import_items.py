@@ -5,4 +5,4 @@ from workers.management.transfer import ImportCommand
 class Command(ImportCommand):
     serializer_class = ItemSerializer
     write_function = "items.import"
-    slice_lines = 200
+    slice_lines = 100

@@ -13,7 +13,7 @@ from tests.e2e.service import BASE_DIR, PYTHON, Service
 from tests.waiting import until
 
 LINES = 12_000
-SLICES = LINES // 200
+SLICES = LINES // 100
 REFUSED = {2: "", 9_999: "x" * 201, 12_001: "\x07"}
 """By line: names that are not valid."""
 

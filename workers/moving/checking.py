@@ -1,6 +1,6 @@
 """What is asked before anything is copied: of the target, and of each value of the source."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from django.core.management import call_command
@@ -10,15 +10,12 @@ from django.db.migrations.executor import MigrationExecutor
 
 from workers.moving import copying
 from workers.moving.errors import NotMoved, Unfit
-from workers.moving.tables import Table, batches, converted, count, unfit
+from workers.moving.tables import Step, Table, batches, converted, count, unfit
 from workers.store import identity
 from workers.store.identity import StoreId
 
 LIMIT = 100
 """Offending values that are named at once."""
-
-Step = Callable[[int], None]
-"""Takes how many rows were done."""
 
 
 def refuse_source(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper) -> None:

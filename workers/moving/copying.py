@@ -1,16 +1,14 @@
 """Copies rows from one database to another, and reads them back, within a transaction of each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.moving.errors import NotMoved, Unfit
-from workers.moving.tables import Rows, Table, batches, converted, unfit
+from workers.moving.tables import Rows, Step, Table, batches, changed, converted, unfit
 from workers.moving.verifying import Checksum
-
-Step = Callable[[int], None]
 
 
 def empty(target: BaseDatabaseWrapper, tables: Sequence[Table]) -> None:
@@ -63,13 +61,10 @@ def _write_to_file(target: BaseDatabaseWrapper, table: Table, all_rows: Iterator
     values = ", ".join(["%s"] * len(table.columns))
     name = target.ops.quote_name(table.name)
     statement = f"INSERT INTO {name} ({table.names(target)}) VALUES ({values})"  # noqa: S608 - names
+    changes = [conversion.write for conversion in table.conversions]
     with target.cursor() as cursor:
         for rows in all_rows:
-            columns: list[Any] = list(zip(*rows, strict=True))
-            for place, conversion in enumerate(table.conversions):
-                if (write := conversion.write) is not None:
-                    columns[place] = [None if value is None else write(value) for value in columns[place]]
-            cursor.executemany(statement, list(zip(*columns, strict=True)))
+            cursor.executemany(statement, changed(rows, changes))
 
 
 def read_back(target: BaseDatabaseWrapper, table: Table, step: Step) -> Checksum:

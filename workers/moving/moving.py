@@ -15,12 +15,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.moving import checking, copying
 from workers.moving.errors import NotMoved
-from workers.moving.tables import Table, all_tables, count
+from workers.moving.tables import Step, Table, all_tables, count
 from workers.operations import absence, pause
 from workers.store import identity, lease, opening, receipts, store_file
 from workers.stream import ownership, pauses, redis_stream
 from workers.stream.ownership import Here
-from workers.stream.pauses import Pause
 
 PURPOSE = "move_store"
 
@@ -71,7 +70,7 @@ class Move:
         checking.make_tables(target, tables)
         self._refuse_filled(target, tables)
         # While the service goes on: what comes in meanwhile is checked as it is copied.
-        checking.refuse_unfit(source, tables, self._steps("check", source, tables))
+        checking.refuse_unfit(source, tables, self._steps("check", _rows(source, tables)))
         with self._alone(source), opening.kept(target):
             started = time.monotonic()
             self._refuse_filled(target, tables)
@@ -125,11 +124,12 @@ class Move:
                     # One snapshot for all tables, whoever else writes.
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             copying.empty(target, tables)
-            step = self._steps("copy", source, tables)
+            step = self._steps("copy", _rows(source, tables))
             sums = [copying.copy(source, target, table, step) for table in tables]
             copying.set_counters(source, target, tables)
             target.check_constraints()
-            step = self._steps("verify", source, tables)
+            rows = sum(one.rows for one in sums)
+            step = self._steps("verify", rows)
             for table, read in zip(tables, sums, strict=True):
                 found = copying.read_back(target, table, step)
                 if found != read:
@@ -137,12 +137,10 @@ class Move:
                         f"{table.name} differs after the copy: {read.rows:,} rows were read, {found.rows:,} "
                         "are there, or their values differ. Nothing was kept."
                     )
-        return sum(one.rows for one in sums)
+        return rows
 
-    def _steps(
-        self, what: str, source: BaseDatabaseWrapper, tables: Sequence[Table]
-    ) -> Callable[[int], None]:
-        total, done = sum(count(source, table) for table in tables), 0
+    def _steps(self, what: str, total: int) -> Step:
+        done = 0
 
         def step(rows: int) -> None:
             nonlocal done
@@ -159,8 +157,11 @@ class Move:
             return
         self._renewed = time.monotonic()
         with suppress(redis.RedisError):
-            asked = Pause(by=f"manage.py {PURPOSE}", until=time.time() + PAUSE_SECONDS)
-            pauses.request(self.client, asked, seconds=PAUSE_SECONDS)
+            pause.ask(self.client, seconds=PAUSE_SECONDS, by=PURPOSE)
+
+
+def _rows(source: BaseDatabaseWrapper, tables: Sequence[Table]) -> int:
+    return sum(count(source, table) for table in tables)
 
 
 def _here(target: BaseDatabaseWrapper) -> Here:

@@ -1,6 +1,6 @@
 """What is copied: the tables of all managed models, with their columns, and the table of the identity."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import AutoField, Field, Model
 
-from workers.moving.values import Conversion, conversion_of
+from workers.moving.values import Change, Conversion, conversion_of
 from workers.store import identity
 
 BATCH_ROWS = 2_000
@@ -18,6 +18,9 @@ MADE_BY_MIGRATE = {"contenttypes.ContentType", "auth.Permission"}
 """`migrate` fills these tables itself."""
 
 Rows = list[tuple[Any, ...]]
+
+Step = Callable[[int], None]
+"""Takes how many rows were done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +95,17 @@ def batches(connection: BaseDatabaseWrapper, table: Table) -> Iterator[Rows]:
 
 def converted(table: Table, rows: Rows) -> Rows:
     """Return the values that Python has for them. Raises ValueError when one does not fit into the target."""
+    return changed(rows, [conversion.read for conversion in table.conversions])
+
+
+def changed(rows: Rows, changes: Sequence[Change | None]) -> Rows:
+    """Return the rows with the values of each column changed, where there is a change for it; None stays."""
+    if not any(changes):
+        return rows
     columns: list[Any] = list(zip(*rows, strict=True))
-    for place, conversion in enumerate(table.conversions):
-        if (read := conversion.read) is not None:
-            columns[place] = [None if value is None else read(value) for value in columns[place]]
+    for place, change in enumerate(changes):
+        if change is not None:
+            columns[place] = [None if value is None else change(value) for value in columns[place]]
     return list(zip(*columns, strict=True))
 
 

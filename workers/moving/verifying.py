@@ -2,9 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
-from workers.moving.tables import Rows, Table
+from workers.moving.tables import Rows, Table, changed
 
 _BITS = 128
 
@@ -20,18 +19,8 @@ class Checksum:
     def add(self, table: Table, rows: Rows) -> None:
         """Count rows in, with their values as `converted` gives them."""
         total = 0
-        for row in _hashed(table, rows):
+        for row in changed(rows, [conversion.hashed for conversion in table.conversions]):
             digest = hashlib.blake2b(repr(row).encode(errors="backslashreplace"), digest_size=_BITS // 8)
             total += int.from_bytes(digest.digest(), "big")
         self.rows += len(rows)
         self.total = (self.total + total) % 2**_BITS
-
-
-def _hashed(table: Table, rows: Rows) -> Rows:
-    if not any(conversion.hashed for conversion in table.conversions):
-        return rows
-    columns: list[Any] = list(zip(*rows, strict=True))
-    for place, conversion in enumerate(table.conversions):
-        if (hashed := conversion.hashed) is not None:
-            columns[place] = [None if value is None else hashed(value) for value in columns[place]]
-    return list(zip(*columns, strict=True))

@@ -40,6 +40,16 @@ class Paused:
     """Whether there was a writer to pause."""
 
 
+def ask(client: redis.Redis, *, seconds: float, by: str) -> float:
+    """Ask for the lease, as this command of this host; return until when (s since 1970).
+
+    Raises redis.RedisError.
+    """
+    asked = Pause(by=f"manage.py {by} on {socket.gethostname()}", until=time.time() + seconds)
+    pauses.request(client, asked, seconds=seconds)
+    return asked.until
+
+
 def pause(client: redis.Redis, *, seconds: float, by: str = "pause") -> Paused:
     """Ask the writer to give the lease back, and return once no writer holds it.
 
@@ -49,10 +59,8 @@ def pause(client: redis.Redis, *, seconds: float, by: str = "pause") -> Paused:
     redis.RedisError.
     """
     ownership.refuse_another_stores(client)
-    until = time.time() + seconds
     was_at_work = heartbeat.read(client) is not None or writer_holds_lease()
-    asked_by = Pause(by=f"manage.py {by} on {socket.gethostname()}", until=until)
-    pauses.request(client, asked_by, seconds=seconds)
+    until = ask(client, seconds=seconds, by=by)
     ring()
     limit = min(settings.WRITE_PAUSE_TIMEOUT_SECONDS, seconds)
     if not _within(limit, lambda: not writer_holds_lease()):

@@ -11,15 +11,10 @@ from workers.stream.scripts import source
 
 
 def take(client: redis.Redis, name: str, holder: str, *, through: str, seconds: float) -> str | None:
-    """Take the share, also from a holder that is known to be `through`; return who has it instead."""
+    """Take the share, also from a holder that is known to be `through`; return who has it instead.
+
+    With an empty holder it is given back, if `through` has it still.
+    """
     milliseconds = max(1, round(seconds * 1000))
     found = client.eval(source("take_share.lua"), 1, keys.share(name), through, holder, milliseconds)
     return found.decode() if found else None
-
-
-def give_back(client: redis.Redis, name: str, holder: str, *, to: str = "", seconds: float) -> None:
-    """Hand the share to the write that was submitted, or to nobody, if `holder` has it still."""
-    if to:
-        take(client, name, to, through=holder, seconds=seconds)
-    elif client.get(keys.share(name)) == holder.encode():
-        client.delete(keys.share(name))

@@ -174,8 +174,8 @@ def _whole_share(client: str, place: Place, deadline: float) -> Iterator[None]:
         yield
     finally:
         with suppress(redis.RedisError):
-            kept = str(place.keeps or "")
-            whole_share.give_back(redis_client, client, mark, to=kept, seconds=LAPSE_SECONDS)
+            kept = str(place.keeps or "")  # by the write that was submitted, else by nobody
+            whole_share.take(redis_client, client, kept, through=mark, seconds=LAPSE_SECONDS)
 
 
 def _drop(client: _Client, place: Place) -> None:

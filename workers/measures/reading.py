@@ -12,6 +12,7 @@ from workers.measures.buckets import SECONDS, SIZES, Distribution
 from workers.measures.slots import HISTORY_SECONDS, LATE_SECONDS, SLOT_SECONDS
 from workers.stream import keys
 from workers.stream.redis_client import shared_client
+from workers.stream.scripts import source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ def history(*, since: int = 0, client: redis.Redis | None = None) -> list[Slot]:
     count = HISTORY_SECONDS // SLOT_SECONDS
     arguments = (keys.measured_slot(""), SLOT_SECONDS, count, LATE_SECONDS, since - since % SLOT_SECONDS)
     try:
-        reply: Any = (client or shared_client()).eval(slots.HISTORY, 0, *map(str, arguments))
+        script = source("history.lua", slots.ROOM)
+        reply: Any = (client or shared_client()).eval(script, 0, *map(str, arguments))
     except redis.RedisError as exc:
         raise QueueUnavailable(f"Redis does not respond: {exc}") from exc
     first, *found = reply

@@ -18,5 +18,5 @@ LIFE_SECONDS = HISTORY_SECONDS + 60
 LATE_SECONDS = 2
 """How long after its end a slot still changes: what is counted travels with the heartbeat, once a second."""
 
-RECORD = (Path(__file__).parent / "record.lua").read_text()
-HISTORY = (Path(__file__).parent / "history.lua").read_text()
+ROOM = Path(__file__).parent
+"""Where the scripts are."""

@@ -13,6 +13,7 @@ from workers.measures import slots
 from workers.measures.buckets import MICROSECONDS, SIZES
 from workers.stream import keys
 from workers.stream.heartbeat import LIFE_SECONDS
+from workers.stream.scripts import source
 from workers.writes import Outcome, Write, WriteStatus
 
 
@@ -120,7 +121,8 @@ class Recorder:
         """Put what is to be delivered on the way, with the heartbeat."""
         if self._delivery is None:
             self._delivery = self._pack()
-        pipeline.eval(slots.RECORD, 2, keys.measured_totals(), keys.stream(), *self._delivery)
+        script = source("record.lua", slots.ROOM)
+        pipeline.eval(script, 2, keys.measured_totals(), keys.stream(), *self._delivery)
 
     def arrived(self) -> None:
         """Note that it is in Redis."""

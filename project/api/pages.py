@@ -53,14 +53,14 @@ def shown(request: HttpRequest, response: Response) -> HttpResponse:
     """Return what a view of DRF's would respond with, in the form that suits the client."""
     if request.path_info.startswith(FOR_PROGRAMS):
         return as_json(response)
-    suited = as_page(response) if _prefers(request, *JSON, HTML) == HTML else as_json(response)
+    suited = as_page(response) if request.get_preferred_type([*JSON, HTML]) == HTML else as_json(response)
     patch_vary_headers(suited, ["Accept"])
     return suited
 
 
 def shown_in_admin(request: HttpRequest, response: Response) -> HttpResponse:
     """Return the same for a page of the admin: a page also for whoever takes anything."""
-    suited = as_json(response) if _prefers(request, HTML, *JSON) in JSON else as_page(response)
+    suited = as_json(response) if request.get_preferred_type([HTML, *JSON]) in JSON else as_page(response)
     patch_vary_headers(suited, ["Accept"])
     return suited
 
@@ -112,8 +112,3 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         "Open it again, and allow this site its cookies."
     )
     return refusal(request, 403, detail)
-
-
-def _prefers(request: HttpRequest, *media_types: str) -> str | None:
-    """Return which of these the client wants most, the first of those it wants equally; None for none."""
-    return request.get_preferred_type(media_types)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from project.demo.timelines import Doing, Span
 from project.demo.two_sessions import Response
 
-ROW_HEIGHT, BAR_TOP, BAR_HEIGHT = 46, 20, 16
+ROW_HEIGHT = 46  # of which the template knows where name and bars are
 AXIS_HEIGHT = 24
 TICK_SECONDS = 0.25
 LEAST_PERCENT = 0.5
@@ -17,12 +17,11 @@ WORDS = {Doing.WORKS: "works", Doing.WAITS: "waits", Doing.HOLDS: "holds the wri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One span, in percent of the width and in pixels from the top."""
+    """One span, in percent of the width."""
 
     doing: str
     x: str
     width: str
-    y: int
     text: str
     """What it tells, for who hovers and for who listens."""
 
@@ -90,24 +89,22 @@ def _order(spans: list[Span]) -> list[str]:
 
 
 def _row(who: str, place: int, spans: list[Span], response: Response | None, seconds: float) -> Row:
-    y = place * ROW_HEIGHT
     result = f"{response.text}, after {response.seconds:.2f} s" if response else ""
     return Row(
         name=f"Session {who}" if response else "The writer",
-        y=y,
+        y=place * ROW_HEIGHT,
         result=result,
         is_good=response is None or response.ok,
-        bars=[_bar(span, y, seconds) for span in spans],
+        bars=[_bar(span, seconds) for span in spans],
     )
 
 
-def _bar(span: Span, y: int, seconds: float) -> Bar:
+def _bar(span: Span, seconds: float) -> Bar:
     width = max(LEAST_PERCENT, 100 * (span.ends - span.begins) / seconds)
     return Bar(
         doing=span.doing,
         x=_percent(span.begins, seconds),
         width=f"{width:.2f}%",
-        y=y + BAR_TOP,
         text=f"{WORDS[span.doing]} from {span.begins:.2f} to {span.ends:.2f} s",
     )
 

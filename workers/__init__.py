@@ -12,6 +12,7 @@ from workers.exceptions import (
     KeyReused,
     NotAccepted,
     QueueUnavailable,
+    RoleMayNotWrite,
     StoreBusy,
     StoreNotReady,
     StreamFull,
@@ -26,13 +27,12 @@ from workers.exceptions import (
     WrongStore,
 )
 from workers.operations.absence import why_no_writer
-from workers.operations.readiness import why_not_ready
+from workers.operations.readiness import health_warnings, why_not_ready
 from workers.operations.status import QueueStatus, queue_status
 from workers.registry import WriteFunction, user_id, write_function
 from workers.store.bulk_insert import BulkInsert
 from workers.store.conflicts import conflict_of
 from workers.store.errors import is_cut_off, is_request_error, is_store_error
-from workers.store.free_space import warning as disk_warning
 from workers.store.identity import problem as store_problem
 from workers.store.replica import ReplicaState
 from workers.store.replica import state as replica_state
@@ -58,11 +58,11 @@ __all__ = [
     # How the write path is doing
     "QueueStatus",
     "ReplicaState",
-    "disk_warning",
     "queue_status",
     "replica_state",
     "store_problem",
     "why_no_writer",
+    "health_warnings",
     "why_not_ready",
     # Who may write: roles, and views that write with the store lock
     "Role",
@@ -87,6 +87,7 @@ __all__ = [
     "UnfitArgument",
     "UnknownWriteFunction",
     "UnsupportedArgument",
+    "RoleMayNotWrite",
     "WriteOutsideWriter",
     "WritePathError",
     "WriteRejected",

@@ -36,6 +36,10 @@ class WriteOutsideWriter(WritePathError):
     """This process may not write the store: only the writer does. Hand it over with workers.submit()."""
 
 
+class RoleMayNotWrite(WriteOutsideWriter):
+    """PostgreSQL's role of this process may only read. Name another one in DATABASE_URL to write here."""
+
+
 class NotAccepted(WritePathError):
     """The write was not accepted. Do not raise this directly."""
 

@@ -10,6 +10,8 @@ from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in
 from django.db import DatabaseError
 
+from workers import WritePathError
+
 logger = logging.getLogger(__name__)
 
 DJANGOS = "update_last_login"
@@ -20,7 +22,7 @@ def note_login(sender: Any, user: Any, **_: object) -> None:
     """Set the user's `last_login`, if the store can be written."""
     try:
         update_last_login(sender, user)
-    except DatabaseError as exc:
+    except (WritePathError, DatabaseError) as exc:
         logger.warning("login user=%s state=not-noted error=%s", user.pk, exc)
 
 

@@ -15,6 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from workers import (
+    RoleMayNotWrite,
     StoreBusy,
     TransactionTimedOut,
     WriteOutsideWriter,
@@ -97,6 +98,13 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
 def response_to(exc: BaseException | None) -> Response:
     """Return an error that says who caused it: the request, the store or the server."""
     match exc:
+        case RoleMayNotWrite():
+            # Not its own words, which name tables.
+            detail = (
+                "This host may only read the store, and nothing was changed. "
+                "Do it on a host whose DATABASE_URL names a role that may write."
+            )
+            return problem(403, "role_may_not_write", detail)
         case WriteOutsideWriter():
             detail = "The server tried to write outside its writer. Nothing was changed."
             return problem(500, "write_outside_writer", detail)

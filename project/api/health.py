@@ -8,7 +8,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from workers import ReplicaState, disk_warning, replica_state, why_not_ready
+from workers import health_warnings, replica_state, why_not_ready
 from workers.rest import ProblemError
 
 Health = inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])})
@@ -58,14 +58,8 @@ def ready(request: Request) -> Response:
         detail = f"Not ready: {', '.join(in_the_way)}."
         raise ProblemError(503, "not_ready", detail, fields=fields, headers={"Retry-After": "1"})
     replica = replica_state()
-    body: dict[str, Any] = {"status": "ok", "warnings": warnings(replica)}
+    body: dict[str, Any] = {"status": "ok", "warnings": health_warnings(replica)}
     if replica is not None:
         behind = {"behind_bytes": replica.behind_bytes, "behind_seconds": replica.behind_seconds}
         body["replica"] = {"state": "impaired" if replica.warning else "ok", **behind}
     return Response(body)
-
-
-def warnings(replica: ReplicaState | None) -> dict[str, str]:
-    """Return what will stand in the way soon, by part. The service is ready all the same."""
-    found = {"disk": disk_warning(), "replica": replica and replica.warning}
-    return {part: warning for part, warning in found.items() if warning}

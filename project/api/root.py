@@ -12,8 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from project.api import health
-from workers import replica_state, why_not_ready
+from workers import health_warnings, replica_state, why_not_ready
 from workers.rest import JSONRenderer
 
 NAME = "One Writer"
@@ -58,7 +57,7 @@ def _page(request: Request) -> HttpResponse:
         "name": NAME,
         "description": DESCRIPTION,
         "obstacles": why_not_ready(),
-        "warnings": health.warnings(replica_state()),
+        "warnings": health_warnings(replica_state()),
         "places": [(title, reverse(route)) for _, title, route in PLACES],
     }
     return render(request._request, "api/root.html", context)

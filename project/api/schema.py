@@ -18,6 +18,7 @@ CODES = {
     "permission_denied": "403: not for this user, or no longer when it was to be committed; or a session's "
     "CSRF token is missing",
     "insufficient_scope": "403: the token has the scope `read`, and this needs one with `write`",
+    "role_may_not_write": "403: PostgreSQL's role of this host may only read; nothing was changed",
     "not_found": "404: no such object or path, or not for this user to see",
     "method_not_allowed": "405: the path takes other methods; see Allow",
     "not_acceptable": "406: there is no such representation; JSON there is",

@@ -1,41 +1,16 @@
 """Django's own admin in real web processes, beside a writer at work: people log in, look and edit."""
 
 import fcntl
-import http.cookiejar
 import re
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.e2e.browser import Browser
 from tests.e2e.service import Service
-
-
-class Browser:
-    """Keeps cookies, follows redirects, sends forms with their CSRF token."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._cookies = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._cookies))
-
-    def get(self, path: str) -> str:
-        with self._opener.open(self._service.url + path, timeout=20) as response:
-            text: str = response.read().decode()
-            return text
-
-    def submit(self, path: str, **fields: str) -> str:
-        [token, *_] = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
-        data = urllib.parse.urlencode(fields | {"csrfmiddlewaretoken": token}).encode()
-        with self._opener.open(self._service.url + path, data, timeout=20) as response:
-            text: str = response.read().decode()
-            return text
-
-    def log_in(self, username: str, password: str) -> str:
-        return self.submit("/admin/login/?next=/admin/", username=username, password=password)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """GETs that read from a streaming replica of PostgreSQL: what they see, and what is never read from there."""
 
+import json
 import os
+import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import pytest
 
 from tests import certificates, clusters
 from tests.clusters import Cluster
+from tests.e2e.browser import Browser
 from tests.e2e.service import Answer, Service, prepare_data
 from tests.waiting import until
 
@@ -163,18 +166,37 @@ def test_tokens_and_the_status_of_a_write_are_those_of_the_store_and_the_delay_i
 
 def test_a_replica_that_is_away_is_done_without_and_comes_back(service: Service, replica: Cluster) -> None:
     assert service.get("/api/items/").status == 200
+    browser = Browser(service)
+    browser.log_in("demo", (service.directory / "demo-password").read_text().strip())
     losses = service.log("web").count("replica state=away")
     replica.stop()
     created = service.create("without")
     found = [service.get(created.headers["Location"]) for _ in range(3)]
     named = service.get("/api/items/?search=without", headers=after(created))
     ready = service.get("/health/ready")
+    live = json.loads(browser.get("/admin/workers/receipt/live/data/"))
     replica.start()
     until(lambda: not service.get("/health/ready").json()["warnings"], seconds=20, what="its return")
 
     assert [answer.status for answer in (*found, named)] == [200] * 4
     assert ready.status == 200 and "It is away" in ready.json()["warnings"]["replica"]
+    assert live["warnings"] == ready.json()["warnings"]
     assert service.log("web").count("replica state=away") == losses + 1
+
+
+def test_the_admin_of_a_host_that_may_only_read_shows_and_says_that_it_may_not_write(
+    service: Service,
+) -> None:
+    browser = Browser(service)
+    page = browser.log_in("demo", (service.directory / "demo-password").read_text().strip())
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        browser.submit("/admin/auth/group/add/", name="nobody")
+
+    assert "Live view" in page or "Receipts" in page
+    assert "state=not-noted" in service.log("web")
+    assert refused.value.code == 403
+    assert "a host whose DATABASE_URL names a role that may write" in refused.value.read().decode()
+    assert "nobody" not in browser.get("/admin/auth/group/")
 
 
 def test_a_replica_that_says_nothing_holds_one_request_up_and_no_other(

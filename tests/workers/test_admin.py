@@ -20,7 +20,7 @@ from tests.holding import store_held_by_another
 from tests.jottings.write_functions import texts
 from tests.notebooks.models import Tag
 from tests.workers.submitting import accepted
-from workers import submit
+from workers import RoleMayNotWrite, submit
 from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.waiting import waiting
@@ -324,6 +324,22 @@ def test_waiting_writes_are_shown_and_cancelled(client: Client, user: User, writ
     assert LogEntry.objects.get().object_id == str(mine)
     assert "Cancelled while it waited" in client.get(f"{LIST}{mine}/history/").text
     assert "No write waits" in client.get(WAITING).text
+
+
+def test_a_write_is_cancelled_also_where_this_process_may_not_write_the_store(
+    client: Client, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_id = accepted("a")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RoleMayNotWrite
+
+    monkeypatch.setattr(LogEntry.objects, "log_actions", refuse)
+    response = client.post(WAITING, {"write": [write_id]})
+
+    assert response.status_code == 302
+    writer.drain()
+    assert texts() == []
 
 
 @pytest.mark.sqlite  # it locks the file

@@ -19,7 +19,7 @@ from workers.measures.reading import Slot, Spread, history, totals
 from workers.measures.slots import HISTORY_SECONDS, SLOT_SECONDS
 from workers.operations import absence, readiness
 from workers.operations.status import queue_status
-from workers.store.free_space import warning as disk_warning
+from workers.store import replica
 from workers.stream import pauses, standbys
 from workers.stream.heartbeat import WriterState
 from workers.stream.redis_client import shared_client
@@ -105,7 +105,7 @@ def _state() -> dict[str, Any]:
     done = totals()
     return {
         "obstacles": readiness.of_store() | readiness.of_queue(status),
-        "warnings": {"disk": warning} if (warning := disk_warning()) else {},
+        "warnings": readiness.health_warnings(replica.state()),
         "waiting": status.length,
         "oldest": status.oldest_age_seconds,
         "writer": status.writer and asdict(status.writer),

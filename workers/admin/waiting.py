@@ -92,7 +92,7 @@ class WaitingView(View):
         try:
             for write_id in write_ids:
                 self.model_admin.log_change(request, Receipt(write_id=write_id), "Cancelled while it waited.")
-        except DatabaseError as exc:
+        except (WritePathError, DatabaseError) as exc:
             logger.warning("cancelled user=%s state=not-noted error=%s", request.user.pk, exc)
             messages.warning(request, "The history does not tell it: the store cannot be written now.")
 

@@ -6,7 +6,9 @@ from workers.conf import settings
 from workers.exceptions import QueueUnavailable, StoreNotReady
 from workers.operations.absence import why_no_writer
 from workers.operations.status import QueueStatus, queue_status
+from workers.store.free_space import warning as disk_warning
 from workers.store.identity import problem as store_problem
+from workers.store.replica import ReplicaState
 
 
 def why_not_ready() -> dict[str, str]:
@@ -16,6 +18,12 @@ def why_not_ready() -> dict[str, str]:
     except QueueUnavailable as exc:
         in_the_way = {"redis": str(exc)}
     return of_store() | in_the_way
+
+
+def health_warnings(replica: ReplicaState | None) -> dict[str, str]:
+    """Return what will stand in the way soon, by part. The service is ready all the same."""
+    found = {"disk": disk_warning(), "replica": replica and replica.warning}
+    return {part: warning for part, warning in found.items() if warning}
 
 
 def of_store() -> dict[str, str]:

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from workers.conf import settings
-from workers.exceptions import StoreBusy, TransactionTimedOut, WriteOutsideWriter
+from workers.exceptions import RoleMayNotWrite, StoreBusy, TransactionTimedOut, WriteOutsideWriter
 from workers.store import fence, permission
 from workers.store.holder import Holder
 from workers.store.lock import purpose
@@ -161,7 +161,7 @@ class ServerGuard:
             return WriteOutsideWriter()
         is_denied = isinstance(cause, psycopg.errors.InsufficientPrivilege)
         if is_denied and self._is_held and current_role() is Role.WEB:
-            return WriteOutsideWriter(
+            return RoleMayNotWrite(
                 f"The role of this web process may not write: {cause}. Let DATABASE_URL of hosts that serve "
                 "the admin name a role that may."
             )

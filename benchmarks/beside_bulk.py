@@ -138,7 +138,7 @@ def import_running(service: Service, lines: Path, told: Callable[[int, float], N
         process = subprocess.Popen(
             command, env=service.processes.environment, cwd=BASE_DIR, stdout=output, stderr=output
         )
-        journal = lines.with_suffix(".refused.jsonl.journal")
+        journal = lines.with_suffix(".csv.journal")
         while process.poll() is None and not (journal.exists() and journal.stat().st_size > 1000):
             time.sleep(0.01)
         began, before = time.monotonic(), service.rows()

@@ -1,4 +1,7 @@
-"""The app of README.md, taken from it literally: it passes the linter and is served."""
+"""The app of README.md, taken from it literally: it passes the linter and is served.
+
+And its commands of docs/import-export.md.
+"""
 
 import os
 import re
@@ -21,6 +24,19 @@ IMPORTS = {
         "from workers.rest import QueuedWritesMixin\n"
     ),
     "urls": "from rest_framework.routers import SimpleRouter\n\nfrom notes.views import NoteViewSet\n",
+}
+IMPORTS_OF_COMMANDS = {
+    "import_notes": (
+        "from notes.views import NoteSerializer\nfrom workers.management.transfer import ImportCommand\n"
+    ),
+    "export_notes": (
+        "from notes.views import NoteSerializer\nfrom workers.management.transfer import ExportCommand\n"
+    ),
+    "write_functions": (
+        "from notes.models import Note\n"
+        "from workers import BulkInsert, Result, Write, user_id, write_function\n"
+        "from workers.transfer import imported, restored\n"
+    ),
 }
 SETTINGS = """
 from project.settings import *
@@ -48,6 +64,24 @@ def files_of_the_readme() -> dict[str, str]:
     return {name: "".join(lines).strip() + "\n" for name, lines in files.items()}
 
 
+def blocks_of_import_export() -> list[str]:
+    text = (BASE_DIR / "docs" / "import-export.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def write_commands(project: Path) -> None:
+    """Write the commands as the document has them, and its write function."""
+    commands, write_function = blocks_of_import_export()
+    directory = project / "notes" / "management" / "commands"
+    directory.mkdir(parents=True)
+    for block in commands.split("\n\n\n"):
+        [name] = re.findall(r"# notes/management/commands/(\w+)\.py", block)
+        (directory / f"{name}.py").write_text(f"{IMPORTS_OF_COMMANDS[name]}\n\n{block.strip()}\n")
+    (project / "notes" / "write_functions.py").write_text(
+        f"{IMPORTS_OF_COMMANDS['write_functions']}\n{write_function}"
+    )
+
+
 def route_of_the_readme() -> str:
     [route] = re.findall(
         r'`(path\("api/", include\("notes\.urls"\)\))`', (BASE_DIR / "README.md").read_text()
@@ -64,6 +98,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in files_of_the_readme().items():
         space = "\n" if text.startswith("router") else "\n\n"
         (directory / "notes" / f"{name}.py").write_text(IMPORTS[name] + space + text)
+    write_commands(directory)
     (directory / "their_settings.py").write_text(SETTINGS)
     (directory / "their_urls.py").write_text(URLS.format(route=route_of_the_readme()))
     return directory
@@ -120,3 +155,20 @@ def test_the_example_is_served_beside_the_project(
     assert service.post("/api/notes/", {"text": ""}).json()["code"] == "invalid"
     assert service.request("PUT", "/api/notes/99999999999999999999/", {"text": "x"}).status == 404
     assert service.rows("SELECT * FROM notes_note") == []
+
+    # The commands, by the serializer and then by the write function.
+    file = project / "notes.csv"
+    file.write_text("text\none\ntwo\n")
+    by_serializer = service.manage("import_notes", str(file), "--user", "demo").stdout
+    command = project / "notes" / "management" / "commands" / "import_notes.py"
+    named = "serializer_class = NoteSerializer\n"
+    command.write_text(command.read_text().replace(named, f'{named}    write_function = "notes.import"\n'))
+    by_function = service.manage("import_notes", str(file), "--user", "demo").stdout
+    service.manage("export_notes", str(project / "out.csv"))
+
+    assert "2 lines: 2 created, 0 refused." in by_serializer and "2 lines: 2 created" in by_function
+    assert service.rows(
+        "SELECT DISTINCT username FROM notes_note JOIN auth_user ON auth_user.id = owner_id"
+    ) == [("demo",)]
+    exported = (project / "out.csv").read_text().splitlines()
+    assert [line.partition(",")[2] for line in exported] == ["text", "one", "two", "one", "two"]

@@ -4,9 +4,9 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, OutputWrapper
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,10 +20,23 @@ from rich.progress import (
 from rich.text import Text
 
 
+class _Unended:
+    """What a command writes to, without the end of a line after each piece: rich ends its lines itself."""
+
+    def __init__(self, output: OutputWrapper) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        self._output.write(text, ending="")
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+
 def console(command: BaseCommand, *, no_color: bool) -> Console:
     """Return a console that writes where the command writes, in colours only if its output has them."""
-    command.stdout.ending = ""  # rich ends its lines itself
-    return Console(file=cast(IO[str], command.stdout), no_color=no_color or None, highlight=False)
+    return Console(file=cast(IO[str], _Unended(command.stdout)), no_color=no_color or None, highlight=False)
 
 
 @contextmanager
@@ -53,10 +66,10 @@ def path(value: str) -> Path:
 
 
 class _Rate(ProgressColumn):
-    """Rows a second."""
+    """How many a second."""
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:,.0f} rows/s")
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
 
 
 @contextmanager

@@ -97,9 +97,14 @@ def retry(receipt: Receipt, known: Families) -> Submission:
         receipt.function,
         decode_arguments(receipt.arguments),
         principal=receipt.principal,
-        token=uuid.uuid5(uuid.NAMESPACE_OID, f"retry after {latest}").hex,
+        token=token_after(latest),
         retry_of=receipt.pk,
     )
+
+
+def token_after(write_id: int) -> str:
+    """Return the token of the write that tries this one again."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"retry after {write_id}").hex
 
 
 def outcome_in_words(submission: Submission, seconds: float) -> tuple[str, str]:

@@ -39,7 +39,7 @@ class BoundedJSONParser(BaseParser):
 
 def refuse_deep(data: Any) -> None:
     """Raise ParseError for lists and objects that stand in each other more often than MAX_DEPTH."""
-    layer = [data]
+    layer = [data] if type(data) in (dict, list) else []
     for _ in range(MAX_DEPTH):
         layer = [
             inner

@@ -3,12 +3,14 @@
 Plain SQL, because this is the path of every write; `workers.models.Receipt` is the same table for reading.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from workers.conf import settings
 from workers.store.rows import insert as insert_rows
 from workers.writes import Outcome, Write, WriteStatus, encode_arguments
 
@@ -140,6 +142,17 @@ def estimate() -> tuple[int, int] | None:
         )
         count: int = last - first + 1
         return count, round(count * (OWN_BYTES + cursor.fetchone()[0]))
+
+
+def are_kept_since(moment: float) -> bool:
+    """Return whether none was pruned since then, in seconds since 1970: one of that moment would be there."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT min(write_id) FROM {TABLE}")  # noqa: S608 - constant
+        oldest = cursor.fetchone()[0]
+    if oldest is not None and oldest <= moment * 1_000_000:  # ids are times, and the oldest go first
+        return True
+    is_young = time.time() - moment < settings.WRITE_RECEIPT_DAYS * 86_400
+    return is_young and not newest_beyond(settings.WRITE_MAX_RECEIPTS // 2)
 
 
 def delete_before(write_id: int, *, limit: int) -> int:

@@ -7,17 +7,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.management.color import no_style
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Model
-from rest_framework.exceptions import ValidationError
 
-from workers.exceptions import NON_FIELD, WriteRejected
-from workers.store.conflicts import conflict_of
+from workers.exceptions import NON_FIELD
+from workers.rejections import rejection_of
 from workers.writes import Result, Write
 
 Row = Mapping[str, Any]
 Insert = Callable[[Sequence[Row]], object]
-"""Inserts rows, all of them or none. Raises IntegrityError, ValidationError or WriteRejected."""
+"""Inserts rows, all of them or none. What it raises is judged as for any write function."""
+OF_ONE_ROW = (400, 404, 409)
+"""What one row may be rejected with, while the others are taken. Who may not write may write none of them."""
+
+ONE_BY_ONE = 8
+"""Rows of which one is refused that are no longer parted by halves: where all are refused, halves of so few
+cost twice as much as each row alone."""
+
 Refused = tuple[int, Mapping[str, Any]]
 """The place of a record in its slice, from 0, and messages by field."""
 
@@ -57,24 +63,19 @@ def _places(count: int, refused: set[int]) -> list[int]:
 
 
 def _insert(rows: Sequence[tuple[int, Row]], insert: Insert) -> Iterable[Refused]:
-    """Insert as many of the rows as the store takes, by halves; yield the others."""
+    """Insert as many of the rows as the store takes, in ever smaller parts; yield the others."""
     if not rows:
         return
     try:
         with transaction.atomic():
             insert([row for _, row in rows])
-    except (IntegrityError, ValidationError, WriteRejected) as exc:
+    except Exception as exc:
+        rejection = rejection_of(exc)
+        if rejection is None or rejection.http_status not in OF_ONE_ROW:
+            raise
         if len(rows) == 1:
-            yield rows[0][0], _messages(exc)
+            yield rows[0][0], rejection.fields or {NON_FIELD: [rejection.detail]}
             return
-        half = len(rows) // 2
-        yield from _insert(rows[:half], insert)
-        yield from _insert(rows[half:], insert)
-
-
-def _messages(exc: IntegrityError | ValidationError | WriteRejected) -> Mapping[str, Any]:
-    if isinstance(exc, ValidationError):
-        detail: Any = exc.detail
-        return detail if isinstance(detail, dict) else {NON_FIELD: detail}
-    conflict = conflict_of(exc) if isinstance(exc, IntegrityError) else exc
-    return conflict.fields or {NON_FIELD: [conflict.detail]}
+        step = len(rows) // 2 if len(rows) > ONE_BY_ONE else 1
+        for start in range(0, len(rows), step):
+            yield from _insert(rows[start : start + step], insert)

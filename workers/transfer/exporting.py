@@ -1,17 +1,17 @@
 """An export: the rows of one snapshot, one after the other, in constant memory."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any, BinaryIO
 
-import orjson
 from django.db import connection
 from django.db.models import QuerySet
 from rest_framework.serializers import Serializer
 
-from workers.encoding.exact_json import to_json
+from workers.encoding.exact_json import from_json, to_json
+from workers.transfer.cells import Write, writers_of
 
 ROWS_AT_ONCE = 1_000
 
@@ -47,10 +47,10 @@ def export(
 
     Raises OSError and django.db.Error. Each is as the API shows it: JSON, or cells of what JSON has.
     """
-    names = [name for name, field in serializer.fields.items() if not field.write_only]
-    write = _as_csv(names) if as_csv else _as_json
+    writers = writers_of(serializer.fields)
+    write = _as_csv(writers) if as_csv else _as_json
     if as_csv:
-        file.write(_cells(names))
+        file.write(_cells(writers))
     count = 0
     for instance in queryset.iterator(chunk_size=ROWS_AT_ONCE):
         file.write(write(serializer.to_representation(instance)))
@@ -65,26 +65,15 @@ def _as_json(shown: Mapping[str, Any]) -> bytes:
     return to_json(shown) + b"\n"
 
 
-def _as_csv(names: list[str]) -> Callable[[Mapping[str, Any]], bytes]:
+def _as_csv(writers: Mapping[str, Write]) -> Callable[[Mapping[str, Any]], bytes]:
     def write(shown: Mapping[str, Any]) -> bytes:
-        values = orjson.loads(to_json(shown))
-        return _cells([_cell(values.get(name)) for name in names])
+        values = from_json(to_json(shown))  # what a client would see, with all digits of its numbers
+        return _cells(write_cell(values.get(name)) for name, write_cell in writers.items())
 
     return write
 
 
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case dict() | list():
-            return orjson.dumps(value).decode()
-    return str(value)
-
-
-def _cells(row: list[str]) -> bytes:
+def _cells(row: Iterable[str]) -> bytes:
     text = StringIO(newline="")
     csv.writer(text).writerow(row)
     return text.getvalue().encode()

@@ -1,7 +1,6 @@
 """One slice on its way: handed over, awaited as long as it takes, and handed over again where it was lost."""
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ import redis
 
 from workers.exceptions import AcceptanceUnknown, NotAccepted
 from workers.operations.absence import why_no_writer
+from workers.operations.retries import token_after
 from workers.store import receipts
 from workers.submission.client import submit, submitter
 from workers.submission.submission import Submission
@@ -18,6 +18,9 @@ from workers.writes import Outcome, WriteStatus
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds between attempts while the stream takes nothing; the last one repeats."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""Between attempts of which Redis did not confirm the last."""
 
 PATIENCE_SECONDS = 5.0
 """Wait for an outcome after which it is said what is waited for."""
@@ -52,17 +55,22 @@ class SliceWrite:
 
         Raises django.db.Error, and WritePathError for what no waiting mends.
         """
-        failures = 0
+        failures = unknown = 0
         while True:
             try:
                 submission = self._submission or self._submit()
                 if found := submission.wait(PATIENCE_SECONDS) or self._awaited(submission, on_wait):
                     return found
-            except (NotAccepted, AcceptanceUnknown, redis.RedisError) as exc:
+            except AcceptanceUnknown as exc:
                 on_wait(str(exc))
-            time.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-            failures += 1
-            if found := self._in_receipt():
+                # It may be in the stream, where each further one would only take room.
+                pause, unknown = min(2.0**unknown, LONGEST_PAUSE_SECONDS), unknown + 1
+            except (NotAccepted, redis.RedisError) as exc:
+                on_wait(str(exc))
+                pause, failures = PAUSES[min(failures, len(PAUSES) - 1)], failures + 1
+            else:
+                pause = PAUSES[0]
+            if found := self._in_receipt_within(pause):
                 return found
             self._submission = None  # to be handed over again: by its token it takes effect once
 
@@ -84,6 +92,15 @@ class SliceWrite:
             time.sleep(LOOK_SECONDS)
         return self._in_receipt()
 
+    def _in_receipt_within(self, seconds: float) -> Outcome | None:
+        """Pause for so long, or until the outcome is there."""
+        ends = time.monotonic() + seconds
+        while (remaining := ends - time.monotonic()) > 0:
+            time.sleep(min(LOOK_SECONDS, remaining))
+            if found := self._in_receipt():
+                return found
+        return None
+
     def _in_receipt(self) -> Outcome | None:
         known = receipts.find([self._token]).get(self._token)
         return known.outcome if known else None
@@ -92,12 +109,13 @@ class SliceWrite:
 def _last_attempt(token: str) -> tuple[str, Outcome | None]:
     """Return the token to hand over with, and the outcome of the last attempt, if it was not the first.
 
-    One that failed or was rejected is tried again, as `failed_writes --retry` does, with another token.
+    One that failed or was rejected is tried again with the token that `failed_writes --retry` gives it: one
+    of the two takes effect.
     """
     outcome = None
     while known := receipts.find([token]).get(token):
         outcome = known.outcome
         if outcome.status is WriteStatus.COMMITTED:
             break
-        token = hashlib.sha256(token.encode()).hexdigest()[:32]
+        token = token_after(outcome.write_id)
     return token, outcome

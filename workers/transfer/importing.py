@@ -11,19 +11,14 @@ from dataclasses import dataclass
 from rest_framework.serializers import Serializer
 
 from workers.rest.validation import leave_uniqueness_to_the_store
+from workers.store import receipts
 from workers.transfer.checking import Errors, checked
+from workers.transfer.errors import ImportStopped
 from workers.transfer.handing_over import SliceWrite
+from workers.transfer.journal import OUTSTANDING, Journal, Noted
 from workers.transfer.report import Report
-from workers.transfer.slices import Journal, Slice
+from workers.transfer.slices import Slice
 from workers.writes import Outcome, WriteStatus
-
-OUTSTANDING = 2
-"""Slices of one import that may be in the stream: one that the writer applies, and the next one. Whoever
-writes beside it waits for these at most; with one alone the writer would wait for the import after each."""
-
-
-class ImportStopped(Exception):
-    """The import cannot go on; the message says why and what to do."""
 
 
 @dataclass(kw_only=True)
@@ -32,9 +27,18 @@ class Counts:
 
     records: int = 0
     created: int = 0
+    """By this run."""
+    created_before: int = 0
+    """By earlier runs of the same import."""
     refused: int = 0
-    known: int = 0
-    """Of slices whose outcome an earlier run of the same import has led to."""
+    """By any of these runs."""
+    untold: int = 0
+    """Of slices whose receipts are kept no more: created before, or refused."""
+
+    @property
+    def taken(self) -> int:
+        """Return how many may be in the store."""
+        return self.created + self.created_before + self.untold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,24 +82,31 @@ class Import:
         self._outstanding: deque[SliceWrite] = deque()
 
     def run(self, parts: Iterable[Slice]) -> None:
-        """Import them. Raises ImportStopped, FileChanged, WritePathError, OSError and django.db.Error."""
+        """Import them. Raises ImportStopped, WritePathError, OSError and django.db.Error."""
         for part in parts:
             if self._journal is None:
                 self._try(part)
             else:
-                self._journal.note(part)
-                self._begin(part)
+                self._begin(part, self._journal)
         while self._outstanding:
             self._settle(self._outstanding.popleft())
+        if self._journal is not None and not self.counts.taken:
+            self._journal.is_kept = False  # it may be corrected, and nothing is taken twice
 
     def _try(self, part: Slice) -> None:
         rows, refused = self._checked(part)
         self.counts.created += len(rows)
         self._count(part, refused)
 
-    def _begin(self, part: Slice) -> None:
+    def _begin(self, part: Slice, journal: Journal) -> None:
         """Hand a slice over when there is room for it, unless it is known what became of it."""
+        noted = journal.note(part)
         write = SliceWrite(part, function=self._plan.function, principal=self._plan.principal)
+        if not write.known and noted is Noted.COMMITTED:
+            self._pass_by(part)
+            return
+        if not write.known and noted is Noted.PERHAPS and not receipts.are_kept_since(journal.noted_at):
+            raise _untold(part, journal)
         # Checked before there is room, while the writer applies the ones before it.
         rows, refused = ([], []) if write.known else self._checked(part)
         while len(self._outstanding) >= OUTSTANDING:
@@ -113,9 +124,18 @@ class Import:
         if outcome.status is not WriteStatus.COMMITTED:
             raise _stopped(part, outcome)
         body = outcome.json()
-        self.counts.created += body["created"]
-        self.counts.known += len(part.records) if write.known else 0
+        if write.known:
+            self.counts.created_before += body["created"]
+        else:
+            self.counts.created += body["created"]
         self._count(part, body["refused"])
+
+    def _pass_by(self, part: Slice) -> None:
+        """Count a slice of which the journal alone knows that it was committed."""
+        while self._outstanding:
+            self._settle(self._outstanding.popleft())
+        self.counts.untold += len(part.records)
+        self._count(part, ())
 
     def _count(self, part: Slice, refused: Iterable[tuple[int, Errors]]) -> None:
         for place, errors in refused:
@@ -123,6 +143,16 @@ class Import:
             self.counts.refused += 1
         self.counts.records += len(part.records)
         self._on_progress(self.counts, part.read_bytes)
+
+
+def _untold(part: Slice, journal: Journal) -> ImportStopped:
+    return ImportStopped(
+        f"Lines {part.first_line:,} to {part.last_line:,} were perhaps taken before the import was "
+        "interrupted. Nobody can tell: receipts of that time are kept no more (WRITE_RECEIPT_DAYS, "
+        "WRITE_MAX_RECEIPTS). "
+        f"What is before these lines was taken. Look for them in the store; then remove {journal.path}, and "
+        "import what is missing as a file of its own."
+    )
 
 
 def _stopped(part: Slice, outcome: Outcome) -> ImportStopped:

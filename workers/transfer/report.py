@@ -1,13 +1,14 @@
 """The report of the records that were refused: CSV or JSON Lines, by the end of its name."""
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
-import orjson
-
+from workers.encoding.exact_json import to_json
+from workers.transfer.part_file import PartFile
 from workers.transfer.sources import Record
 
 COLUMNS = ("line", "field", "message", "data")
@@ -17,11 +18,11 @@ class Report:
     """Written anew by each run, in the order of the file; there is none where nothing is refused."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError."""
+        """Raises BeingWritten and OSError."""
         self.path = path
         self.count = 0
-        self._part = path.with_name(path.name + ".part")
-        self._file: IO[str] = self._part.open("w", newline="", encoding="utf-8")
+        self._part = PartFile(path)
+        self._file = io.TextIOWrapper(self._part.file, encoding="utf-8", newline="")
         self._rows = csv.writer(self._file) if path.suffix.lower() == ".csv" else None
         if self._rows:
             self._rows.writerow(COLUMNS)
@@ -31,9 +32,9 @@ class Report:
         self.count += 1
         if self._rows is None:
             told = {"line": record.line, "errors": errors, "data": record.data}
-            self._file.write(orjson.dumps(told, default=str).decode() + "\n")
+            self._file.write(_json(told) + "\n")
             return
-        data = orjson.dumps(record.data, default=str).decode()
+        data = _json(record.data)
         for field, messages in errors.items():
             listed = messages if isinstance(messages, list) else [messages]
             self._rows.writerow([record.line, field, " ".join(str(one) for one in listed), data])
@@ -44,9 +45,15 @@ class Report:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if self.count:
-            self._part.replace(self.path)
-        else:
-            self._part.unlink(missing_ok=True)
-            self.path.unlink(missing_ok=True)  # of a run of before
+        """Name it. Where something was raised, a report of a run of before stays: it may tell more."""
+        self._file.flush()
+        if self.count and (exc is None or not self.path.exists()):
+            self._part.complete()
+            return
+        self._part.drop()
+        if exc is None:
+            self.path.unlink(missing_ok=True)
+
+
+def _json(value: Any) -> str:
+    return to_json(value, other=str).decode()

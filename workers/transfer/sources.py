@@ -1,36 +1,32 @@
 """The lines of a file or a pipe, read in constant memory, and the records that they hold.
 
-A record that cannot be read is yielded all the same, with what is wrong with it: one bad line refuses itself
-alone.
+A record that cannot be read is yielded all the same, with what is wrong with it: it refuses itself alone.
+Where nobody can tell where the next record begins, reading ends.
 """
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-import orjson
 from rest_framework.exceptions import ParseError
-from rest_framework.fields import BooleanField, CharField, DictField, Field, JSONField, ListField
-from rest_framework.relations import ManyRelatedField
-from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.serializers import Serializer
 
 from workers.encoding.exact_json import from_json
 from workers.rest.parsers import refuse_deep
+from workers.transfer.cells import ABSENT, Read, reader_of
+from workers.transfer.errors import Unreadable
 
 LINE_MAX_BYTES = 1_048_576
 """Of one line. A longer one is refused, and is never in memory as a whole."""
 
+CELL_MAX_CHARACTERS = LINE_MAX_BYTES
+"""Of one cell of CSV, which may have many lines."""
+
+_UNENDED = ("unexpected end of data", "field larger than field limit")
+"""What Python's csv says of a cell whose end it has not found."""
+
 _BOM = b"\xef\xbb\xbf"
-Read = Callable[[str], Any]
-"""Makes of a cell what a client would send in JSON."""
-
-_NESTED = (BaseSerializer, DictField, JSONField, ListField, ManyRelatedField)
-"""Fields whose cells hold JSON."""
-
-
-class HeaderError(Exception):
-    """The first line of a CSV file does not name its columns as it has to; the message says what is wrong."""
 
 
 class Record(NamedTuple):
@@ -108,35 +104,39 @@ def json_records(lines: Lines) -> Iterator[Record]:
 
 
 def csv_records(lines: Lines, serializer: Serializer, taken: Sequence[str]) -> Iterator[Record]:
-    """Return an iterator of the rows, as objects by the names in the first line. Raises HeaderError.
+    """Return an iterator of the rows, as objects by the names in the first line. Raises Unreadable.
 
     `taken` are the fields that are taken from the file; columns of others are left out.
     """
+    csv.field_size_limit(CELL_MAX_CHARACTERS)
     reader = csv.reader(lines.texts(), strict=True)
     try:
         header = next(reader, [])
     except csv.Error as exc:
-        raise HeaderError(f"The first line is not CSV: {exc}.") from exc
+        raise Unreadable(f"The first line is not CSV: {exc}.") from exc
     _check_header(header, lines.problem, serializer, taken)
     fields = serializer.fields
-    columns = [(name, place, _reader_of(fields[name])) for place, name in enumerate(header) if name in taken]
+    columns = [(name, place, reader_of(fields[name])) for place, name in enumerate(header) if name in taken]
     return _rows(reader, lines, len(header), columns)
 
 
 def _check_header(header: Sequence[str], problem: str, serializer: Serializer, taken: Sequence[str]) -> None:
     if problem:
-        raise HeaderError(f"The first line cannot be read. {problem}")
+        raise Unreadable(f"The first line cannot be read. {problem}")
     if not header:
-        raise HeaderError("The first line is empty. In CSV it names the columns.")
+        raise Unreadable("The first line is empty. In CSV it names the columns.")
     for name in header:
         if name not in serializer.fields:
             known = ", ".join(serializer.fields)
-            raise HeaderError(f"The column {name[:50]!r} in the first line is no field. Fields are: {known}.")
+            hint = " Are the columns parted by commas?" if ";" in name or "\t" in name else ""
+            raise Unreadable(
+                f"The column {name[:50]!r} in the first line is no field. Fields are: {known}.{hint}"
+            )
         if header.count(name) > 1:
-            raise HeaderError(f"The column {name!r} is in the first line twice.")
+            raise Unreadable(f"The column {name!r} is in the first line twice.")
     for name in taken:
         if serializer.fields[name].required and name not in header:
-            raise HeaderError(f"The column {name!r} is missing in the first line.")
+            raise Unreadable(f"The column {name!r} is missing in the first line.")
 
 
 def _rows(
@@ -147,6 +147,13 @@ def _rows(
         try:
             row = next(reader, None)
         except csv.Error as exc:
+            if str(exc).startswith(_UNENDED):
+                # What follows may be lines of this cell, or records: nobody can tell.
+                raise Unreadable(
+                    f"Line {line:,}: a cell that begins there has no end, or is longer than "
+                    f"{CELL_MAX_CHARACTERS:,} characters. Is a quote missing? Nothing from there on can be "
+                    "read. Correct it and run the same command again."
+                ) from exc
             yield Record(line, None, f"It is not CSV: {exc}.")
             continue
         if row is None:
@@ -158,27 +165,9 @@ def _rows(
         if lines.problem:
             yield Record(line, row, lines.problem)
             continue
-        data = {name: row[place] if read is None else read(row[place]) for name, place, read in columns}
-        yield Record(line, {name: value for name, value in data.items() if value is not _ABSENT})
-
-
-_ABSENT = object()
-
-
-def _reader_of(field: Field) -> Read | None:
-    """Return what reads the cells of a field; None where it is the text itself."""
-    if isinstance(field, _NESTED):
-        return _json_or_text
-    if isinstance(field, CharField):
-        return (lambda cell: cell or None) if field.allow_null else None
-    empty = None if field.allow_null else _ABSENT
-    if isinstance(field, BooleanField):
-        return lambda cell: {"true": True, "false": False, "": empty}.get(cell.lower(), cell)
-    return lambda cell: cell or empty
-
-
-def _json_or_text(cell: str) -> Any:
-    try:
-        return orjson.loads(cell) if cell else _ABSENT
-    except ValueError:
-        return cell
+        try:
+            data = {name: row[place] if read is None else read(row[place]) for name, place, read in columns}
+        except ValueError as exc:
+            yield Record(line, row, str(exc))
+            continue
+        yield Record(line, {name: value for name, value in data.items() if value is not ABSENT})

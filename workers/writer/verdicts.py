@@ -5,10 +5,10 @@ import traceback
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from workers import rejections
 from workers.conf import settings
 from workers.exceptions import UnknownWriteFunction, WriteRejected
 from workers.in_hand import in_hand
-from workers.writer import rejections
 from workers.writes import Outcome, Result, Write, WriteStatus, encode_error, encode_result, writable
 
 logger = logging.getLogger(__name__)

@@ -80,10 +80,10 @@ def test_verbatim_a_key_that_is_taken_is_told(run: Run, tmp_path: Path) -> None:
     Tag.objects.create(id=70, name="a")
     run("export_tags", "tags.jsonl")
 
-    with pytest.raises(CommandError, match="1 lines were refused"):
+    with pytest.raises(CommandError, match="1 line was refused"):
         run("import_tags", "tags.jsonl", verbatim=True)
 
-    assert json.loads((tmp_path / "tags.refused.jsonl").read_text())["line"] == 1
+    assert json.loads((tmp_path / "tags.jsonl.refused.jsonl").read_text())["line"] == 1
 
 
 def test_a_field_that_is_no_column_is_not_taken_verbatim(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

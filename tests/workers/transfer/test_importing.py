@@ -14,7 +14,7 @@ from tests.notebooks.models import Note, Tag
 from tests.workers.transfer.conftest import Run
 from workers.management.transfer import ImportCommand
 from workers.models import Receipt
-from workers.transfer import importing, sources
+from workers.transfer import journal, sources
 from workers.transfer.handing_over import SliceWrite
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes_at_once")]
@@ -51,18 +51,18 @@ def test_the_same_lines_are_taken_once(run: Run, again: str, monkeypatch: pytest
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(importing, "OUTSTANDING", 1)
+            patch.setattr(journal, "OUTSTANDING", 1)
             patch.setattr(ImportCommand, "slice_lines", 100)
             patch.setattr(SliceWrite, "hand_over", stop)
             with pytest.raises(
                 CommandError, match=r"Interrupted: 0 lines are done\. Run the same command again"
             ):
                 run("import_items", "items.csv", text)
-    with pytest.raises(CommandError, match="1 lines were refused"):
+    with pytest.raises(CommandError, match="1 line was refused"):
         run("import_items", "items.csv", text)
 
     name = "other.csv" if again == "of another name" else "items.csv"
-    with pytest.raises(CommandError, match=r"1 lines were refused: .* says which, and why"):
+    with pytest.raises(CommandError, match=r"1 line was refused: .* says which, and why"):
         run("import_items", name, text)
 
     assert names() == [f"item {n}" for n in range(450)]
@@ -82,7 +82,7 @@ def test_what_is_refused_is_reported_by_line_and_the_rest_is_taken(run: Run, tmp
         run("import_items", "items.csv", text)
 
     assert names() == ["fine", 'fi"ne', "last"]
-    told = {one["line"]: one["errors"] for one in reported(tmp_path / "items.refused.jsonl")}
+    told = {one["line"]: one["errors"] for one in reported(tmp_path / "items.csv.refused.jsonl")}
     assert list(told) == [2, 6, 7, 8]
     assert told[2] == {"name": ["Control characters are not allowed."]}
     assert told[6] == {"non_field_errors": ["It is not UTF-8: invalid start byte, byte 3 of the line."]}
@@ -112,7 +112,7 @@ def test_a_report_of_before_is_gone_when_nothing_is_refused(run: Run, tmp_path: 
         run("import_items", "items.csv", "name\n\x07\n")
     run("import_items", "items.csv", "name\nfine\n")
 
-    assert [path.name for path in tmp_path.iterdir()] == ["items.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["items.csv", "items.csv.journal"]
 
 
 @pytest.mark.parametrize(
@@ -151,15 +151,15 @@ def test_a_line_that_is_too_long_is_refused_alone(
         run("import_items", "items.csv", f"name\n{'x' * 5000}\nfine\n{'x' * 101}")
 
     assert names() == ["fine"]
-    assert [one["line"] for one in reported(tmp_path / "items.refused.jsonl")] == [2, 4]
+    assert [one["line"] for one in reported(tmp_path / "items.csv.refused.jsonl")] == [2, 4]
 
 
 def test_a_dry_run_checks_all_lines_and_writes_nothing(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="1 lines were refused"):
+    with pytest.raises(CommandError, match="1 line was refused"):
         run("import_items", "items.csv", f"name\na\n{'x' * 201}\n", dry_run=True)
     said = run("import_items", "items.csv", "name\na\n", dry_run=True)
 
-    assert said.startswith("1 lines: 1 valid, 0 refused.")
+    assert said.startswith("1 line: 1 valid, 0 refused.")
     assert (names(), Receipt.objects.count()) == ([], 0)
     assert [path.name for path in tmp_path.iterdir()] == ["items.csv"]
 
@@ -228,7 +228,7 @@ def test_a_model_without_a_write_function_is_saved_by_its_serializer_and_what_is
         run("import_tags", "tags.csv", text)
 
     assert list(Tag.objects.order_by("id").values_list("name", flat=True)) == ["taken", "new", "other"]
-    report = reported(tmp_path / "tags.refused.jsonl")
+    report = reported(tmp_path / "tags.csv.refused.jsonl")
     assert [(one["line"], list(one["errors"])) for one in report] == [(3, ["name"]), (5, ["name"])]
 
 

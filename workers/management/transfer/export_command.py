@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from django.db.models import QuerySet
 from workers.management.console import console, rows_of
 from workers.management.transfer.files import STANDARD, TransferCommand, is_csv
 from workers.transfer.exporting import export, snapshot
+from workers.transfer.part_file import PartFile
 
 
 class ExportCommand(TransferCommand):
@@ -24,6 +27,7 @@ class ExportCommand(TransferCommand):
         "while the service writes. The file has its name once it is complete."
     )
     requires_system_checks = []
+    standard = "standard output"
 
     def get_queryset(self) -> QuerySet:
         """Return what is exported, by default in the order of the primary key."""
@@ -38,8 +42,8 @@ class ExportCommand(TransferCommand):
                     return
                 output = console(self, no_color=options["no_color"])
                 count = self._export(target, as_csv=as_csv, output=output)
-        except BrokenPipeError as exc:
-            raise CommandError("Nobody reads the rest of it.") from exc
+        except BrokenPipeError:
+            _nobody_reads()
         except (OSError, Error) as exc:
             raise CommandError(f"The export has ended early: {exc}") from exc
         output.print(f"{count:,} rows in {time.monotonic() - began:.1f} s.")
@@ -66,12 +70,19 @@ def _written(file: Path, standard: Any) -> Iterator[BinaryIO]:
         yield standard.buffer
         standard.buffer.flush()
         return
-    part = file.with_name(f"{file.name}.part")
+    part = PartFile(file)
     try:
-        with part.open("wb") as target:
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+        yield part.file
+        part.complete()
+    except BaseException:
+        part.drop()
+        raise
+
+
+def _nobody_reads() -> None:
+    """End as programs do whose output is cut off, as by `head`, and without Python's complaint at its exit.
+
+    See https://docs.python.org/3/library/signal.html#note-on-sigpipe.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)

@@ -22,8 +22,11 @@ class TransferCommand(BaseCommand):
     serializer_class: ClassVar[type[ModelSerializer]]
     """By which rows are checked and shown."""
 
+    standard: ClassVar[str]
+    """What `-` stands for."""
+
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=path, metavar="FILE", help="- for standard input or output")
+        parser.add_argument("file", type=path, metavar="FILE", help=f"- for {self.standard}")
         parser.add_argument(
             "--format", choices=["csv", "jsonl"], help="where the name of the file does not end so"
         )

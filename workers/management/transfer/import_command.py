@@ -14,16 +14,21 @@ from typing import Any, BinaryIO
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.db import Error
+from rest_framework.serializers import ModelSerializer
 
 from workers.exceptions import WritePathError
 from workers.management.console import console, path, rows_of
 from workers.management.transfer.files import STANDARD, TransferCommand, is_csv
+from workers.principals import user_of
 from workers.registry import name_of
 from workers.transfer.applying import Row, imported, restored
-from workers.transfer.importing import Counts, Import, ImportStopped, Plan
+from workers.transfer.errors import ImportStopped
+from workers.transfer.importing import Counts, Import, Plan
+from workers.transfer.journal import Journal
+from workers.transfer.part_file import BeingWritten
 from workers.transfer.report import Report
-from workers.transfer.slices import FileChanged, Journal, slices
-from workers.transfer.sources import HeaderError, Lines, csv_records, json_records
+from workers.transfer.slices import slices
+from workers.transfer.sources import Lines, csv_records, json_records
 from workers.transfer.verbatim import taken_fields, verbatim
 from workers.writes import Result, Write
 
@@ -34,6 +39,8 @@ INTERRUPTED = 130
 """The exit status of a program that Ctrl-C has ended."""
 
 AGAIN = "Run the same command again to go on: each line is taken once."
+
+TO_ONE_SIDE = "What was refused is not taken: correct it in a file of its own, and import that."
 
 
 class ImportCommand(TransferCommand):
@@ -49,6 +56,8 @@ class ImportCommand(TransferCommand):
         "goes on: each line is taken once. Exit status 1 when lines were refused."
     )
 
+    standard = "standard input"
+
     write_function: str | None = None
     """Applies a slice. Its arguments are `data`, `refused` and `verbatim`: see `imported`."""
     slice_lines = 50
@@ -63,7 +72,7 @@ class ImportCommand(TransferCommand):
             "--report",
             type=path,
             metavar="FILE",
-            help="for refused lines, .csv or .jsonl (default: beside the file, as .refused.jsonl)",
+            help="for refused lines, .csv or .jsonl (default: FILE.refused.jsonl)",
         )
         parser.add_argument(
             "--verbatim",
@@ -85,34 +94,50 @@ class ImportCommand(TransferCommand):
 
     @classmethod
     def _apply(cls, write: Write) -> Result:
-        is_verbatim = write.arguments["verbatim"]
-        return imported(write, restored(cls.written_model()) if is_verbatim else cls.insert)
+        if write.arguments["verbatim"]:
+            return imported(write, restored(cls.written_model()))
+        user = user_of(write.principal) if write.principal else None
+        return imported(write, lambda rows: cls.insert(rows, user))
 
     @classmethod
-    def insert(cls, rows: Iterable[Row]) -> None:
+    def insert(cls, rows: Iterable[Row], user: Any) -> None:
         """Save rows, in the writer, each by the serializer."""
         for row in rows:
             serializer = cls.serializer_class(data=row)
             serializer.is_valid(raise_exception=True)
-            serializer.save()
+            cls.perform_create(serializer, user)
+
+    @classmethod
+    def perform_create(cls, serializer: ModelSerializer, user: Any) -> None:
+        """Save a row, in the writer: as in a viewset, with what no client gives, such as `owner=user`.
+
+        `user` is the one of `--user`, or None.
+        """
+        serializer.save()
 
     def run_from_argv(self, argv: list[str]) -> None:
         os.nice(NICENESS)  # here, because a program that calls the command could not have its priority back
         super().run_from_argv(argv)
 
     def handle(self, *, file: Path, **options: Any) -> None:
-        as_csv = is_csv(file, options["format"])
-        beside = Path("import") if file == STANDARD else file
-        report = options["report"] or beside.with_suffix(".refused.jsonl")
-        plan = self._plan(options)
+        as_csv, is_dry = is_csv(file, options["format"]), options["dry_run"]
+        plan, self._told = self._plan(options), ""
+        report = options["report"] or _beside(file, ".dry-run.refused.jsonl" if is_dry else ".refused.jsonl")
+        if report.exists() and file.exists() and report.samefile(file):
+            raise CommandError(f"--report {report} is the file that is to be imported.")
         try:
-            with contextlib.nullcontext(sys.stdin.buffer) if file == STANDARD else file.open("rb") as opened:
-                counts, seconds = self._import(opened, plan, report, as_csv=as_csv, options=options)
-        except (ImportStopped, FileChanged, HeaderError) as exc:
+            opened = sys.stdin.buffer if file == STANDARD else file.open("rb")
+        except OSError as exc:
+            raise CommandError(str(exc)) from exc
+        journal = None if is_dry else _journal_path(file, report)
+        try:
+            with contextlib.nullcontext(opened) if file == STANDARD else opened:
+                counts, seconds = self._import(opened, plan, report, journal, as_csv=as_csv, options=options)
+        except (ImportStopped, BeingWritten) as exc:
             raise CommandError(str(exc)) from exc
         except (OSError, Error, WritePathError) as exc:
             raise CommandError(f"{exc}\n{AGAIN}") from exc
-        self._sum_up(counts, seconds, report, is_dry=options["dry_run"])
+        self._sum_up(counts, seconds, report, is_dry=is_dry)
 
     def _plan(self, options: dict[str, Any]) -> Plan:
         own = name_of(type(self))
@@ -128,7 +153,14 @@ class ImportCommand(TransferCommand):
         )
 
     def _import(
-        self, opened: BinaryIO, plan: Plan, report: Path, *, as_csv: bool, options: dict[str, Any]
+        self,
+        opened: BinaryIO,
+        plan: Plan,
+        report: Path,
+        journal_path: Path | None,
+        *,
+        as_csv: bool,
+        options: dict[str, Any],
     ) -> tuple[Counts, float]:
         # What makes other writes of the same file.
         means = (plan.function, plan.principal, plan.verbatim, options["label"], self.slice_lines, as_csv)
@@ -140,8 +172,10 @@ class ImportCommand(TransferCommand):
         began = time.monotonic()
         with contextlib.ExitStack() as opens:
             journal = None
-            if not options["dry_run"]:
-                journal = opens.enter_context(Journal(report.with_name(f"{report.name}.journal"), seed=seed))
+            if journal_path is not None:
+                # Of a stream nobody knows later whether it was the same one.
+                is_kept = opened is not sys.stdin.buffer
+                journal = opens.enter_context(Journal(journal_path, seed=seed, is_kept=is_kept))
             if journal is not None and journal.is_resumed:
                 self.stdout.write("An import of this file was interrupted: it goes on.")
             refused = opens.enter_context(Report(report))
@@ -162,20 +196,40 @@ class ImportCommand(TransferCommand):
 
     def _tell(self, reason: str) -> None:
         """Say what is waited for, once for each reason."""
-        if reason != getattr(self, "_told", None):
+        if reason != self._told:
             self._told = reason
             self.stderr.write(f"Waiting: {reason}")
 
     def _sum_up(self, counts: Counts, seconds: float, report: Path, *, is_dry: bool) -> None:
-        created = f"{counts.created:,} {'valid' if is_dry else 'created'}"
-        known = f" {counts.known:,} of them were imported before." if counts.known else ""
+        told = [f"{counts.created:,} {'valid' if is_dry else 'created'}", f"{counts.refused:,} refused"]
+        if counts.created_before:
+            told.append(f"{counts.created_before:,} created before")
+        if counts.untold:
+            told.append(f"{counts.untold:,} taken before, of which no receipt is kept")
         rate = counts.records / max(seconds, 1e-3)
         self.stdout.write(
-            f"{counts.records:,} lines: {created}, {counts.refused:,} refused.{known} "
-            f"{seconds:.1f} s, {rate:,.0f} lines/s."
+            f"{_lines(counts.records)}: {', '.join(told)}. {seconds:.1f} s, {rate:,.0f} lines/s."
         )
         if counts.refused:
-            raise CommandError(f"{counts.refused:,} lines were refused: {report} says which, and why.")
+            were = "was" if counts.refused == 1 else "were"
+            text = f"{_lines(counts.refused)} {were} refused: {report} says which, and why."
+            raise CommandError(text if is_dry else f"{text}\n{TO_ONE_SIDE}")
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'' if count == 1 else 's'}"
+
+
+def _beside(file: Path, ending: str) -> Path:
+    """Return the name with this ending beside a file; in this directory for standard input."""
+    return Path(f"import{ending}") if file == STANDARD else file.with_name(f"{file.name}{ending}")
+
+
+def _journal_path(file: Path, report: Path) -> Path:
+    """Return where the journal is: beside the file, or beside the report where that cannot be."""
+    if file == STANDARD or not os.access(file.parent, os.W_OK):
+        return report.with_name(f"{report.name}.journal")
+    return _beside(file, ".journal")
 
 
 def _principal(name: str) -> str:

@@ -22,7 +22,7 @@ class Cancelled(StrEnum):
     IN_TIME = "cancelled"
     """The writer has not read the write, and will reject it."""
     READ = "read"
-    """The writer has the write: it is rejected only if the writer has to begin anew with it."""
+    """The writer has the write: it is rejected only if the writer has not begun with it, or begins anew."""
     GONE = "gone"
     """It does not wait: it has its receipt, or was never accepted."""
 

@@ -6,25 +6,25 @@ again, and its receipt makes that harmless.
 """
 
 import logging
-import sqlite3
 import time
 from collections.abc import Set
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from enum import StrEnum
 
 import redis
-from django.db import DatabaseError, Error, connection
+from django.db import Error, connection
 
 from workers import tracing
 from workers.conf import settings
 from workers.exceptions import LeaseLost, StoreBusy
 from workers.measures.taking import Recorder, Times
-from workers.store import opening, pragmas, soundness, store_file, wal
+from workers.store import opening, soundness
 from workers.store.holder import PATIENCE_SECONDS, Holder
 from workers.store.watch import watch_of_store
 from workers.stream import cancellations, heartbeat, outcomes, ownership, pauses, redis_stream
 from workers.stream.redis_client import connect
 from workers.writer import commit
+from workers.writer.checkpoints import Checkpoints, log_bytes
 from workers.writer.pruning import Pruning
 from workers.writer.reading import Batch, Reader, decoded
 
@@ -69,7 +69,7 @@ class Writer:
         # Before anything is read: what waits in the stream may be another store's.
         ownership.claim(self._client)
         self._acknowledge = redis_stream.acknowledge_script(self._client)
-        self._recorder = Recorder(log_bytes=_log_bytes)
+        self._recorder = Recorder(log_bytes=log_bytes)
         self._heartbeat = heartbeat.Heartbeat(self._client, self._recorder)
         opening.tell_of_waits(self._wait_for_lock)
         self._reader = Reader(self._client)
@@ -77,7 +77,7 @@ class Writer:
         self._pruning = Pruning()
         self._failures = 0
         self._was_busy = False
-        self._checkpoint_after = 0.0
+        self._checkpoints = Checkpoints()
         self._pause_check_at = 0.0
 
     def drain(self, *, stays: bool = False) -> Drained:
@@ -93,7 +93,8 @@ class Writer:
         deadline = time.monotonic() + settings.WRITE_TASK_SECONDS
         linger_seconds = 0.0
         while time.monotonic() < deadline:
-            if self._is_to_pause():
+            # What was read already is not left waiting: cancelled meanwhile, it would be applied after it.
+            if not self._reader.has_rest and self._is_to_pause():
                 return Drained.PAUSE
             if self._step(wait_seconds=linger_seconds):
                 linger_seconds = LINGER_SECONDS
@@ -112,7 +113,7 @@ class Writer:
         """
         if self._is_to_pause():
             return Drained.PAUSE
-        if self._held is not None:
+        if self._held is not None or self._reader.has_rest:
             return self.drain(stays=True)
         redis_stream.keep_doorbell(self._client)
         self._idle()
@@ -151,7 +152,7 @@ class Writer:
         size = len(batch.entries)
         self._heartbeat.note_rate(writes=size, seconds=time.monotonic() - started)
         self._heartbeat.renew(committed=size)
-        self._checkpoint()
+        self._checkpoints.after_batch(was_large=batch.begins_large)
         self._pruning.prune_a_little()
         return True
 
@@ -159,7 +160,7 @@ class Writer:
         """Prove that this writer could write, and tidy up."""
         if self._heartbeat.is_due:
             self._heartbeat.renew(committed=0, error=self._problem() or opening.probe())
-            self._checkpoint()  # of what others wrote
+            self._checkpoints.look()  # of what others wrote
         self._pruning.prune_a_little()
 
     def _problem(self) -> str | None:
@@ -267,33 +268,3 @@ class Writer:
         )
         self._heartbeat.renew(committed=0, error=reason)
         time.sleep(pause)
-
-    def _checkpoint(self) -> None:
-        now = time.monotonic()
-        guard = opening.own_guard()
-        if guard is None or now < self._checkpoint_after:
-            return
-        if wal.size_bytes(guard.lock.store) < settings.WRITE_CHECKPOINT_BYTES:
-            return
-        try:
-            with guard.kept():
-                emptied = wal.checkpoint(guard.lock, guard.raw)
-        except (DatabaseError, sqlite3.Error) as exc:
-            logger.warning("checkpoint state=failed error=%s", exc)
-            emptied = False
-        if not emptied:
-            self._checkpoint_after = now + wal.AGAIN_SECONDS
-            wal_bytes = wal.size_bytes(guard.lock.store)
-            if wal_bytes > pragmas.JOURNAL_SIZE_LIMIT_BYTES:
-                logger.warning(
-                    "checkpoint state=held-back wal_bytes=%s reason=long-reader hint='manage.py doctor'",
-                    wal_bytes,
-                )
-
-
-def _log_bytes() -> int | None:
-    """Return the size of the write-ahead log; None where there is none, or it may not be looked at."""
-    if connection.vendor == "sqlite":
-        with suppress(OSError):
-            return wal.size_bytes(store_file.path())
-    return None

@@ -41,6 +41,11 @@ class Batch:
     may_be_cancelled: bool = True
     """False when no write was cancelled at the time of reading."""
 
+    @property
+    def begins_large(self) -> bool:
+        """Return whether it holds a large write, which then is the first one."""
+        return _is_large(self.entries[0])
+
     def is_poison(self, write: Write) -> bool:
         """Return whether this write of the batch is to be failed without being applied."""
         return write.write_id == self.poison
@@ -52,19 +57,39 @@ class Reader:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._looks_for_pending = True  # a predecessor may have died
+        self._rest: Sequence[Entry] = ()
+        """Read, and not given out yet: it begins with a write that is a batch of its own."""
+
+    @property
+    def has_rest(self) -> bool:
+        """Return whether something was read that is still to be given out."""
+        return bool(self._rest)
 
     def read(self, *, wait_seconds: float) -> Batch | None:
         """Return the next batch, or None when nothing came in time. Raises redis.RedisError."""
-        if self._looks_for_pending and (batch := self._read_pending()):
-            return batch
+        if self._looks_for_pending:
+            self._rest = ()  # it was not acknowledged, so it is pending too
+            if batch := self._read_pending():
+                return batch
         # True until the acknowledgement: should a reply be lost, what it held counts as read.
         self._looks_for_pending = True
+        if self._rest:
+            return self._first_of(self._rest, any_cancelled=True)
         count = settings.WRITE_BATCH_MAX_WRITES
         entries, any_cancelled = redis_stream.read_new(self._client, count=count, wait_seconds=wait_seconds)
         if not entries:
             self._looks_for_pending = False
             return None
-        return Batch(entries=entries, may_be_cancelled=any_cancelled)
+        return self._first_of(entries, any_cancelled=any_cancelled)
+
+    def _first_of(self, entries: Sequence[Entry], *, any_cancelled: bool) -> Batch:
+        """Return the entries that are to be committed together, from the first on, and keep the rest.
+
+        What waits before a write that takes long is committed before it: its clients wait for themselves.
+        """
+        end = next((place for place in range(1, len(entries)) if _goes_alone(entries, place)), len(entries))
+        self._rest = entries[end:]
+        return Batch(entries=entries[:end], may_be_cancelled=any_cancelled)
 
     def acknowledged(self, batch: Batch) -> None:
         """Note that the batch is out of the stream."""
@@ -94,6 +119,20 @@ class Reader:
             # The count is that of the oldest entry, and says nothing of one that was read after it.
             poison=oldest.write_id if is_poison else None,
         )
+
+
+def _goes_alone(entries: Sequence[Entry], place: int) -> bool:
+    """Return whether an entry begins a batch: it is large, and follows one that is not.
+
+    Large is what has no room beside another one in its client's share (workers/submission/shares.py): of
+    these there are few, so that this costs few commits. Several large ones are one batch.
+    """
+    return _is_large(entries[place]) and not _is_large(entries[place - 1])
+
+
+def _is_large(entry: Entry) -> bool:
+    """Return whether an entry takes more than half of a client's share."""
+    return 0 < settings.WRITE_SHARE_BYTES < 2 * len(entry.payload)
 
 
 def decoded(entry: Entry) -> Write:

@@ -17,9 +17,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from items.models import Item
+from project.api import exception_handler, schema
 from project.api.pages import bad_request, not_found, permission_denied, server_error
 from tests.edges import EDGE_VALUES
 from tests.jottings.models import Measurement
+from workers.web import refusals
 
 pytestmark = pytest.mark.django_db
 
@@ -175,3 +177,9 @@ def test_the_admin_searches_for_eight_words_at_most_and_says_so(admin: Client) -
     assert b"a b c d e f g h</a>" in found.content
     assert [response.status_code for response in refused] == [400] * 3
     assert all(b"at most 8 words of 200 characters" in response.content for response in refused)
+
+
+def test_every_code_that_goes_with_a_status_is_documented_with_it() -> None:
+    for made in (exception_handler.CODES, refusals.CODES):
+        for status, code in made.items():
+            assert schema.CODES[code].startswith(f"{status}: "), code

@@ -239,10 +239,15 @@ SECURE_CSP = {
 
 LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
 LOG_FORMAT = environment.choice("LOG_FORMAT", "text", choices=["text", "json"])
+# Whose templates name figures, such as `state=`: no other's, which may be made of what a client sent.
+OWN_LOGGERS = {"packages": ["workers", "project", "items"]}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"text": {"()": "workers.logs.TextLines"}, "json": {"()": "workers.logs.JsonLines"}},
+    "formatters": {
+        "text": {"()": "workers.logs.TextLines", **OWN_LOGGERS},
+        "json": {"()": "workers.logs.JsonLines", **OWN_LOGGERS},
+    },
     "filters": {"short_refusals": {"()": "workers.web.log_lines.ShortRefusals"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["short_refusals"]}

@@ -1,6 +1,6 @@
 """What this thread or fiber is busy with: the request, or the write, by which log lines find each other."""
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,8 +29,18 @@ class Request:
 
 in_hand: ContextVar[InHand | None] = ContextVar("in_hand", default=None)
 
+OF_REQUEST = "workers.in_hand"
+"""The key of a Request in `META` of Django's."""
+
 
 def request_in_hand() -> Request | None:
     """Return the request that is being served; None in the writer, in commands and in tasks."""
     found = in_hand.get()
     return found if isinstance(found, Request) else None
+
+
+def context_of(hand: InHand | None) -> Context:
+    """Return a copy of the context in which this is in hand, or nothing."""
+    context = copy_context()
+    context.run(in_hand.set, hand)
+    return context

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.decorators import sync_and_async_middleware
 
 from workers.conf import settings
-from workers.in_hand import Request, in_hand
+from workers.in_hand import OF_REQUEST, Request, in_hand
 
 HEADER = "X-Request-ID"
 
@@ -73,7 +73,6 @@ def _named(request: HttpRequest) -> Request:
     given = meta.get("HTTP_X_REQUEST_ID")
     # Counted, as to draw lots for each request would take longer than all the rest of this.
     name = given if given and _ID.fullmatch(given) else f"{_prefix}-{next(_numbers)}"
-    if not settings.WRITE_TRACE_CONTEXT:
-        return Request(name)
-    traceparent = meta.get("HTTP_TRACEPARENT", "")
-    return Request(name, traceparent if _TRACEPARENT.fullmatch(traceparent) else "")
+    traceparent = meta.get("HTTP_TRACEPARENT", "") if settings.WRITE_TRACE_CONTEXT else ""
+    named = meta[OF_REQUEST] = Request(name, traceparent if _TRACEPARENT.fullmatch(traceparent) else "")
+    return named

@@ -225,7 +225,7 @@ def test_a_writer_that_starts_while_a_command_writes_begins_after_it_and_names_i
         service.start("writer")
         waiting = service.create("for the writer", headers=NO_WAIT)
 
-        until(lambda: f"reason={name}" in service.log("writer"), seconds=20, what="the writer to be refused")
+        until(lambda: f'reason="{name}' in service.log("writer"), seconds=20, what="the writer to be refused")
         ready = service.get("/health/ready")
         status = service.manage("writer_status", check=False)
         assert ready.status == 503

@@ -272,7 +272,7 @@ def test_the_store_moves_while_the_service_accepts(template: tuple[Cluster, Path
             assert done.returncode == 0, done.stdout + done.stderr
             until(lambda: load.statuses[503] > 0, seconds=30, what="the former web process to refuse")
             until(
-                lambda: "reason=This store was moved" in service.log("writer"),
+                lambda: 'reason="This store was moved' in service.log("writer"),
                 seconds=30,
                 what="the former writer to refuse",
             )

@@ -75,19 +75,110 @@ def test_a_traceback_and_what_no_line_may_hold_stay_in_one_json_line(served: Non
 
     found = json.loads(line)
     assert "\n" not in line
-    assert found["message"] == "what: line\nbreak"
+    assert found["message"] == r'what: "line\nbreak"'
     assert found["error"].startswith("Traceback")
     assert found["request"] == "req-7"
 
 
-def test_a_text_line_names_the_request_once_and_before_the_traceback(served: None) -> None:
+def test_a_text_line_names_the_request_before_the_traceback_no_line_of_which_begins_as_one(
+    served: None,
+) -> None:
     try:
-        raise ValueError
+        raise ValueError("a\n2026-11-28 10:00:00,000 ERROR workers.writer write=1 state=failed\rb")
     except ValueError as exc:
         made = record("oh", exc_info=(type(exc), exc, exc.__traceback__))
 
-    assert TextLines().format(made).splitlines()[0].endswith(" ERROR workers.writer oh request=req-7")
-    assert TextLines().format(record("request=%s x", "req-7")).count("request=") == 1
+    first, *rest = re.split(r"[\r\n]", TextLines().format(made))
+    assert first.endswith(" ERROR workers.writer oh request=req-7")
+    assert all(line.startswith("  ") for line in rest)
+
+
+FORGED = "/x request=spoof write=77 state=failed\nstate=failed\u2028write=77"
+
+
+def foreign(message: str, *args: object) -> logging.LogRecord:
+    return logging.LogRecord("django.request", logging.WARNING, __file__, 1, message, args, None)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        foreign("Not Found: %s", FORGED),
+        foreign("%(reason)s: %(path)r", {"reason": "Not Found", "path": FORGED}),
+        foreign(f"Not Found: {FORGED}"),
+        foreign(f"{FORGED}: %s", 1),
+        foreign("%s: %*d", FORGED, 5, 1),
+        foreign("write=%s state=%s", 77, "failed"),
+        record("request path=%s", FORGED),
+        record("request path=%r", FORGED),
+        record("request error=%r", ValueError(FORGED)),
+        record("said %s", FORGED),
+    ],
+    ids=lambda made: f"{made.name}: {made.msg:.20}",
+)
+def test_no_value_adds_a_figure_or_a_line(served: None, made: logging.LogRecord) -> None:
+    figure = re.compile(r"""(?:^|[\s"'])(\w+)=(\S+)""")
+
+    text, found = TextLines().format(made), json.loads(JsonLines().format(made))
+
+    assert len(text.splitlines()) == 1
+    assert found["request"] == "req-7"
+    assert not found.keys() & {"write", "state"}
+    named = dict(figure.findall(text))
+    assert named.pop("request") == "req-7"
+    if made.msg != "write=%s state=%s":  # whose template it is
+        assert not named.keys() & {"write", "state"}
+        assert not dict(figure.findall(found["message"])).keys() & {"request", "write", "state"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("/items/", "/items/"),
+        ("/a b", '"/a b"'),
+        ("/a=b", r'"/a\u003db"'),
+        ('"', r'"\""'),
+        ("", '""'),
+        ("\x1b[31m", r'"\u001b[31m"'),
+    ],
+)
+@pytest.mark.parametrize("template", ["path=%s write=%s", "path=%r write=%s"])
+def test_a_value_that_would_not_end_where_it_does_stands_in_quotes(
+    template: str, value: str, shown: str
+) -> None:
+    made = record(template, value, 5)
+
+    found = json.loads(JsonLines().format(made))
+
+    assert TextLines().format(made).endswith(f" path={shown} write=5")
+    assert (found["message"], found["write"]) == (f"path={shown} write=5", "5")
+    assert "=" not in shown
+    assert shown == value or json.loads(shown) == value
+
+
+@pytest.mark.parametrize("formatter", [JsonLines(), TextLines()])
+def test_a_path_of_a_client_forges_no_figure(
+    client: Client, lines: Callable[..., list[str]], formatter: logging.Formatter
+) -> None:
+    written = lines(formatter)
+
+    client.get("/x%20request=spoof%20write=77%20state=failed", headers={"X-Request-ID": "mine"})
+
+    [line] = written
+    assert "request=spoof" not in line
+    assert "write=77" not in line
+    if isinstance(formatter, TextLines):
+        assert line.endswith(" request=mine")
+    else:
+        found = json.loads(line)
+        assert found["request"] == "mine"
+        assert not found.keys() & {"write", "state"}
+
+
+def test_what_does_not_fit_its_template_is_an_error_as_ever() -> None:
+    for formatter in (JsonLines(), TextLines()):
+        with pytest.raises(TypeError):
+            formatter.format(record("write=%s state=%s", 1))
 
 
 @pytest.mark.django_db
@@ -150,17 +241,29 @@ def test_what_the_writer_says_of_a_write_names_the_request_that_asked(
 
 
 def test_at_debug_a_write_has_a_line_where_it_is_accepted_and_where_it_is_committed(
-    writer: Writer, clean_redis: redis.Redis, served: None, caplog: pytest.LogCaptureFixture
+    writer: Writer,
+    clean_redis: redis.Redis,
+    served: None,
+    caplog: pytest.LogCaptureFixture,
+    lines: Callable[[logging.Formatter], list[str]],
 ) -> None:
     caplog.set_level(logging.DEBUG, "workers")
-    write_id = submit("jottings.add", {"data": {"text": "a"}}, announced=False).accepted()
+    written = lines(JsonLines())
+    ids = {}
+    for name in ("req-7", "req-8"):  # the second over the link that was opened for the first
+        in_hand.set(Request(name))
+        ids[submit("jottings.add", {"data": {"text": "a"}}, announced=False).accepted()] = name
+    in_hand.set(None)
     writer.drain()
 
-    said = [one.getMessage() for one in caplog.records if f"write={write_id}" in one.getMessage()]
-    assert said == [
-        f"write={write_id} state=accepted function=jottings.add request=req-7",
-        f"write={write_id} state=committed function=jottings.add",
+    said = [one for one in map(json.loads, written) if one.get("state") in ("accepted", "committed")]
+    assert [(int(one["write"]), one["state"], one["request"]) for one in said] == [
+        (write_id, state, name) for state in ("accepted", "committed") for write_id, name in ids.items()
     ]
+    assert {one["message"].partition(" ")[2] for one in said} == {
+        "state=accepted function=jottings.add",
+        "state=committed function=jottings.add",
+    }
 
 
 def test_a_write_function_and_what_it_logs_know_their_write(

@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError
 
 from workers.conf import settings
 from workers.exceptions import AcceptanceUnknown, QueueUnavailable, StreamOfAnotherStore
+from workers.in_hand import context_of
 from workers.stream import keys
 from workers.stream.append import Appended, Appender, appended
 from workers.stream.link import Link, open_link
@@ -66,7 +67,8 @@ class Sender:
         self._unsent.append(submission)
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._send_all)
+            # Also of the link that it may open: no line of what is done for all may name one of them.
+            self._loop.call_soon(self._send_all, context=context_of(None))
 
     def close(self) -> None:
         """End the link, for good. To be called on the loop, last of all."""
@@ -288,5 +290,5 @@ def _say_accepted(batch: Sequence[Submission], found: Appended) -> None:
     for submission, one in zip(batch, found.replies, strict=True):
         if one.write_id is not None:
             write = submission.write
-            text = "write=%s state=%s function=%s request=%s"
-            logger.debug(text, one.write_id, one.fate, write.function, write.request_id or "-")
+            said = "write=%s state=%s function=%s"  # and by its context, for which request
+            context_of(write).run(logger.debug, said, one.write_id, one.fate, write.function)

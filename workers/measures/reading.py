@@ -63,7 +63,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What all writers have done, in figures that only grow; they begin at 0 when Redis is emptied."""
+    """What all writers have done, in figures that grow; they begin at 0 when Redis is emptied.
+
+    After a fail-over of Redis they lack what the new master had not heard of.
+    """
 
     since: float | None
     """When that was, in seconds since 1970; None before the first writer."""
@@ -159,6 +162,7 @@ def _slot(begins_at: int, raw: Mapping[bytes, bytes]) -> Slot:
 
 
 def _figures(raw: Mapping[bytes, bytes]) -> dict[str, int]:
+    # `stamp` is of the former version, whose writers may still be at work.
     return {name.decode(): int(value) for name, value in raw.items() if name != b"stamp"}
 
 

@@ -1,16 +1,16 @@
 -- Adds what the writer has counted to the totals and to the present slot. Redis runs this without anything in
 -- between, by its own clock, so several writers and readers on several hosts agree.
 --
--- KEYS: totals, stream
--- ARGV: stamp of this delivery, prefix of the slots' keys, length and life of a slot (s), how many figures are
+-- KEYS: totals, stream, number of this writer's last delivery
+-- ARGV: number of this delivery, prefix of the slots' keys, length and life of a slot (s), how many figures are
 --       added, then name and number of each of these, then of those of which a slot keeps the highest
-local totals, stream = KEYS[1], KEYS[2]
--- The reply to this very delivery was lost: it is here already.
-if redis.call('HGET', totals, 'stamp') == ARGV[1] then return 0 end
+local totals, stream, last_delivery = KEYS[1], KEYS[2], KEYS[3]
+-- The reply to this very delivery was lost: it is here already, whoever else has delivered since.
+if redis.call('GET', last_delivery) == ARGV[1] then return 0 end
 local now = redis.call('TIME')
 local seconds, microseconds = tonumber(now[1]), tonumber(now[2])
 local slot = ARGV[2] .. string.format('%.0f', seconds - seconds % tonumber(ARGV[3]))
-redis.call('HSET', totals, 'stamp', ARGV[1])
+redis.call('SET', last_delivery, ARGV[1], 'EX', ARGV[4])
 redis.call('HSETNX', totals, 'since', seconds)
 local last = 5 + 2 * tonumber(ARGV[5])
 for i = 6, last, 2 do

@@ -13,7 +13,8 @@ HISTORY_SECONDS = 900
 """How far back the history goes."""
 
 LIFE_SECONDS = HISTORY_SECONDS + 60
-"""How long a slot is kept."""
+"""How long a slot is kept, and the number of a writer's last delivery. A lost one is tried again for seconds:
+a writer that is away from Redis for longer is the writer no more."""
 
 LATE_SECONDS = 2
 """How long after its end a slot still changes: what is counted travels with the heartbeat, once a second."""

@@ -122,7 +122,8 @@ class Recorder:
         if self._delivery is None:
             self._delivery = self._pack()
         script = source("record.lua", slots.ROOM)
-        pipeline.eval(script, 2, keys.measured_totals(), keys.stream(), *self._delivery)
+        names = (keys.measured_totals(), keys.stream(), keys.measured_by(self._writer))
+        pipeline.eval(script, len(names), *names, *self._delivery)
 
     def arrived(self) -> None:
         """Note that it is in Redis."""
@@ -144,7 +145,7 @@ class Recorder:
         self._begin()
         self._deliveries += 1
         return [
-            f"{self._writer}:{self._deliveries}",
+            self._deliveries,
             keys.measured_slot(""),
             slots.SLOT_SECONDS,
             slots.LIFE_SECONDS,

@@ -53,6 +53,11 @@ def measured_slot(begins_at: str) -> str:
     return f"{settings.WRITE_KEY_PREFIX}:measures:{begins_at}"
 
 
+def measured_by(writer: str) -> str:
+    """The number of one writer's last delivery of them, by which a repeated one is known; expires."""
+    return f"{settings.WRITE_KEY_PREFIX}:measured-by:{writer}"
+
+
 def pause() -> str:
     """Asks the writer to give the lease back for a while."""
     return f"{settings.WRITE_KEY_PREFIX}:pause"

@@ -14,7 +14,7 @@ from workers import submit
 from workers.exceptions import QueueUnavailable
 from workers.measures import reading, slots
 from workers.measures.buckets import MICROSECONDS, SECONDS, SIZES, Distribution
-from workers.measures.taking import Counts
+from workers.measures.taking import Counts, Recorder
 from workers.stream import keys
 from workers.stream.redis_client import connect
 from workers.writer.loop import Writer
@@ -109,6 +109,30 @@ def test_a_delivery_whose_reply_was_lost_counts_once(writer: Writer, clean_redis
 
     assert reading.totals().writes == 3
     assert slot(clean_redis).writes == 3
+
+
+def test_it_counts_once_too_where_another_writer_has_delivered_in_between(
+    writer: Writer, clean_redis: redis.Redis
+) -> None:
+    accepted("a")
+    writer.drain()
+    former, successor = writer._recorder, Recorder(lambda: None)
+    for one in (former, successor, former, successor):  # each reply is lost
+        pipeline = clean_redis.pipeline(transaction=False)
+        one.board(pipeline)
+        pipeline.execute()
+
+    totals = reading.totals()
+    assert (totals.writes, totals.batches, totals.starts) == (1, 1, 2)
+    known: Any = clean_redis.keys(keys.measured_by("*"))
+    assert len(known) == 2
+    assert all(0 < clean_redis.ttl(key) <= slots.LIFE_SECONDS for key in known)
+
+
+def test_totals_that_the_former_version_wrote_are_read(clean_redis: redis.Redis) -> None:
+    clean_redis.hset(keys.measured_totals(), mapping={"stamp": "8f00:7", "starts": 3})
+
+    assert reading.totals().starts == 3
 
 
 def test_a_redis_that_is_full_stops_no_write_and_gets_the_figures_later(

@@ -139,8 +139,9 @@ class Shares:
             if place.keeps is None:
                 _drop(client, place)
             _ring_first(client)  # also where it is kept: now it is known for which write
-            if not client.places and not client.queue:
-                self._clients.pop(name, None)
+            # Not another one of the name, which came when this one was forgotten.
+            if not client.places and not client.queue and self._clients.get(name) is client:
+                del self._clients[name]
 
     def _forget_lapsed(self) -> None:
         if len(self._clients) < CLIENTS:

@@ -227,3 +227,24 @@ def test_while_no_writer_is_at_work_large_writes_are_accepted_as_they_come(
     for _ in range(3):
         assert client.post("/api/items/bulk/", body, format="json").status_code == 202
     assert clean_redis.xlen("writes:stream") == 3
+
+
+def test_who_leaves_after_its_client_was_forgotten_takes_nothing_from_the_next_one_of_the_name(
+    of: Shares, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "CLIENTS", 1)
+    monkeypatch.setattr(shares, "LAPSE_SECONDS", 0.0)  # at once
+    first = enter("bulk")
+    first.enter()
+    monkeypatch.setattr(shares, "LAPSE_SECONDS", 60.0)
+    enter("other").enter()  # which has the first one forgotten
+    second = enter("bulk")
+    second.enter()
+
+    first.leave()
+
+    third = enter("bulk")
+    until(lambda: waiting(of, "bulk") == 1, what="the third one to wait for the second")
+    assert not third.has_place
+    second.leave()
+    third.enter()

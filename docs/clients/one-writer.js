@@ -2,6 +2,12 @@
 const AGAIN = [202, 429, 502, 503, 504]; // it waits, or nothing is known: the same request once more
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
+// Return the seconds to wait by `Retry-After`: a number, or from a proxy perhaps a date. 0.5 to 30.
+export function pause(said) {
+  const seconds = /^\d+$/.test(said ?? "") ? Number(said) : (Date.parse(said) - Date.now()) / 1000;
+  return Number.isNaN(seconds) ? 1 : Math.min(Math.max(seconds, 0.5), 30);
+}
+
 export class Client {
   // `seconds` is how long a write is tried.
   constructor(url, token, seconds = 60) {
@@ -24,7 +30,7 @@ export class Client {
           this.lastWrite = response.headers.get("Write-Id") ?? this.lastWrite;
           return response;
         }
-        wait = Number(response.headers.get("Retry-After") ?? wait);
+        wait = pause(response.headers.get("Retry-After"));
       }
       await sleep(wait);
     }

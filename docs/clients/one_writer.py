@@ -2,11 +2,25 @@
 
 import time
 import uuid
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
 AGAIN = {202, 429, 502, 503, 504}  # it waits, or nothing is known: the same request once more
+
+
+def pause(said: str | None) -> float:
+    """Return the seconds to wait by `Retry-After`: a number, or from a proxy perhaps a date. 0.5 to 30."""
+    try:
+        if said is None or said.isdecimal():
+            seconds = float(said or 1)
+        else:
+            seconds = parsedate_to_datetime(said).replace(tzinfo=UTC).timestamp() - time.time()
+    except (ValueError, OverflowError):  # neither
+        seconds = 1.0
+    return min(max(seconds, 0.5), 30.0)
 
 
 class Client:
@@ -37,7 +51,7 @@ class Client:
                 if not (waits or response.status_code in AGAIN) or time.monotonic() > deadline:
                     self.last_write = response.headers.get("Write-Id", self.last_write)
                     return response
-                wait = float(response.headers.get("Retry-After", wait))
+                wait = pause(response.headers.get("Retry-After"))
             time.sleep(wait)
 
     def read(self, path: str) -> httpx.Response:

@@ -6,12 +6,12 @@ This module is imported wherever write functions are, so it imports nothing of t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.db.models import Model
 
 from workers.exceptions import NON_FIELD
 from workers.rejections import rejection_of
+from workers.store.postgresql.sequences import pass_key
 from workers.writes import Result, Write
 
 Row = Mapping[str, Any]
@@ -45,14 +45,15 @@ def restored(model: type[Model]) -> Insert:
     fields = {field.name: field for field in model._meta.concrete_fields}
 
     def insert(rows: Sequence[Row]) -> None:
+        keys = []
         for row in rows:
             values = {fields[name].attname: fields[name].to_python(value) for name, value in row.items()}
             # As loaddata does: neither save() nor auto_now changes what was exported.
-            model(**values).save_base(raw=True, force_insert=True)
-        with connection.cursor() as cursor:
-            # Where keys are given out by a sequence, it knows nothing of those that were given here.
-            for statement in connection.ops.sequence_reset_sql(no_style(), [model]):
-                cursor.execute(statement)
+            one = model(**values)
+            one.save_base(raw=True, force_insert=True)
+            keys.append(one.pk)
+        if connection.vendor == "postgresql":  # whose sequence knows nothing of keys that were given here
+            pass_key(connection, model, max(keys))
 
     return insert
 

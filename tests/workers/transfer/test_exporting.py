@@ -41,7 +41,7 @@ def test_what_was_exported_is_imported_verbatim_and_exported_again_the_same(
     assert (tmp_path / f"again-{name}").read_bytes() == exported
     assert Item.objects.get(name="plain").version == 2
     last = max(Item.objects.values_list("pk", flat=True))
-    assert Item.objects.create(name="after").pk == last + 1  # beyond the keys that were given
+    assert Item.objects.create(name="after").pk > last  # beyond the keys that were given
 
 
 @pytest.mark.parametrize("name", ["notes.csv", "notes.jsonl"])

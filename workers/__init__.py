@@ -27,7 +27,7 @@ from workers.exceptions import (
     WrongStore,
 )
 from workers.operations.absence import why_no_writer
-from workers.operations.readiness import health_warnings, why_not_ready
+from workers.operations.readiness import for_anyone, health_warnings, why_not_ready
 from workers.operations.status import QueueStatus, queue_status
 from workers.registry import WriteFunction, user_id, write_function
 from workers.store.bulk_insert import BulkInsert
@@ -64,6 +64,7 @@ __all__ = [
     "why_no_writer",
     "health_warnings",
     "why_not_ready",
+    "for_anyone",
     # Who may write: roles, and views that write with the store lock
     "Role",
     "current_role",

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from workers import health_warnings, replica_state, why_not_ready
+from workers import for_anyone, health_warnings, replica_state, why_not_ready
 from workers.rest import JSONRenderer
 
 NAME = "One Writer"
@@ -56,8 +56,8 @@ def _page(request: Request) -> HttpResponse:
     context = {
         "name": NAME,
         "description": DESCRIPTION,
-        "obstacles": why_not_ready(),
-        "warnings": health_warnings(replica_state()),
+        "obstacles": for_anyone(why_not_ready()),
+        "warnings": for_anyone(health_warnings(replica_state())),
         "places": [(title, reverse(route)) for _, title, route in PLACES],
     }
     return render(request._request, "api/root.html", context)

@@ -13,14 +13,16 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from tests.workers.submitting import accepted
 from workers.admin.live import FIGURES, columns
+from workers.exceptions import QueueUnavailable
 from workers.measures.reading import Slot, Spread
 from workers.measures.slots import SLOT_SECONDS
+from workers.operations import readiness
 from workers.stream import heartbeat, keys, pauses, standbys
 from workers.stream.pauses import Pause
 from workers.writer.loop import Writer
@@ -148,8 +150,30 @@ def test_while_redis_is_away_that_is_said_and_nobody_is_logged_out(admin: Client
         away = admin.get(DATA)
 
     assert (away.status_code, away.json()["code"]) == (503, "queue_unavailable")
+    assert "/nowhere" not in away.text  # nobody knows yet who asks
     assert not away.cookies
     assert admin.get(DATA).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("exc", "part"), [(DatabaseError("at /secret"), "store"), (QueueUnavailable("at /secret"), "redis")]
+)
+def test_what_the_store_or_redis_said_is_for_who_may_view_receipts(
+    admin: Client, monkeypatch: pytest.MonkeyPatch, exc: Exception, part: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise exc
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.admin.live._state", fail)
+        whole = admin.get(DATA)
+    monkeypatch.setattr("django.contrib.admin.AdminSite.has_permission", fail)
+    withheld = admin.get(DATA)
+
+    assert (whole.status_code, withheld.status_code) == (503, 503)
+    assert whole.json()["code"] == withheld.json()["code"]
+    assert "/secret" in whole.json()["detail"]
+    assert withheld.json()["detail"] == readiness.for_anyone({part: ""})[part]
 
 
 def test_nothing_of_it_is_kept_by_a_browser(admin: Client) -> None:

@@ -69,6 +69,7 @@ class LiveDataView(View):
         return response
 
     def _respond(self, request: HttpRequest) -> HttpResponse:
+        may_know = False
         try:
             # Before anybody looks at the session: one in a Redis that is away would count as over, and the
             # browser would be told to forget its cookie.
@@ -77,13 +78,19 @@ class LiveDataView(View):
                 return _refused(401, "not_authenticated", "Your session is over.")
             if not self.model_admin.has_view_permission(request):
                 return _refused(403, "permission_denied", "You may not view receipts any more.")
+            may_know = True
             return JsonResponse(_state() | {"slots": columns(history(since=_second(request)))})
         except redis.RedisError as exc:
-            return _refused(503, "queue_unavailable", f"Redis does not respond: {exc}")
+            return _unavailable("redis", f"Redis does not respond: {exc}", may_know=may_know)
         except QueueUnavailable as exc:
-            return _refused(503, "queue_unavailable", str(exc))
+            return _unavailable("redis", str(exc), may_know=may_know)
         except DatabaseError as exc:
-            return _refused(503, "store_unavailable", f"The store cannot be read: {exc}")
+            return _unavailable("store", f"The store cannot be read: {exc}", may_know=may_know)
+
+
+def _unavailable(part: str, reason: str, *, may_know: bool) -> HttpResponse:
+    code = {"redis": "queue_unavailable", "store": "store_unavailable"}[part]
+    return _refused(503, code, reason if may_know else readiness.for_anyone({part: reason})[part])
 
 
 def _refused(status: int, code: str, detail: str) -> HttpResponse:

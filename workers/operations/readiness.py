@@ -1,4 +1,13 @@
-"""Whether writes are accepted and committed, and what stands in the way, for health, pages and people."""
+"""Whether writes are accepted and committed, and what stands in the way, for health, pages and people.
+
+The reasons are for who runs the service: they name paths, hosts, commands and who runs them, and quote what
+the store and Redis said. Everybody else is told the part, in a sentence that is the same whatever the reason.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Mapping
 
 from django.db import DatabaseError, connection
 
@@ -10,9 +19,47 @@ from workers.store.free_space import warning as disk_warning
 from workers.store.identity import problem as store_problem
 from workers.store.replica import ReplicaState
 
+logger = logging.getLogger(__name__)
+
+FOR_ANYONE = {
+    "redis": "Redis does not respond: nothing is accepted.",
+    "store": "The store cannot be read, or nothing can be committed to it.",
+    "writer": "No writer is at work: writes are accepted and wait.",
+    "stream": "Accepted writes wait for long, or the stream in Redis belongs to another store.",
+    "disk": "The store's disk is nearly full, or cannot be looked at.",
+    "replica": "The replica that is read from is away, or far behind.",
+}
+"""What is told of each part to who may not know more."""
+
+WHERE = "`manage.py doctor` and the log say more."
+
+AGAIN_SECONDS = 60.0
+"""Pause between two lines that give the same reason, but for its numbers."""
+
+_told: dict[str, tuple[str, float]] = {}
+"""Of each part, which reason this process has logged last, and when."""
+
+
+def for_anyone(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return what anybody may be told of these reasons, by part; log the reasons themselves."""
+    for part, reason in reasons.items():
+        _tell(part, reason)
+    return {part: f"{FOR_ANYONE.get(part, 'It is impaired.')} {WHERE}" for part in reasons}
+
+
+def _tell(part: str, reason: str) -> None:
+    kind, now = re.sub(r"[\d.]+", "0", reason), time.monotonic()
+    last, told_at = _told.get(part, ("", 0.0))
+    if kind != last or now - told_at >= AGAIN_SECONDS:  # health is asked for every second
+        _told[part] = kind, now
+        logger.warning("health part=%s state=impaired reason=%s", part, reason)
+
 
 def why_not_ready() -> dict[str, str]:
-    """Return what stands in the way of committing writes, by part; nothing when the service is ready."""
+    """Return what stands in the way of committing writes, by part; nothing when the service is ready.
+
+    For who may know paths, hosts and commands; others are told it `for_anyone`.
+    """
     try:
         in_the_way = of_queue(queue_status())
     except QueueUnavailable as exc:
@@ -21,7 +68,10 @@ def why_not_ready() -> dict[str, str]:
 
 
 def health_warnings(replica: ReplicaState | None) -> dict[str, str]:
-    """Return what will stand in the way soon, by part. The service is ready all the same."""
+    """Return what will stand in the way soon, by part. The service is ready all the same.
+
+    For who may know paths and hosts; others are told it `for_anyone`.
+    """
     found = {"disk": disk_warning(), "replica": replica and replica.warning}
     return {part: warning for part, warning in found.items() if warning}
 

@@ -1,13 +1,14 @@
 """The service's own address: a page for browsers, JSON for clients, never an error."""
 
 import re
+from html import escape
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.answering import Answered
-from workers import why_not_ready
+from workers import for_anyone, why_not_ready
 from workers.writer.loop import Writer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -57,9 +58,10 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
 
 @pytest.mark.usefixtures("writer")
 def test_what_stands_in_the_way_is_on_the_page_and_in_json(client: Client) -> None:
-    reason = why_not_ready()["writer"]
+    reason = for_anyone(why_not_ready())["writer"]
 
-    assert reason in client.get("/", headers={"Accept": BROWSER}).content.decode()
+    assert "No writer is at work" in reason
+    assert escape(reason) in client.get("/", headers={"Accept": BROWSER}).content.decode()
     assert client.get("/").json()["ready"] is False
 
 

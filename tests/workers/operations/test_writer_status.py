@@ -11,11 +11,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from tests.waiting import until
 from tests.workers.writer_process import lease_held, lock_held
-from workers import submit
+from workers import submit, why_not_ready
 from workers.backups import making
 from workers.models import Receipt
 from workers.store import opening, receipts, store_file
@@ -86,11 +85,9 @@ def test_who_paused_is_named_with_the_end_and_the_way_out(clean_redis: redis.Red
     pauses.request(clean_redis, pauses.Pause(by="Ada", until=2e9), seconds=60)
 
     _, error = run_without_writer()
-    ready = APIClient().get("/health/ready")
-
     pause = "Ada asks for a pause, until 2033-05-18 03:33:20 UTC at the latest"
     assert error == f"{pause}: 0 accepted writes wait. `manage.py resume` ends it."
-    assert ready.data["fields"]["writer"] == [f"{pause}: writes are accepted and wait."]
+    assert why_not_ready()["writer"] == f"{pause}: writes are accepted and wait."
 
 
 @pytest.mark.sqlite  # it locks the lease's file

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import redis
 from django.db import connection, connections
-from rest_framework.test import APIClient
 
 from tests.jottings.write_functions import texts
 from tests.waiting import until
 from tests.workers.writer_process import WRITER, running
-from workers import submit
+from workers import submit, why_not_ready
 from workers.backups import making, restoring
 from workers.backups.archive import Backup
 from workers.store import identity
@@ -63,9 +62,8 @@ def damage(store: Path) -> None:
 
 
 def reason() -> str:
-    """Return what /health/ready says of the store, nothing while it is well."""
-    fields: dict[str, list[str]] = APIClient().get("/health/ready").json().get("fields", {})
-    return fields.get("store", [""])[0]
+    """Return what stands in the way in the store, nothing while it is well."""
+    return why_not_ready().get("store", "")
 
 
 def test_a_damaged_store_is_refused_with_the_hint_and_a_backup_goes_on_with_what_waits(

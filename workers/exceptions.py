@@ -1,9 +1,31 @@
 """The errors of the write path. Each class's docstring is its default message."""
 
+from typing import Any
+
 from django.db import OperationalError
 
 NON_FIELD = "non_field_errors"
 """In the `fields` of an error: stands for what concerns no field, as in Django REST framework."""
+
+
+def messages_by_field(detail: Any) -> dict[str, list[str]]:
+    """Return the `detail` of a ValidationError of DRF as lists of messages by field, however deep they are.
+
+    A message from within a field has its place before it: `inner.a` wrong is `{"inner": ["a: ..."]}`, and the
+    second of a list `{"tags": ["1: ..."]}`. What concerns no field stands under NON_FIELD.
+    """
+    fields = detail if isinstance(detail, dict) else {NON_FIELD: detail}
+    return {str(name): _flat(messages) for name, messages in fields.items()}
+
+
+def _flat(messages: Any) -> list[str]:
+    if isinstance(messages, dict):
+        return [f"{name}: {message}" for name, inner in messages.items() for message in _flat(inner)]
+    if isinstance(messages, list | tuple):
+        # Of many objects each is a dict, which is empty where nothing is wrong.
+        placed = [{place: one} if isinstance(one, dict) else one for place, one in enumerate(messages)]
+        return [message for inner in placed for message in _flat(inner)]
+    return [str(messages)]
 
 
 class WritePathError(Exception):

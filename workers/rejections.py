@@ -16,8 +16,6 @@
 Everything else is an error of the function.
 """
 
-from typing import Any
-
 from django.core.exceptions import (
     NON_FIELD_ERRORS,
     ObjectDoesNotExist,
@@ -28,7 +26,7 @@ from django.core.exceptions import (
 from django.db import DatabaseError, DataError, IntegrityError
 from django.http import Http404
 
-from workers.exceptions import NON_FIELD, WriteRejected
+from workers.exceptions import NON_FIELD, WriteRejected, messages_by_field
 from workers.store import conflicts, errors
 
 
@@ -87,21 +85,7 @@ def _of_api_exception(exc: BaseException) -> WriteRejected | None:
     if not isinstance(http_status, int) or not 400 <= http_status <= 499 or not hasattr(exc, "get_codes"):
         return None
     if isinstance(detail, dict | list):
-        fields = detail if isinstance(detail, dict) else {NON_FIELD: detail}
-        return WriteRejected(
-            http_status,
-            "invalid",
-            "The change is not valid.",
-            fields={str(name): _flat(messages) for name, messages in fields.items()},
-        )
+        told = "The change is not valid."
+        return WriteRejected(http_status, "invalid", told, fields=messages_by_field(detail))
     code = getattr(exc, "code", None) or exc.get_codes()
     return WriteRejected(http_status, str(code), str(detail), fields=getattr(exc, "fields", None))
-
-
-def _flat(messages: Any) -> list[str]:
-    """Return messages that may be nested, as those of nested serializers are, in one list."""
-    if isinstance(messages, dict):
-        return [f"{name}: {message}" for name, inner in messages.items() for message in _flat(inner)]
-    if isinstance(messages, list | tuple):
-        return [message for inner in messages for message in _flat(inner)]
-    return [str(messages)]

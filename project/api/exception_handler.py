@@ -23,7 +23,7 @@ from workers import (
     is_request_error,
     is_store_error,
 )
-from workers.rest import NON_FIELD
+from workers.rest import messages_by_field
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         headers["Retry-After"] = str(exc.wait)  # type: ignore[attr-defined]  # of Throttled
     if isinstance(exc, exceptions.ValidationError):
         return problem(
-            400, "invalid", "The request is not valid.", fields=_fields(exc.detail), headers=headers
+            400, "invalid", "The request is not valid.", fields=messages_by_field(exc.detail), headers=headers
         )
     return problem(
         exc.status_code, _code(exc), str(exc.detail), fields=getattr(exc, "fields", None), headers=headers
@@ -133,18 +133,3 @@ def response_to(exc: BaseException | None) -> Response:
 def _code(exc: exceptions.APIException) -> str:
     code = getattr(exc, "code", None) or exc.get_codes()
     return code if isinstance(code, str) else CODES.get(exc.status_code, "error")
-
-
-def _fields(detail: Any) -> dict[str, list[str]]:
-    """Return messages by field; what concerns no field stands under `non_field_errors`, as in DRF."""
-    if isinstance(detail, dict):
-        return {name: [str(message) for message in _flat(messages)] for name, messages in detail.items()}
-    return {NON_FIELD: [str(message) for message in _flat(detail)]}
-
-
-def _flat(messages: Any) -> list[Any]:
-    if isinstance(messages, dict):
-        return [f"{name}: {message}" for name, inner in messages.items() for message in _flat(inner)]
-    if isinstance(messages, list):
-        return [message for inner in messages for message in _flat(inner)]
-    return [messages]

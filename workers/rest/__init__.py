@@ -3,7 +3,7 @@
 from workers.rest import extra  # noqa: F401 - before what needs it
 
 # isort: split
-from workers.exceptions import NON_FIELD
+from workers.exceptions import NON_FIELD, messages_by_field
 from workers.rest.errors import ProblemError, problem_of
 from workers.rest.lists.filters import BoundedSearchFilter, KnownParameters, StrictOrderingFilter
 from workers.rest.lists.pagination import KeysetPagination, StableListMixin
@@ -47,6 +47,7 @@ __all__ = [
     "at",
     "check_many",
     "check_one",
+    "messages_by_field",
     "unknown_fields",
     # Responses
     "principal_of",

@@ -24,7 +24,7 @@ from rest_framework.fields import BooleanField, CharField, Field, IntegerField, 
 from rest_framework.serializers import Serializer
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
-from workers.exceptions import NON_FIELD
+from workers.exceptions import NON_FIELD, messages_by_field
 from workers.rest.serializers import SharedFieldsMixin, StrictCharField, shared
 from workers.rest.validation import FieldErrors, unknown_fields
 
@@ -40,6 +40,9 @@ def check_many(
     serializer_class: type[Serializer], objects: Iterable[Any], *, serializer: Serializer | None = None
 ) -> tuple[list[Data], dict[int, FieldErrors]]:
     """Return the data of the objects that are valid, in order, and what is wrong with others, by position.
+
+    Messages are by field; one from within a field has its place before it, such as `1: A valid integer is
+    required.` for the second of a list.
 
     `serializer` is one of this class that was made before, perhaps with fewer validators.
     """
@@ -65,9 +68,7 @@ def check_one(serializer: Serializer, one: Any) -> tuple[Data, FieldErrors]:
     try:
         data = serializer.run_validation(one)
     except ValidationError as exc:
-        errors = exc.detail if isinstance(exc.detail, dict) else {NON_FIELD: exc.detail}
-        told = {name: [str(message) for message in messages] for name, messages in errors.items()}
-        return {}, unknown | told
+        return {}, unknown | messages_by_field(exc.detail)
     return ({}, unknown) if unknown else (data, {})
 
 

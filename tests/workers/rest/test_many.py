@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import serializers
 
-from workers.rest import check_many, unknown_fields
+from project.api.exception_handler import exception_handler
+from workers.rest import check_many, check_one, unknown_fields
+from workers.writer.rejections import rejection_of
 
 values = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=6) | st.just([1])
 
@@ -35,6 +37,42 @@ class WithOwnRule(serializers.Serializer):
 class WithOtherFields(serializers.Serializer):
     text = serializers.CharField()
     count = serializers.IntegerField(max_value=2)
+
+
+class Inner(serializers.Serializer):
+    a = serializers.IntegerField()
+
+
+class Nested(serializers.Serializer):
+    tags = serializers.ListField(child=serializers.IntegerField(), required=False)
+    scores = serializers.DictField(child=serializers.IntegerField(), required=False)
+    inner = Inner(required=False)
+    inners = Inner(many=True, required=False)
+
+
+INVALID = "A valid integer is required."
+NESTED = {
+    "tags": ([1, "x"], [f"1: {INVALID}"]),
+    "scores": ({"b": "x"}, [f"b: {INVALID}"]),
+    "inner": ({"a": "x"}, [f"a: {INVALID}"]),
+    "inners": ([{"a": 1}, {"a": "x"}], [f"1: a: {INVALID}"]),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_what_is_wrong_within_a_field_is_told_with_its_place_wherever_it_is_found(name: str) -> None:
+    value, messages = NESTED[name]
+    serializer = Nested(data={name: value})
+    assert not serializer.is_valid()
+    error = serializers.ValidationError(serializer.errors)
+    response = exception_handler(error, {})
+    rejection = rejection_of(error)
+
+    assert check_one(Nested(), {name: value}) == ({}, {name: messages})
+    assert check_many(Nested, [{name: value}, {}]) == ([{}], {0: {name: messages}})
+    assert response.data["fields"] == {name: messages}
+    assert rejection is not None
+    assert rejection.fields == {name: messages}
 
 
 def by_serializer(serializer_class: Any, one: Any) -> tuple[Any, Any]:

@@ -110,7 +110,7 @@ def test_exceptions_of_django_and_drf_reject_the_write_as_in_a_view(
         (drf_exceptions.ValidationError({"name": ["A."]}), {"name": ["A."]}),
         (serializers.ValidationError({"name": "A."}), {"name": ["A."]}),
         (drf_exceptions.ValidationError({"a": {"b": ["C."]}}), {"a": ["b: C."]}),
-        (drf_exceptions.ValidationError([{}, {"b": ["C."]}]), {"non_field_errors": ["b: C."]}),
+        (drf_exceptions.ValidationError([{}, {"b": ["C."]}]), {"non_field_errors": ["1: b: C."]}),
     ],
     ids=lambda value: repr(value)[:50],
 )

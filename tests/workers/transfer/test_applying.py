@@ -1,6 +1,7 @@
 """One row that the store or the model refuses is reported, and the rows beside it are taken."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,17 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError
 from django.db import connection
+from rest_framework import exceptions
 from rest_framework.exceptions import PermissionDenied
 
 from items.models import Item
 from tests.notebooks.management.commands import import_notes, import_tags
 from tests.notebooks.models import Note, Tag
 from tests.workers.transfer.conftest import Run
+from workers import Write
+from workers.transfer import imported
+from workers.transfer.applying import Row
+from workers.writes import new_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("writes_at_once")]
 
@@ -88,3 +94,17 @@ def test_a_row_gets_what_no_line_gives_from_perform_create(run: Run, monkeypatch
 
     assert [note.owner for note in Note.objects.all()] == [ada, ada]
     assert seen == [ada, None]
+
+
+def test_what_is_wrong_within_a_field_of_a_row_is_told_with_its_place() -> None:
+    def insert(rows: Sequence[Row]) -> None:
+        raise exceptions.ValidationError({"tags": {1: ["Bad."]}})  # type: ignore[dict-item]  # as a ListField's is
+
+    write = Write(
+        function="notes.import",
+        arguments={"data": [{"tags": [1, 2]}], "refused": [], "verbatim": False},
+        token=new_token(),
+        write_id=1,
+    )
+
+    assert imported(write, insert).body == {"created": 0, "refused": [(0, {"tags": ["1: Bad."]})]}

@@ -20,8 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.workers.submitting import accepted
 from workers.admin.live import FIGURES, columns
 from workers.exceptions import QueueUnavailable
-from workers.measures.reading import Slot, Spread
-from workers.measures.slots import SLOT_SECONDS
+from workers.measures import SLOT_SECONDS, Slot, Spread
 from workers.operations import readiness
 from workers.stream import heartbeat, keys, pauses, standbys
 from workers.stream.pauses import Pause

@@ -15,8 +15,7 @@ from django.views import View
 
 from workers.conf import settings
 from workers.exceptions import QueueUnavailable
-from workers.measures.reading import Slot, Spread, history, totals
-from workers.measures.slots import HISTORY_SECONDS, SLOT_SECONDS
+from workers.measures import HISTORY_SECONDS, SLOT_SECONDS, Slot, Spread, history, totals
 from workers.operations import absence, readiness
 from workers.operations.status import queue_status
 from workers.store import replica

@@ -13,8 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.exceptions import QueueUnavailable
-from workers.measures.reading import Slot, Spread, history
-from workers.measures.slots import SLOT_SECONDS
+from workers.measures import SLOT_SECONDS, Slot, Spread, history
 from workers.operations.absence import problems_of
 from workers.operations.status import QueueStatus, queue_status
 

@@ -17,8 +17,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from workers.exceptions import QueueUnavailable
-from workers.measures.buckets import Distribution
-from workers.measures.reading import Totals, totals
+from workers.measures import Distribution, Totals, totals
 from workers.operations.sizes import Sizes, sizes
 from workers.operations.status import QueueStatus, queue_status
 from workers.stream import pauses

@@ -22,7 +22,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from workers import principals
-from workers.measures.taking import Times
+from workers.measures import Times
 from workers.store import errors, opening, receipts
 from workers.writer import hooks, verdicts
 from workers.writer.apply import Settled as Settled

@@ -17,7 +17,7 @@ from django.db import Error, connection
 from workers import tracing
 from workers.conf import settings
 from workers.exceptions import LeaseLost, StoreBusy
-from workers.measures.taking import Recorder, Times
+from workers.measures import Recorder, Times
 from workers.store import opening, soundness
 from workers.store.holder import PATIENCE_SECONDS, Holder
 from workers.store.watch import watch_of_store

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from rest_framework import serializers
 
 from project.api.exception_handler import exception_handler
+from workers.rejections import rejection_of
 from workers.rest import check_many, check_one, unknown_fields
-from workers.writer.rejections import rejection_of
 
 values = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=6) | st.just([1])
 

@@ -31,6 +31,40 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 150
 
 
+def measured(name: str) -> tuple[str, str, str]:
+    """Return writes/s, p50 and p99 of a row of the results' first table, as they are written there."""
+    results = (BASE_DIR / "benchmarks" / "results" / "results.md").read_text()
+    table = results.partition("## 64 connections, closed loop")[2].partition("\n## ")[0]
+    [row] = re.findall(rf"^\| {re.escape(name)} \| (.+) \|$", table, re.MULTILINE)
+    rate, _, _, p50, p99, *_ = row.split(" | ")
+    return rate, p50, p99
+
+
+@pytest.mark.parametrize(
+    ("begins", "name"),
+    [
+        ("| **One Writer, 201 after the commit**", "One Writer, 201 after the commit"),
+        ("| Django, WAL + IMMEDIATE + FULL, 2 x 32 threads", "Django, WAL + IMMEDIATE + FULL"),
+        ("| the same under 2 sync workers", "Django, WAL + IMMEDIATE + FULL, sync"),
+        ("| the same model and tokens under django-bolt", "django-bolt, WAL + IMMEDIATE + FULL"),
+        ("| Django on PostgreSQL, under gevent", "Django + PostgreSQL, gevent"),
+    ],
+)
+def test_the_figures_of_the_readme_are_those_of_the_results(begins: str, name: str) -> None:
+    [row] = [line for line in README.splitlines() if line.startswith(begins)]
+
+    assert [figure for figure in measured(name) if figure not in row] == []
+
+
+def test_the_top_of_the_readme_has_the_same_figures() -> None:
+    [row] = [line for line in README.splitlines() if line.startswith("| writes/s")]
+    _, _, before, after, _ = row.split("|")
+
+    shown = [re.findall(r"[\d,.]*\d", cell) for cell in (before, after)]
+    rows = ("Django, WAL + IMMEDIATE + FULL", "One Writer, 201 after the commit")
+    assert shown == [[rate, "99", p99] for rate, _, p99 in map(measured, rows)]
+
+
 def test_every_test_that_the_design_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", DESIGN))
     sources = "".join(path.read_text() for path in (BASE_DIR / "tests").rglob("test_*.py"))

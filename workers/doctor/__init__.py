@@ -18,9 +18,10 @@ from workers.doctor import (
     privacy,
     redis_server,
     sqlite_store,
+    use,
     write_path,
 )
-from workers.doctor.finding import Finding, Level, error, ok
+from workers.doctor.finding import Finding, Level, error, info
 from workers.exceptions import WrongStore
 from workers.stream.redis_client import connect
 
@@ -44,9 +45,13 @@ def examine(*, full: bool = False) -> Iterator[Finding]:
         yield from postgresql_store.examine()
         yield write_path.look_at_lock()
     else:
-        yield ok("store", f"On {vendor}: the checks of an SQLite store do not apply.")
+        yield info("store", f"On {vendor}: the checks of an SQLite store do not apply.")
     with connect(timeout_seconds=REPLY_SECONDS) as client:
-        yield from _redis(client)
+        if use.has_the_store_lock_alone(client):
+            yield use.not_needed()
+        else:
+            yield from host.overcommit()
+            yield from _redis(client)
 
 
 def _store(*, full: bool) -> Iterator[Finding]:

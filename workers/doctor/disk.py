@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from workers.doctor.finding import Finding, error, ok, size, warning
+from workers.doctor.finding import Finding, error, info, ok, size, warning
 from workers.store import free_space, pragmas
 
 MOUNTS = Path("/proc/self/mounts")
@@ -75,7 +75,7 @@ def judge_file_system(kind: str | None) -> Finding:
     """Say whether SQLite's locks, its shared memory and its durability can be relied on there."""
     name = "disk.file_system"
     if kind is None:
-        return ok(name, "Its type cannot be told on this system. It must be a local disk.")
+        return info(name, "Its type cannot be told on this system. It must be a local disk.")
     if kind.removeprefix("fuse.") in NETWORK_TYPES:
         return error(
             name,

@@ -4,6 +4,7 @@ The store's own files are never opened here: closing any descriptor of a file dr
 the process has on it, SQLite's among them. See https://www.sqlite.org/howtocorrupt.html, section 2.2.
 """
 
+import ipaddress
 import os
 import time
 from collections import defaultdict
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from workers.doctor import disk
-from workers.doctor.finding import Finding, ok
+from workers.doctor.finding import Finding, info, ok, warning
+from workers.redis_address import RedisAddress, parse
+from workers.service_settings import place
 from workers.store import wal
 
 PROC = Path("/proc")
@@ -26,19 +29,21 @@ LONG_READ_SECONDS = 0.3
 
 COMMAND_LENGTH = 60
 
+ALWAYS = 1
+"""Linux then lets a process of any size fork: what is forked shares its memory until it is written."""
+
 
 def examine(path: Path) -> Iterator[Finding]:
-    """Yield who has the store open, who reads it for long, and how the machine gives memory."""
+    """Yield who has the store open, and who reads it for long."""
     yield (
         judge_openers(writers_of(path), sees_all=os.geteuid() == 0)
         if PROC.joinpath("self/fd").exists()
-        else ok("store.open_by", "Which processes have it open cannot be told on this system.")
+        else info("store.open_by", "Which processes have it open cannot be told on this system.")
     )
     readers = long_readers(Path(f"{path}-shm"))
     yield disk.judge_log(wal.size_bytes(path), describe_readers(readers))
     if readers:
-        yield ok("store.readers", describe_readers(readers))
-    yield from overcommit()
+        yield info("store.readers", describe_readers(readers))
 
 
 def writers_of(path: Path) -> list[int]:
@@ -144,15 +149,36 @@ def describe_readers(pids: Iterable[int]) -> str:
 
 
 def overcommit() -> Iterator[Finding]:
-    """Yield how Linux gives memory, which decides whether Redis can fork; as information."""
+    """Yield how Linux gives memory, which decides whether a Redis on this machine can fork."""
     try:
         value = int(PROC.joinpath("sys/vm/overcommit_memory").read_text())
     except (OSError, ValueError):
         return
-    note = (
-        "fine for Redis."
-        if value == 1
-        else "a Redis on this machine may fail to rewrite its log when memory is short; `sysctl "
-        "vm.overcommit_memory=1` helps."
+    yield judge_overcommit(value, redis_is_here=is_here(parse(place.REDIS_URL)))
+
+
+def is_here(address: RedisAddress) -> bool:
+    """Return whether a Redis is plainly on this machine: behind a socket, or at its own address."""
+    if address.path or address.host == "localhost":
+        return not address.sentinels
+    try:
+        return ipaddress.ip_address(address.host).is_loopback
+    except ValueError:  # a name
+        return False
+
+
+def judge_overcommit(value: int, *, redis_is_here: bool) -> Finding:
+    """Say whether Redis can fork while memory is short. Behind a name or an address it may be anywhere."""
+    name, found = "host.overcommit", f"vm.overcommit_memory={value}"
+    if value == ALWAYS:
+        return ok(name, f"{found}: Redis can fork to rewrite its log.")
+    if not redis_is_here:
+        return info(
+            name, f"{found}, which does not matter unless Redis is on this machine: it wants {ALWAYS}."
+        )
+    return warning(
+        name,
+        f"{found}: when memory is short, Redis may fail to rewrite its log, which then grows until the disk "
+        "is full.",
+        f"`sysctl vm.overcommit_memory={ALWAYS}`; in /etc/sysctl.d it outlives a restart of the machine.",
     )
-    yield ok("host.overcommit", f"vm.overcommit_memory={value}: {note}")

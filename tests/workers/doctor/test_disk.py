@@ -27,7 +27,7 @@ def test_a_network_file_system_is_an_error(kind: str) -> None:
     ("kind", "level"),
     [
         ("ext4", Level.OK),
-        (None, Level.OK),
+        (None, Level.INFO),
         ("tmpfs", Level.WARNING),
         ("overlay", Level.WARNING),
         ("virtiofs", Level.WARNING),

@@ -13,6 +13,7 @@ from workers import with_store_lock
 
 admin.site.site_title = admin.site.site_header = "One writer"
 admin.site.index_title = "The store"
+admin.site.index_template = "workers/admin/index.html"
 
 urlpatterns = [
     path("", RootView.as_view(), name="root"),

@@ -248,7 +248,8 @@ def test_each_page_fits_each_window(open_window: Open, service: Service, size: s
 LIVE, TWO_SESSIONS = f"{RECEIPTS}live/", "/admin/two_sessions/"
 IN_BATCHES = """() => [...document.querySelectorAll(".live-chart")]
   .filter((chart) => chart.querySelector("h2").textContent === "Writes in a batch")
-  .some((chart) => !chart.querySelector("[role=img]").ariaLabel.includes("nothing"))"""
+  .map((chart) => chart.querySelector("[role=img]")?.getAttribute("aria-label") ?? "")
+  .some((label) => label.includes(": now ") && !label.includes("nothing"))"""
 PIXELS = "() => [...document.querySelectorAll('.live-chart canvas')].map((canvas) => canvas.toDataURL())"
 NEWER = "(shown) => document.querySelector('.live-table tbody th').innerText !== shown"
 OTHERS = f"(before) => ({PIXELS})().join() !== before.join()"
@@ -280,8 +281,12 @@ def test_the_live_page_draws_what_the_writer_does_in_each_window_and_theme(
         assert page.evaluate("document.querySelector('.live-table').scrollTop") == 500
         page.locator(".theme-toggle:visible").click()
         page.wait_for_function(OTHERS, arg=drawn)
-        page.click("#live-hold")
-        assert page.inner_text("#live-state").startswith("Held at ")
+        freeze = page.get_by_role("button", name="Freeze", exact=True)
+        freeze.click()
+        assert page.inner_text("#live-state").startswith("Frozen at ")
+        page.get_by_role("button", name="Unfreeze", exact=True).click()
+        page.wait_for_function("() => document.querySelector('#live-state').textContent.startsWith('Ready')")
+        assert freeze.get_attribute("aria-pressed") is None  # its name tells what it does
         assert window.console == []
 
 
@@ -311,6 +316,17 @@ def test_the_live_page_says_what_is_wrong_and_goes_on(window: Window, service: S
     window.picture("live-logged-out")
     window.press("Log in again")
     assert page.url.endswith(f"?next={LIVE}")
+
+
+def test_the_start_page_leads_to_the_live_view_and_the_two_sessions(open_window: Open) -> None:
+    for look in LOOKS:
+        window = open_window(*look)
+        window.open("/admin/")
+        window.picture(f"index-{'-'.join(look)}")
+        for name in ("Live view", "Waiting writes", "Two sessions"):
+            window.open("/admin/")
+            window.press(name)
+            assert window.page.inner_text("#content h1") == name
 
 
 def test_the_two_sessions_are_run_by_a_button_and_drawn(open_window: Open, service: Service) -> None:

@@ -55,6 +55,16 @@ def test_the_page_names_where_its_script_asks_and_can_be_found(admin: Client) ->
         assert finders.find(path), path
 
 
+def test_the_start_page_leads_there_whoever_may_see_it(admin: Client) -> None:
+    clerk, user = Client(), User.objects.create_user("clerk", is_staff=True)
+    clerk.force_login(user)
+
+    pages = [f'href="{PAGE}"', 'href="/admin/workers/receipt/waiting/"', 'href="/admin/two_sessions/"']
+
+    assert all(page in admin.get("/admin/").text for page in pages)
+    assert not any(page in clerk.get("/admin/").text for page in pages)
+
+
 def test_what_is_so_now_is_told(admin: Client, writer: Writer, clean_redis: redis.Redis) -> None:
     accepted("waits")
     heartbeat.Heartbeat(clean_redis).renew(committed=3)

@@ -3,7 +3,7 @@
 
 const root = document.getElementById("live");
 const options = JSON.parse(document.getElementById("live-options").textContent);
-const parts = Object.fromEntries(["state", "hold", "banner", "tiles", "empty", "charts", "writer"].map((name) => [name, document.getElementById(`live-${name}`)]));
+const parts = Object.fromEntries(["state", "freeze", "banner", "tiles", "empty", "charts", "writer"].map((name) => [name, document.getElementById(`live-${name}`)]));
 const charts = makeCharts(parts.charts, options);
 
 const LONGEST_PAUSE = 20;
@@ -11,7 +11,7 @@ const GIVEN_UP = 8_000; // a response that has not come after so many millisecon
 
 let columns = null; // of all slots that are known, by name
 let newest = 0;
-let held = false;
+let frozen = false; // this page alone: nothing is asked for, and the writer goes on
 let over = false; // nothing more will come: the session is over
 let timer = 0;
 let errors = 0;
@@ -20,22 +20,22 @@ let written = null; // PostgreSQL's log: how much and when
 
 async function ask() {
   clearTimeout(timer);
-  if (asking || held || over || document.hidden) return;
+  if (asking || frozen || over || document.hidden) return;
   asking = true;
   try {
     const response = await fetch(`${root.dataset.url}?since=${newest}`, {
       headers: { Accept: "application/json" }, redirect: "error", signal: AbortSignal.timeout(GIVEN_UP),
     });
     const told = await response.json();
-    if (held) return; // while this was under way
+    if (frozen) return; // while this was under way
     if (response.ok) show(told);
     else refuse(response.status, told.detail);
   } catch (error) {
-    if (!held) lose("The service does not respond", "No response came. Is it running, and can it be reached from here?");
+    if (!frozen) lose("The service does not respond", "No response came. Is it running, and can it be reached from here?");
   } finally {
     asking = false;
   }
-  if (!over && !held) timer = setTimeout(ask, 1000 * Math.min(options.poll * 2 ** errors, LONGEST_PAUSE));
+  if (!over && !frozen) timer = setTimeout(ask, 1000 * Math.min(options.poll * 2 ** errors, LONGEST_PAUSE));
 }
 
 function refuse(status, detail) {
@@ -43,7 +43,7 @@ function refuse(status, detail) {
     over = true;
     const link = element("a", { href: root.dataset.login }, "Log in again");
     lose(detail, ...(status === 401 ? [link, " to go on."] : ["Ask an administrator for the permission."]));
-    parts.hold.hidden = true;
+    parts.freeze.hidden = true;
   } else {
     lose(status === 503 ? "Nothing can be measured" : `The service responded with an error (${status})`, detail ?? "");
   }
@@ -160,12 +160,11 @@ function moment(seconds) {
   return isToday ? date.toLocaleTimeString("en-GB") : `${date.toLocaleDateString("en-CA")} ${date.toLocaleTimeString("en-GB")}`;
 }
 
-parts.hold.addEventListener("click", () => {
-  held = !held;
-  parts.hold.setAttribute("aria-pressed", String(held));
-  parts.hold.textContent = held ? "Go on" : "Hold";
-  root.classList.toggle("live-held", held);
-  if (held) state(`Held at ${new Date().toLocaleTimeString("en-GB")}`);
+parts.freeze.addEventListener("click", () => {
+  frozen = !frozen;
+  parts.freeze.textContent = frozen ? "Unfreeze" : "Freeze"; // what it does: not pressed or unpressed besides
+  root.classList.toggle("live-frozen", frozen);
+  if (frozen) state(`Frozen at ${new Date().toLocaleTimeString("en-GB")}`);
   else ask();
 });
 document.addEventListener("visibilitychange", ask);

@@ -95,6 +95,7 @@ class Project:
             yield
             process.send_signal(signal.SIGINT)
             assert process.wait(40) == 0, log.read_text()
+            assert "Not Found" not in log.read_text()  # of what `up` asks, until the server responds
         finally:
             process.kill()
             process.wait(10)

@@ -1,7 +1,6 @@
 """The processes of the service that `manage.py up` runs, and the address it is reached at."""
 
 import errno
-import http.client
 import os
 import re
 import socket
@@ -21,9 +20,9 @@ from workers.stream import celery_app, doorbell
 from workers.stream.redis_client import connect
 from workers.up import embedded_redis
 from workers.up.process import Process
+from workers.up.web_probe import PROBE_TIMEOUT_SECONDS, reachable_host, web_responds
 from workers.web.grace import graceful_seconds
 
-_PROBE_TIMEOUT_SECONDS = 0.5
 _REDIS_SECONDS = 3.0
 """How long `up` waits for the Redis of REDIS_URL, which may be starting at the same time."""
 
@@ -85,7 +84,7 @@ def environment() -> dict[str, str]:
 
 def url() -> str:
     """Return the address at which this machine reaches the service."""
-    host = _reachable_host()
+    host = reachable_host()
     return f"http://[{host}]:{place.PORT}" if ":" in host else f"http://{host}:{place.PORT}"
 
 
@@ -158,7 +157,7 @@ def check_redis() -> None:
                 return
             except redis.RedisError as exc:
                 if time.monotonic() < deadline and not isinstance(exc, redis.AuthenticationError):
-                    time.sleep(_PROBE_TIMEOUT_SECONDS / 5)
+                    time.sleep(PROBE_TIMEOUT_SECONDS / 5)
                     continue
                 where = redis_address.without_password(place.REDIS_URL)
                 raise RedisUnavailable(
@@ -234,7 +233,7 @@ def _web() -> Process:
     return Process(
         name="web",
         command=[sys.executable, "-m", "gunicorn", f"{module}:{application}", "--config", config],
-        is_ready=lambda pid: _web_responds(),
+        is_ready=lambda pid: web_responds(),
         ready_seconds=30,
         # Longer than gunicorn's own limit, so that gunicorn ends its workers itself.
         grace_seconds=graceful_seconds() + 5,
@@ -264,29 +263,6 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _web_responds() -> bool:
-    connection = http.client.HTTPConnection(_reachable_host(), place.PORT, timeout=_PROBE_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", "/health/live", headers={"Host": _allowed_host()})
-        # A project without this page says 404, or sends on: it responds.
-        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _reachable_host() -> str:
-    host: str = place.HOST
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104  # not bound to
-
-
-def _allowed_host() -> str:
-    """Return a Host header that ALLOWED_HOSTS lets through."""
-    first: str = next(iter(settings.ALLOWED_HOSTS), "*")
-    return "localhost" if first == "*" else first.removeprefix(".")
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -4,6 +4,7 @@ from django.urls import include, path
 from project.admin.passwords import password_change
 from project.api import health
 from project.api.docs import DocsView, SchemaView
+from project.api.index import index
 from project.api.pages import ADMIN_PATH
 from project.api.root import RootView
 from project.demo.two_sessions_page import TwoSessionsView
@@ -20,6 +21,7 @@ urlpatterns = [
     path("api/", include("items.urls")),
     path("api/", include("workers.rest.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/", index, name="api"),
     path("api/docs/", DocsView.as_view(url_name="schema"), name="docs"),
     path("session_a", SessionA.as_view(), name="session-a"),
     path("session_b", SessionB.as_view(), name="session-b"),

@@ -76,6 +76,7 @@ def record(service: Service) -> dict[str, list[dict[str, Any]]]:
     ask("POST /api/transactions/", "None applied", {"operations": [create, {"op": "delete", "id": 999}]})
     ask(f"GET {write}", "Committed", path=f"/api/writes/{created.headers['Write-Id']}/")
     ask(f"GET {write}", "No such write", path="/api/writes/1/")
+    ask("GET /api/", "Where everything is", anonymous=True)
     ask("GET /health/live", "It lives", anonymous=True)
     ask("GET /health/ready", "It is ready", anonymous=True)
     ask("POST /session_a", "Committed")

@@ -24,6 +24,14 @@ COMMON = {
     "force_color",
 } | {"skip_checks"}
 """Options of every command of Django's."""
+BESIDE = {
+    "": "what this is, whether it is ready, and where to go: a page, or JSON",
+    "api/schema/": "the OpenAPI document, as YAML or with `?format=json`; for everybody",
+    "api/docs/": "the same as a page",
+    "metrics": "figures [for Prometheus](../metrics.md): 200, 401, 403, 429, 503",
+    "admin/": "the admin",
+}
+"""What the project serves that is no part of the API's description."""
 STATUS = re.compile(r"(\d{3})(?:: )?(.*)", re.DOTALL)
 
 
@@ -68,7 +76,17 @@ def endpoints() -> str:
             what = operation.get("summary") or operation.get("description", "").split("\n\n")[0]
             numbers = ", ".join(sorted(status for status in operation["responses"] if status.isdecimal()))
             text.append(f"| `{method.upper()} {path}` | {' '.join(what.split())} | {numbers} |")
-    text += ["", "Any other status is an error: [its codes](errors.md)."]
+    text += [
+        "",
+        "Any request may meet 400 (not HTTP as it should be, or not for this host), 405, 406, 411, 414, 431 "
+        "and 500 besides. Each error has one of [these codes](errors.md).",
+        "",
+        "Beside the API, and so not in its description:",
+        "",
+        "| request | what it is |",
+        "|---|---|",
+        *(f"| `GET /{route}` | {what} |" for route, what in BESIDE.items()),
+    ]
     return "\n".join(text) + "\n"
 
 

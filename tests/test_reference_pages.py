@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from project.urls import urlpatterns
 from tests import reference_pages
 from tests.e2e.service import BASE_DIR
 
@@ -23,6 +24,15 @@ SPHINX = BASE_DIR / ".venv-docs" / "bin" / "sphinx-build"
 def test_the_page_says_what_the_code_does(page: str) -> None:
     """Renew it with python -m tests.reference_pages."""
     assert (reference_pages.PAGES / f"{page}.md").read_text() == reference_pages.ALL[page]()
+
+
+def test_the_page_of_endpoints_has_every_route() -> None:
+    page = reference_pages.endpoints()
+    routes = {f"/{pattern.pattern}" for pattern in urlpatterns}
+    routes = {"/admin/" if route.startswith("/admin/") else route for route in routes}
+
+    assert len(routes) > 8
+    assert [route for route in routes if not re.search(rf"`[A-Z]+ {re.escape(route)}`", page)] == []
 
 
 def _command_lines(text: str) -> list[list[str]]:

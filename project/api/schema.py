@@ -1,5 +1,6 @@
 """What operations share in the OpenAPI schema: headers, 202, the one error shape."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -128,6 +129,21 @@ READ_AFTER = _header(
     "^[0-9]{1,18}$",
 )
 
+ERRORS = {
+    "400": "What was sent is not valid: `fields` says what is wrong, or the detail names the header.",
+    "404": "There is no such object, or it is not for this user to see.",
+    "409": "It conflicts with what is stored, the write was cancelled, or the first request with this key "
+    "still waits.",
+    "412": "The object is not in the state that If-Match, If-None-Match or `version` asks for.",
+    "413": "The body has more than WRITE_MAX_BODY_BYTES.",
+    "415": "The body is not application/json.",
+    "422": "The Idempotency-Key belongs to another request.",
+    "428": "WRITE_REQUIRE_IF_MATCH asks for If-Match, or for `version`.",
+    "500": "The write function failed; the write took no effect.",
+    "503": "Not now: `code` says what is in the way, Retry-After when to ask again.",
+}
+"""What an operation may respond with beyond its success, by HTTP status."""
+
 REFUSALS = {
     "401": "No token and no session, or one that is not valid.",
     "403": "The user lacks a permission, or the token the scope `write`.",
@@ -135,7 +151,10 @@ REFUSALS = {
 }
 """What stands before each operation that is not for everybody, by HTTP status."""
 
-MANY = ("/api/items/bulk/", "/api/transactions/")
+TRANSACTIONS = "/api/transactions/"
+OF_THE_PROCESS_ALONE = ("/health/live", "/api/")
+"""Ask neither the store nor Redis."""
+MANY = ("/api/items/bulk/", TRANSACTIONS)
 NO_WRITES = ("/session_a", "/session_b")
 """Take no headers of writes: they are a demonstration."""
 
@@ -181,6 +200,9 @@ def _document(path: str, method: str, operation: Schema) -> None:
     if "requestBody" in operation and method != "patch":  # which may change nothing
         operation["requestBody"]["required"] = True
     parameters = operation.setdefault("parameters", [])
+    for status in _errors(path, method, has_body="requestBody" in operation):
+        if status not in responses:
+            responses[status] = _response("Problem", "application/problem+json", ERRORS[status])
     if method == "get":
         if path.startswith("/api/items/"):
             parameters.append(READ_AFTER)
@@ -195,6 +217,23 @@ def _document(path: str, method: str, operation: Schema) -> None:
     if method != "post" or path in MANY:
         responses.setdefault("204", {"description": "Done, without a body, as `return=minimal` asks."})
     responses["202"] = _response("Queued", "application/json", "Accepted, and not committed yet.")
+
+
+def _errors(path: str, method: str, *, has_body: bool) -> Iterator[str]:
+    """Yield the errors that an operation has of its own; what any request may meet is the default's."""
+    if path not in OF_THE_PROCESS_ALONE:
+        yield "503"  # the store, Redis or a wait
+    if "{" in path or path == TRANSACTIONS:
+        yield "404"
+    if path in NO_WRITES or method == "get":
+        # A list takes parameters, and what is read takes Read-After.
+        yield from ("400",) if path.startswith("/api/items/") else ()
+        return
+    yield from ("400", "409", "422", "500")
+    if has_body:
+        yield from ("413", "415")
+    if method != "post" or path == TRANSACTIONS:
+        yield from ("412", "428")
 
 
 def _response(name: str, media_type: str, description: str) -> Schema:

@@ -18,6 +18,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from project.api.examples import recorded
+from project.api.schema import ERRORS
 from tests import recorded_examples
 from tests.e2e.service import BASE_DIR, Service
 
@@ -81,12 +82,35 @@ def test_the_examples_are_what_the_service_responds(service: Service, document: 
 
 
 def test_every_status_that_the_document_names_has_an_example_or_is_said_in_words(document: Any) -> None:
-    shared = {"401", "403", "429", "default"}
+    shared = {"401", "403", "429", "default", *ERRORS}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for status, response in operation["responses"].items():
                 examples = [one.get("examples") for one in response.get("content", {}).values()]
                 assert status in shared or all(examples), (method, path, status)
+
+
+def test_what_the_service_responds_with_is_named_by_the_document(service: Service, document: Any) -> None:
+    """Those that a client brings about alone."""
+    item = service.create("asked for").json()["id"]
+    old = {"If-Match": '"0-0"'}
+    asked = [
+        ("POST", "/api/items/", "/api/items/", {"name": ""}, {}),
+        ("POST", "/api/items/", "/api/items/", {"name": "x"}, {"Content-Type": "text/plain"}),
+        ("GET", "/api/items/", "/api/items/?nothing_of_the_kind=1", None, {}),
+        ("GET", "/api/items/", "/api/items/", None, {"Read-After": "9" * 18}),
+        ("GET", "/api/items/{id}/", "/api/items/999999/", None, {}),
+        ("PUT", "/api/items/{id}/", "/api/items/999999/", {"name": "x"}, {}),
+        ("PUT", "/api/items/{id}/", f"/api/items/{item}/", {"name": "x"}, old),
+        ("PATCH", "/api/items/{id}/", f"/api/items/{item}/", {"name": ""}, {}),
+        ("DELETE", "/api/items/{id}/", f"/api/items/{item}/", None, old),
+        ("POST", "/api/items/bulk/", "/api/items/bulk/", {"items": []}, {}),
+        ("GET", "/api/writes/{write_id}/", "/api/writes/1/", None, {}),
+    ]
+    for method, path, where, body, headers in asked:
+        status = service.request(method, where, body, headers=headers).status
+        assert status >= 400, (method, where)
+        assert str(status) in document["paths"][path][method.lower()]["responses"], (method, where, status)
 
 
 def test_every_example_is_what_its_schema_says(document: Any) -> None:

@@ -31,6 +31,8 @@ html_title = project
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_show_sphinx = False
+# Excerpts of what is found would be asked for page by page, which a browser refuses to a page from the disk.
+html_show_search_summary = False
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#205067", "color-brand-content": "#205067"},

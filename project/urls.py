@@ -12,7 +12,7 @@ from project.demo.views import SessionA, SessionB
 from project.metrics import Metrics
 from workers import with_store_lock
 
-admin.site.site_title = admin.site.site_header = "One writer"
+admin.site.site_title = admin.site.site_header = "One Writer"
 admin.site.index_title = "The store"
 admin.site.index_template = "workers/admin/index.html"
 

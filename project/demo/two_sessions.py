@@ -27,6 +27,9 @@ from project.demo.timelines import Doing, Note, unnoted
 
 ALIAS = "scratch"
 
+WITH_THE_USUAL_TIMEOUT = "With Django's usual 5 s A would wait 0.6 s here, and longer behind more sessions."
+"""Beside what is shown with a shorter one."""
+
 DJANGO_DEFAULTS = {"query_only": "0", "journal_mode": "delete", "synchronous": "2"}
 """The pragmas of a connection that nobody has configured, as SQLite reads them back."""
 

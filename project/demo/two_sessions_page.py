@@ -11,7 +11,7 @@ from django.views import View
 
 from project.demo.picture import Picture, draw
 from project.demo.timelines import Timeline
-from project.demo.two_sessions import Timing, plain_transactions, through_one_thread
+from project.demo.two_sessions import WITH_THE_USUAL_TIMEOUT, Timing, plain_transactions, through_one_thread
 
 PERMISSION = "workers.view_receipt"
 """Whoever may look at the write path may see why it is there."""
@@ -70,7 +70,7 @@ def compare(timing: Timing) -> list[Picture]:
 DIRECT = "Directly, with a time-out of 0.3 s"
 DIRECT_ABOUT = (
     "B writes first and keeps the write lock while it works. A cannot write until B commits, and gives up. "
-    "With Django's usual 5 s it would wait 0.6 s here, and longer behind more sessions."
+    f"{WITH_THE_USUAL_TIMEOUT}"
 )
 READING = "Directly, with a time-out of 5 s, and A has read something first"
 READING_ABOUT = (

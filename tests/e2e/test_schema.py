@@ -94,7 +94,7 @@ def test_what_the_service_responds_with_is_named_by_the_document(service: Servic
     """Those that a client brings about alone."""
     item = service.create("asked for").json()["id"]
     old = {"If-Match": '"0-0"'}
-    asked = [
+    asked: list[tuple[str, str, str, Any, dict[str, str]]] = [
         ("POST", "/api/items/", "/api/items/", {"name": ""}, {}),
         ("POST", "/api/items/", "/api/items/", {"name": "x"}, {"Content-Type": "text/plain"}),
         ("GET", "/api/items/", "/api/items/?nothing_of_the_kind=1", None, {}),

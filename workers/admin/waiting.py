@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.views import View
 
 from workers.admin import users
+from workers.encoding.counts import counted
 from workers.exceptions import WritePathError
 from workers.models import Receipt
 from workers.operations import waiting
@@ -83,7 +84,7 @@ class WaitingView(View):
             return HttpResponseRedirect(request.get_full_path())
         for fate, count in Counter(met.values()).items():
             level, text = TOLD[fate]
-            messages.add_message(request, level, text.format(f"{count} write{'s' if count > 1 else ''}"))
+            messages.add_message(request, level, text.format(counted(count, "write")))
         self._note(request, [write_id for write_id, fate in met.items() if fate is not Cancelled.GONE])
         return HttpResponseRedirect(request.get_full_path())
 

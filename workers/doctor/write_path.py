@@ -8,6 +8,8 @@ from django.db import Error
 
 from workers.conf import settings
 from workers.doctor.finding import Finding, Level, error, ok, warning
+from workers.encoding import counts
+from workers.encoding.counts import counted
 from workers.encoding.times import utc_text
 from workers.exceptions import StoreNotReady
 from workers.store.holder import Holder
@@ -103,10 +105,11 @@ def judge_writer(writer: WriterState | None, *, is_paused: bool, waiting: int) -
     """Say whether somebody commits."""
     name = "writer"
     if writer is None and is_paused:
-        return ok(name, f"Paused; {waiting} writes wait.")
+        return ok(name, f"Paused; {counted(waiting, 'write waits', 'writes wait')}.")
     if writer is None:
-        return error(name, f"No writer is at work; {waiting} accepted writes wait.", NO_WRITER)
-    found = f"pid {writer.pid} on {writer.host}, {writer.writes} writes in {writer.commits} transactions."
+        return error(name, f"No writer is at work; {counts.waiting(waiting)}.", NO_WRITER)
+    committed = f"{counted(writer.writes, 'write')} in {counted(writer.commits, 'transaction')}"
+    found = f"pid {writer.pid} on {writer.host}, {committed}."
     if writer.error:
         return error(
             name,

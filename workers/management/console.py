@@ -17,7 +17,15 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
+
+from workers.encoding.counts import counted
+
+__all__ = ["console", "counted", "path", "print_whole", "progress_of", "rows_of", "whole_number"]
+
+WIDEST = 1_000
+"""Columns of the longest line that is printed whole."""
 
 
 class _Unended:
@@ -56,6 +64,17 @@ def progress_of(console: Console, *, is_shown: bool = True) -> Iterator[Callable
             bar.update(tasks[what], completed=part, total=1.0 if part else None)
 
         yield show
+
+
+def print_whole(output: Console, table: Table) -> None:
+    """Print a table without breaking a word of it: names and paths are there to be copied.
+
+    A terminal that is too narrow breaks the line itself, and copies it whole.
+    """
+    output.width = max(
+        output.width, output.measure(table, options=output.options.update(width=WIDEST)).maximum
+    )
+    output.print(table)
 
 
 def path(value: str) -> Path:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from workers.encoding.counts import waiting
 from workers.exceptions import QueueUnavailable
 from workers.measures import SLOT_SECONDS, Slot, Spread, history
 from workers.operations.absence import problems_of
@@ -57,7 +58,7 @@ class Watch:
         if status is not None:
             age = status.oldest_age_seconds
             oldest = "" if age is None else f", the oldest for {age:,.1f} s"
-            rows.append(f"{status.length:,} accepted writes wait{oldest}.")
+            rows.append(f"{waiting(status.length)}{oldest}.")
         return Group(*rows)
 
     @staticmethod

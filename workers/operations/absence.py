@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import redis
 from django.db import Error
 
+from workers.encoding.counts import waiting
 from workers.encoding.times import utc_text
 from workers.operations.status import QueueStatus
 from workers.store import opening
@@ -60,9 +61,9 @@ def problems_of(status: QueueStatus) -> list[str]:
         return [ownership.describe(client)]
     if status.writer is None:
         why = explain(client)
-        return [f"{why.reason}: {status.length} accepted writes wait. {why.hint}"]
+        return [f"{why.reason}: {waiting(status.length)}. {why.hint}"]
     if status.writer.error:
-        return [f"The writer cannot commit, and {status.length} accepted writes wait: {status.writer.error}"]
+        return [f"The writer cannot commit, and {waiting(status.length)}: {status.writer.error}"]
     return []
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from django.db import DatabaseError, connection
 
 from workers.conf import settings
+from workers.encoding.counts import counted
 from workers.exceptions import QueueUnavailable, StoreNotReady
 from workers.operations.absence import why_no_writer
 from workers.operations.status import QueueStatus, queue_status
@@ -98,5 +99,7 @@ def of_queue(status: QueueStatus) -> dict[str, str]:
         in_the_way["store"] = f"The writer cannot commit: {status.writer.error}"
     age = status.oldest_age_seconds or 0.0
     if age > settings.WRITE_READY_OLDEST_SECONDS:
-        in_the_way["stream"] = f"The oldest of {status.length} waiting writes has waited for {age:.0f} s."
+        in_the_way["stream"] = (
+            f"The oldest of {counted(status.length, 'waiting write')} has waited for {age:.0f} s."
+        )
     return in_the_way

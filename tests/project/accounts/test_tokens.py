@@ -76,6 +76,13 @@ def test_list_tokens_shows_whose_they_are_and_what_they_may(ada: User) -> None:
     assert token[:15] not in his
 
 
+def test_list_tokens_says_when_there_is_none_and_nobody_of_that_name(ada: User) -> None:
+    assert run("list_tokens").startswith("There is no token: ")
+    assert run("list_tokens", "ada").startswith("'ada' has no token: ")
+    with pytest.raises(CommandError, match="There is no user 'nobody'"):
+        run("list_tokens", "nobody")
+
+
 ADMIN = "/admin/knox/authtoken/"
 
 

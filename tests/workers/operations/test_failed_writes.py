@@ -112,6 +112,16 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:
     assert "[/red]" in run()
 
 
+def test_at_80_columns_no_name_is_broken() -> None:
+    failed(1795396118363154, function="notes.views:BadNoteViewSet.create")
+
+    shown = run()
+
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "notes.views:BadNoteViewSet.create" in shown
+    assert "write_failed" in shown
+
+
 def test_a_retry_is_a_new_write_that_refers_to_the_failed_one(start_writer: Callable[[], None]) -> None:
     failed(N10)
     start_writer()

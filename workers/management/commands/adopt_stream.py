@@ -5,6 +5,7 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError
 
+from workers.encoding.counts import counted
 from workers.exceptions import NotAccepted
 from workers.store import identity
 from workers.stream import heartbeat, keys, ownership, redis_stream
@@ -42,13 +43,15 @@ class Command(BaseCommand):
             )
         waiting = redis_stream.length(client)
         where = f"{owner.path} on {owner.host}" if owner and owner.path else "nobody that is known"
-        self.stdout.write(f"The stream {keys.stream()} belongs to {where}; {waiting} writes wait in it.")
+        there = counted(waiting, "write waits", "writes wait")
+        self.stdout.write(f"The stream {keys.stream()} belongs to {where}; {there} in it.")
         if asks and not self._confirmed(waiting):
             raise CommandError("Nothing was changed.")
         ownership.claim(client, by_order=True)
-        self.stdout.write(f"It is this store's now. Its writer will commit the {waiting} writes that wait.")
+        these = counted(waiting, "write that waits", "writes that wait")
+        self.stdout.write(f"It is this store's now. Its writer will commit the {these}.")
 
     def _confirmed(self, waiting: int) -> bool:
         if not sys.stdin.isatty():
             raise CommandError("Say --no-input where nobody can be asked.")
-        return input(f"Commit these {waiting} writes to this store? [y/N] ").strip().lower() == "y"
+        return input(f"Commit {counted(waiting, 'write')} to this store? [y/N] ").strip().lower() == "y"

@@ -14,8 +14,9 @@ from workers.backups import archive, making
 from workers.backups.archive import Backup, BackupError
 from workers.conf import settings
 from workers.doctor.finding import size
+from workers.encoding.counts import counted
 from workers.encoding.times import utc_text
-from workers.management.console import console, path, progress_of, whole_number
+from workers.management.console import console, path, print_whole, progress_of, whole_number
 from workers.store import store_file
 
 NICENESS = 10
@@ -91,7 +92,8 @@ def _print_made(output: Console, backup: Backup, removed: list[Path]) -> None:
     manifest = backup.manifest
     output.print(escape(str(backup.path)), soft_wrap=True)
     output.print(
-        f"{size(manifest.size_bytes)}, {sum(manifest.rows.values()):,} rows in {len(manifest.rows)} tables, "
+        f"{size(manifest.size_bytes)}, {counted(sum(manifest.rows.values()), 'row')} in "
+        f"{counted(len(manifest.rows), 'table')}, "
         f"sound, in {manifest.seconds:.1f} s; as of {utc_text(manifest.taken_at)}."
     )
     if removed:
@@ -103,11 +105,12 @@ def _print_list(output: Console, place: Path, store: Path) -> None:
     if not backups:
         output.print(f"There is no backup in {escape(str(place))}.", soft_wrap=True)
         return
-    table = Table(title=escape(str(place)), title_justify="left")
-    for name in ("Taken at", "Size", "Rows", "File"):
-        table.add_column(name, overflow="fold", justify="right" if name in {"Size", "Rows"} else "left")
+    table = Table(title=escape(str(place)), title_justify="left", show_lines=True)
+    for name in ("File, and when it was taken", "Size", "Rows"):
+        table.add_column(name, no_wrap=True, justify="right" if name in {"Size", "Rows"} else "left")
     for backup in backups:
         manifest = backup.manifest
         rows = f"{sum(manifest.rows.values()):,}"
-        table.add_row(utc_text(manifest.taken_at), size(manifest.size_bytes), rows, escape(backup.path.name))
-    output.print(table)
+        what = f"{escape(backup.path.name)}\n{utc_text(manifest.taken_at)}"
+        table.add_row(what, size(manifest.size_bytes), rows)
+    print_whole(output, table)

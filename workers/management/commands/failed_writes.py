@@ -1,7 +1,7 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from workers.conf import settings
 from workers.encoding.times import utc_text
-from workers.management.console import console, whole_number
+from workers.management.console import console, counted, print_whole, whole_number
 from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families
@@ -86,7 +86,7 @@ class Command(BaseCommand):
             self.stdout.write("No write has failed.")
         else:
             output = console(self, no_color=no_color)
-            output.print(_table(receipts, known))
+            print_whole(output, _table(receipts, known))
             output.print(
                 f"{len(receipts)} of {total}. See one with --show ID; retry with --retry ID or --retry-all."
             )
@@ -186,21 +186,27 @@ def _everything(receipt: Receipt, known: Families) -> dict[str, Any]:
 
 
 def _table(receipts: Sequence[Receipt], known: Families) -> Table:
-    table = Table(title="Failed writes", title_justify="left", pad_edge=False)
-    for heading in ("Write", "Function", "Why", "By user", "When", "Retried"):
-        table.add_column(heading, no_wrap=heading == "Write", overflow="fold")
+    """Return two lines for each, so that what may be copied has room in 80 columns."""
+    table = Table(title="Failed writes", title_justify="left", show_lines=True, pad_edge=False)
+    for heading in ("Write, and when", "Function, and why", "By user"):
+        table.add_column(heading, no_wrap=True)
     for receipt in receipts:
         one = _summary(receipt, known)
-        settled = f"[green]committed as {one['committed_as']}[/green]" if one["committed_as"] else ""
         table.add_row(
-            str(receipt.pk),
-            escape(receipt.function) or "(undecodable)",
-            escape(one["code"]),
+            f"{receipt.pk}\n{utc_text(receipt.committed_at).removesuffix(' UTC')}",
+            f"{escape(receipt.function) or '(undecodable)'}\n{', '.join(_why(one))}",
             escape(receipt.principal) or "-",
-            utc_text(receipt.committed_at).removesuffix(" UTC"),
-            settled or (f"{len(one['retried_as'])} times" if one["retried_as"] else "-"),
         )
     return table
+
+
+def _why(one: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the error's code, and what became of it since."""
+    yield escape(one["code"]) or "-"
+    if one["committed_as"]:
+        yield f"[green]committed as {one['committed_as']}[/green]"
+    elif one["retried_as"]:
+        yield f"retried {counted(len(one['retried_as']), 'time')}"
 
 
 def _json(value: Any) -> str:

@@ -7,6 +7,7 @@ from django.db import Error
 from rich.console import Console
 from rich.markup import escape
 
+from workers.encoding.counts import counted, waiting
 from workers.exceptions import NotAccepted, WritePathError
 from workers.management.console import console, rows_of
 from workers.moving.moving import Move, Moved
@@ -54,8 +55,8 @@ def _say(output: Console, moved: Moved, to: str) -> None:
         output.print("The store was moved there already.")
     else:
         output.print(
-            f"{moved.rows:,} rows in {moved.tables} tables, verified; nothing was committed for "
-            f"{moved.seconds:.1f} s.",
+            f"{counted(moved.rows, 'row')} in {counted(moved.tables, 'table')}, verified; nothing was "
+            f"committed for {moved.seconds:.1f} s.",
             soft_wrap=True,
         )
     if moved.not_copied:
@@ -64,7 +65,7 @@ def _say(output: Console, moved: Moved, to: str) -> None:
         )
     setting = "DATABASE_URL to that URL" if to == "to" else f"DATABASES so that {to!r} is 'default'"
     output.print(
-        f"{moved.waiting} accepted writes wait for it. Set {setting} and restart web processes and writers: "
+        f"{waiting(moved.waiting)} for it. Set {setting} and restart web processes and writers: "
         "until then the service refuses writes. The former store was not changed.",
         soft_wrap=True,
     )

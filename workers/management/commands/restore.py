@@ -14,9 +14,10 @@ from workers.backups import archive, making, restoring, snapshot
 from workers.backups.archive import Backup, BackupError
 from workers.backups.restoring import StoreInUse
 from workers.doctor.host import command_of, openers_of
+from workers.encoding.counts import counted
 from workers.encoding.times import utc_text
 from workers.management.commands.backup import refuse_missing, refuse_other_databases
-from workers.management.console import console, path, progress_of
+from workers.management.console import console, path, print_whole, progress_of
 from workers.store import store_file
 
 
@@ -126,10 +127,10 @@ def _drill(output: Console, backup: Backup, store: Path) -> None:
             table.add_column(name, justify="left" if name == "Table" else "right")
         for name in changed:
             table.add_row(escape(name), _number(rows.get(name)), _number(present.get(name)))
-        output.print(table)
+        print_whole(output, table)
     output.print(
-        f"{escape(backup.path.name)}: sound, {sum(rows.values()):,} rows, restored in {seconds:.1f} s. It is "
-        f"{backup.age_seconds / 3600:.1f} h old. The store was not touched."
+        f"{escape(backup.path.name)}: sound, {counted(sum(rows.values()), 'row')}, restored in "
+        f"{seconds:.1f} s. It is {backup.age_seconds / 3600:.1f} h old. The store was not touched."
     )
 
 

@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import NoReverseMatch, reverse
 
 from workers import store_problem
+from workers.encoding.counts import counted
 from workers.service_settings import place
 from workers.up import embedded_redis, service
 from workers.up.output import Console
@@ -79,7 +80,9 @@ class Command(BaseCommand):
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if plan:
             call_command("migrate", interactive=False, verbosity=0)
-            self._say(f"Applied {len(plan)} migrations to {settings.DATABASES['default']['NAME']}.")
+            self._say(
+                f"Applied {counted(len(plan), 'migration')} to {settings.DATABASES['default']['NAME']}."
+            )
         self.prepare()
         # The processes are forked from this one, and a connection to the store must not cross a fork.
         store_problem()  # remembers the store's identity: from here on this process does not open the store

@@ -14,9 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.doctor.finding import size
+from workers.encoding.counts import counted
 from workers.encoding.times import utc_text
 from workers.exceptions import QueueUnavailable
-from workers.management.console import console, whole_number
+from workers.management.console import console, print_whole, whole_number
 from workers.management.watching import until_interrupted
 from workers.models import Receipt
 from workers.operations import absence
@@ -70,7 +71,7 @@ class Command(BaseCommand):
             output.print(_overview(state))
             output.print(_sizes_table(state["sizes"]))
             if state["receipts"]:
-                output.print(_receipts_table(state["receipts"]))
+                print_whole(output, _receipts_table(state["receipts"]))
         if state["problems"]:
             raise CommandError(" ".join(state["problems"]))
 
@@ -116,10 +117,10 @@ def _overview(state: dict[str, Any]) -> Table:
         for name, value in _writer_rows(state["writer"]):
             table.add_row(name, value)
     lease = state["lease"]
-    table.add_row(
-        "Lease held by" if state["lease_is_held"] else "Lease last taken by",
-        "nobody" if not lease else _lease(lease),
-    )
+    if state["lease_is_held"]:
+        table.add_row("Lease held by", _lease(lease) if lease else "a process that is not known")
+    else:
+        table.add_row("Lease", f"free; last taken by {_lease(lease)}" if lease else "free")
     return table
 
 
@@ -137,8 +138,12 @@ def _writer_rows(writer: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("At work since", _moment(writer["since"])),
         ("Last progress", _moment(writer["progress_at"])),
         ("Last commit", "none yet" if committed_at is None else _moment(committed_at)),
-        ("Committed", f"{writer['writes']} writes in {writer['commits']} transactions"),
+        ("Committed", _committed(writer)),
     ]
+
+
+def _committed(writer: dict[str, Any]) -> str:
+    return f"{counted(writer['writes'], 'write')} in {counted(writer['commits'], 'transaction')}"
 
 
 def _sizes_table(found: dict[str, Any]) -> Table:
@@ -186,14 +191,14 @@ def _count(count: int | None) -> str:
 
 def _receipts_table(receipts: list[dict[str, Any]]) -> Table:
     table = Table(title="Most recent receipts", title_justify="left")
-    for heading in ("Write", "Function", "Outcome", "By user", "Committed"):
-        table.add_column(heading, no_wrap=heading == "Write")
+    for heading in ("Write", "Function, and outcome", "By user", "When"):
+        table.add_column(heading, no_wrap=True)
     for receipt in receipts:
         style = STYLES[WriteStatus(receipt["status"])]
+        outcome = f"[{style}]{receipt['status']}, {receipt['http_status']}[/{style}]"
         table.add_row(
             str(receipt["write_id"]),
-            escape(receipt["function"]),
-            f"[{style}]{receipt['status']}, {receipt['http_status']}[/{style}]",
+            f"{escape(receipt['function'])}\n{outcome}",
             escape(receipt["principal"]) or "-",
             f"{_age(receipt['committed_at'])} ago",
         )

@@ -143,15 +143,19 @@ function showWriter({ writer, lease, standbys, pause, totals }) {
   const rows = writer ? [
     ["At work", `pid ${writer.pid} on ${writer.host}, since ${moment(writer.since)}`],
     ["Last commit", writer.committed_at === null ? "none yet" : moment(writer.committed_at)],
-    ["Committed by it", `${shown("count", writer.writes)} writes in ${shown("count", writer.commits)} transactions`],
+    ["Committed by it", `${counted(writer.writes, "write")} in ${counted(writer.commits, "transaction")}`],
   ] : [["At work", "none"]];
   rows.push(["Lease held by", lease ?? "nobody"],
     ["Standing by", standbys.map((name) => name.replace(/^(.*):(\d+)$/, "pid $2 on $1")).join("; ") || "nobody: nobody takes over when the writer dies"],
     ["Pause", pause ? `${pause.by}, until ${moment(pause.until)} at the latest` : "none"]);
   if (totals.since !== null) {
-    rows.push(["In all", `${shown("count", totals.committed)} committed, ${shown("count", totals.rejected)} rejected, ${shown("count", totals.failed)} failed since ${moment(totals.since)}, through ${totals.starts === 1 ? "one start" : `${totals.starts} starts`} of a writer`]);
+    rows.push(["In all", `${shown("count", totals.committed)} committed, ${shown("count", totals.rejected)} rejected, ${shown("count", totals.failed)} failed since ${moment(totals.since)}, through ${counted(totals.starts, "start")} of a writer`]);
   }
   parts.writer.replaceChildren(...rows.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value))));
+}
+
+function counted(count, one) {
+  return `${shown("count", count)} ${one}${count === 1 ? "" : "s"}`;
 }
 
 function moment(seconds) {

@@ -1,14 +1,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from knox.models import get_token_model
 from rich.markup import escape
 from rich.table import Table
 
 from project.accounts import tokens
-from workers.management.console import console
+from workers.management.console import console, print_whole
 
 
 class Command(BaseCommand):
@@ -20,7 +21,15 @@ class Command(BaseCommand):
     def handle(self, *, username: str | None, **options: Any) -> None:
         rows = get_token_model().objects.select_related("user", "granted").order_by("user_id", "created")
         if username is not None:
-            rows = rows.filter(user__username=username)
+            users = get_user_model()
+            try:
+                rows = rows.filter(user=users.objects.get_by_natural_key(username))
+            except users.DoesNotExist:
+                raise CommandError(f"There is no user {username!r}.") from None
+        if not rows:
+            whose = "There is no token" if username is None else f"{username!r} has no token"
+            self.stdout.write(f"{whose}: `manage.py create_token USERNAME` makes one.")
+            return
         table = Table("User", "Key", "Scope", "Created", "Expires")
         now = timezone.now()
         for row in rows:
@@ -33,4 +42,6 @@ class Command(BaseCommand):
                 f"{row.created:%Y-%m-%d}",
                 f"{expires}, expired" if is_expired else expires,
             )
-        console(self, no_color=options["no_color"]).print(table)
+        for column in table.columns:
+            column.no_wrap = True
+        print_whole(console(self, no_color=options["no_color"]), table)

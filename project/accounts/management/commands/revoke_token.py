@@ -7,6 +7,7 @@ from knox.models import get_token_model
 from knox.settings import CONSTANTS
 
 from project.accounts.authentication import REMEMBER_SECONDS
+from workers.management.console import counted
 
 
 class Command(BaseCommand):
@@ -35,4 +36,4 @@ class Command(BaseCommand):
         if not count:
             raise CommandError(f"{username!r} has no such token.")
         time.sleep(REMEMBER_SECONDS)  # a web process takes a token that it knows for so long without looking
-        self.stdout.write(f"Revoked {count} token{'s' if count != 1 else ''} of {username!r}.")
+        self.stdout.write(f"Revoked {counted(count, 'token')} of {username!r}.")

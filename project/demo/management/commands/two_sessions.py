@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from project.demo import server
-from project.demo.two_sessions import Response, plain_transactions, through_the_queue
-from workers.management.console import console, whole_number
+from project.demo.two_sessions import WITH_THE_USUAL_TIMEOUT, Response, plain_transactions, through_the_queue
+from workers.management.console import console, counted, whole_number
 
 # Shorter than the 0.6 s for which A finds the lock taken.
 SHORT_TIMEOUT_SECONDS = 0.3
@@ -46,17 +46,18 @@ class Command(BaseCommand):
             *("Way", "Session", "Response", "After"),
             title="Two sessions, 0.1 s apart",
             title_justify="left",
-            caption="Plain transactions: Django's defaults (rollback journal, deferred), on a scratch file.",
+            caption="Plain transactions: on a scratch file with Django's defaults (rollback journal, "
+            f"deferred), but for the first time-out. {WITH_THE_USUAL_TIMEOUT}",
             caption_justify="left",
         )
         _add(
             table,
-            f"Plain transactions,\ntimeout {SHORT_TIMEOUT_SECONDS:g} s",
+            f"Plain transactions,\ntime-out of {SHORT_TIMEOUT_SECONDS:g} s",
             self._shown(plain_transactions, timeout_seconds=SHORT_TIMEOUT_SECONDS),
         )
         _add(
             table,
-            f"The same, A reads first,\ntimeout {DEFAULT_TIMEOUT_SECONDS:g} s",
+            f"The same, A reads first,\ntime-out of {DEFAULT_TIMEOUT_SECONDS:g} s",
             self._shown(plain_transactions, timeout_seconds=DEFAULT_TIMEOUT_SECONDS, a_reads_first=True),
         )
         responses = self._through_the_queue(service, times)
@@ -82,8 +83,8 @@ class Command(BaseCommand):
     def _conclude(self, responses: list[Response], *, times: int, has_token: bool) -> None:
         if times > 1:
             counts = Counter(response.text for response in responses)
-            listed = ", ".join(f"{count} times {text!r}" for text, count in sorted(counts.items()))
-            self._console.print(escape(f"{times} pairs through the one writer: {listed}."))
+            listed = ", ".join(f"{counted(count, 'time')} {text!r}" for text, count in sorted(counts.items()))
+            self._console.print(escape(f"{counted(times, 'pair')} through the one writer: {listed}."))
         refused = [response for response in responses if not response.ok]
         if refused:
             hint = "" if has_token else " (No token was sent: name one with --token.)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
 from django.core.management import call_command
 from django.db import DatabaseError, Error
@@ -18,6 +19,16 @@ LIMIT = 100
 """Offending values that are named at once."""
 
 
+def _why_not_had(target: BaseDatabaseWrapper, exc: Error) -> str:
+    """Say why there is no connection. SQLite says of a file only that it cannot be opened."""
+    why = f"The target cannot be had: {exc}".strip()
+    if target.vendor != "sqlite":
+        return why
+    file = Path(target.settings_dict["NAME"])
+    missing = "" if file.parent.is_dir() else f" There is no directory {file.parent}: make it first."
+    return f"{why} ({file}).{missing}"
+
+
 def refuse_source(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper) -> None:
     """Raise NotMoved unless the target can be had, is another database, and the source is up to date."""
     for name, database in {"store": source, "target": target}.items():
@@ -27,7 +38,7 @@ def refuse_source(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper) -> N
         target.ensure_connection()
         is_same = identity.file_of(source) == identity.file_of(target)
     except Error as exc:
-        raise NotMoved(f"The target cannot be had: {exc}".strip()) from exc
+        raise NotMoved(_why_not_had(target, exc)) from exc
     if is_same:
         raise NotMoved("The target is the store itself. Name another database.")
     if due := _due(source):

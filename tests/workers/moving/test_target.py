@@ -1,11 +1,14 @@
 """Where a store is moved to, by a URL or by a name."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.db.utils import ConnectionHandler
 
 from workers.database_url import POSTGRESQL_OPTIONS
+from workers.moving.checking import refuse_source
 from workers.moving.errors import NotMoved
 from workers.moving.target import ALIAS, alias_of
 from workers.store import replica
@@ -48,3 +51,19 @@ def test_what_is_no_target_is_refused(to: str, why: str) -> None:
 
     with pytest.raises(NotMoved, match=why):
         alias_of(to)
+
+
+@pytest.mark.django_db
+def test_a_file_in_a_directory_that_is_not_there_is_named_with_it(tmp_path: Path) -> None:
+    handler = ConnectionHandler({"default": {}, "target": dj_file(tmp_path / "missing" / "store.sqlite3")})
+
+    with pytest.raises(NotMoved) as refused:
+        refuse_source(connections["default"], handler["target"])
+
+    assert f"({tmp_path}/missing/store.sqlite3). There is no directory {tmp_path}/missing" in str(
+        refused.value
+    )
+
+
+def dj_file(path: Path) -> dict[str, object]:
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}

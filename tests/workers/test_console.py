@@ -33,7 +33,7 @@ def test_rows_are_shown_with_step_rate_and_part_on_a_terminal_and_nowhere_else(
             show("copy", done, 1_000)
 
     assert (
-        "copy" in out.getvalue() and "100%" in out.getvalue() and "rows/s" in out.getvalue()
+        "copy" in out.getvalue() and "100%" in out.getvalue() and "/s" in out.getvalue()
     ) is is_terminal
     assert bool(out.getvalue()) is is_terminal
 

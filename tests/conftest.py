@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
+from tests import forks
 from tests.answering import Answered, answering
 from tests.jottings.management.commands import flush
 from workers.store import identity
@@ -104,7 +105,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with a migrated store, to be copied."""
     directory = tmp_path_factory.mktemp("migrated")
     environment = os.environ | {"DATA_DIR": str(directory)}
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, cwd=BASE_DIR, check=True)
+    forks.run([sys.executable, "manage.py", "migrate", "-v0"], env=environment, cwd=BASE_DIR, check=True)
     return directory
 
 

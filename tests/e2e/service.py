@@ -17,7 +17,7 @@ from typing import Any
 
 import redis
 
-from tests import clusters
+from tests import clusters, forks
 from tests.waiting import until
 from workers.redis_address import RedisAddress
 from workers.up import embedded_redis
@@ -63,7 +63,7 @@ def free_port() -> int:
 def prepare_data(directory: Path, **settings: str) -> None:
     """Make a migrated store with the demo user, in `directory` where the settings do not say otherwise."""
     environment = SETTINGS | os.environ | {"DATA_DIR": str(directory), "DEMO": "1"} | settings
-    subprocess.run([PYTHON, "-c", PREPARE], env=environment, cwd=BASE_DIR, check=True)
+    forks.run([PYTHON, "-c", PREPARE], env=environment, cwd=BASE_DIR, check=True)
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Service:
     directory: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, forks.Process] = field(default_factory=dict)
 
     @classmethod
     def on_copy_of(cls, template: Path, directory: Path, settings: Mapping[str, str]) -> "Service":
@@ -109,8 +109,8 @@ class Service:
         commands = {"redis": self._redis_command, "web": lambda: WEB}
         command = commands.get(part, lambda: WRITER)()  # a standby is one more writer
         with (self.directory / f"{part}.log").open("ab") as log:
-            self.processes[part] = subprocess.Popen(
-                command, env=self.environment, cwd=BASE_DIR, stdout=log, stderr=log, start_new_session=True
+            self.processes[part] = forks.start(
+                command, env=self.environment, cwd=BASE_DIR, stdout=log, stderr=log, new_session=True
             )
 
     def start_all(self) -> None:
@@ -211,13 +211,11 @@ class Service:
     def manage(
         self, *arguments: str, check: bool = True, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return forks.run(
             [PYTHON, "manage.py", *arguments],
             env=self.environment,
             cwd=BASE_DIR,
             check=check,
-            capture_output=True,
-            text=True,
             timeout=timeout,
         )
 

@@ -15,6 +15,7 @@ from signal import SIGCONT, SIGSTOP
 import django
 import pytest
 
+from tests import forks
 from tests.e2e.service import BASE_DIR, PYTHON, Answer, Service
 from tests.waiting import until
 
@@ -72,27 +73,16 @@ with transaction.atomic():
 
 
 @contextmanager
-def open_transaction(service: Service, group: str) -> Iterator[subprocess.Popen[str]]:
+def open_transaction(service: Service, group: str) -> Iterator[forks.Talking]:
     """Run a shell that has written a group, and commits it when it is given a line."""
     script = HOLD.replace("GROUP", repr(group))
-    with subprocess.Popen(
-        [PYTHON, "manage.py", "shell", "--no-imports", "-c", script],
-        env=service.environment,
-        cwd=BASE_DIR,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as command:
-        try:
-            assert command.stdout is not None
-            assert command.stdout.readline() == "in\n"
-            yield command
-        finally:
-            command.kill()
+    command = [PYTHON, "manage.py", "shell", "--no-imports", "-c", script]
+    with forks.talking(command, env=service.environment, cwd=BASE_DIR) as said:
+        assert said.stdout.readline() == "in\n"
+        yield said
 
 
-def let_go_on(command: subprocess.Popen[str]) -> None:
-    assert command.stdin is not None
+def let_go_on(command: forks.Talking) -> None:
     command.stdin.write("\n")
     command.stdin.flush()
     assert command.wait(20) == 0
@@ -337,10 +327,7 @@ for number in range(3):
 
 
 def test_a_program_that_writes_now_and_then_keeps_nobody_waiting_in_between(service: Service) -> None:
-    with subprocess.Popen(
-        [PYTHON, "-c", LOOP], env=service.environment, cwd=BASE_DIR, stdin=subprocess.PIPE, text=True
-    ) as program:
-        assert program.stdin is not None
+    with forks.talking([PYTHON, "-c", LOOP], env=service.environment, cwd=BASE_DIR) as program:
         for number in range(3):
             until(lambda: f"now and then {number}" in service.names(), seconds=20)  # noqa: B023
             assert service.create("in between").status == 201

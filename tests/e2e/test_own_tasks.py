@@ -1,11 +1,11 @@
 """Celery tasks of the project's own run beside the writer, never in it."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.e2e.service import BASE_DIR, PYTHON, Service
 from tests.waiting import until
 
@@ -36,7 +36,7 @@ WORKER = [PYTHON, "-m", "celery", "--quiet", "-A", "project", "worker", "--logle
 
 
 def send(service: Service, *arguments: str) -> None:
-    subprocess.run([PYTHON, "-c", SEND, *arguments], env=service.environment, cwd=BASE_DIR, check=True)
+    forks.run([PYTHON, "-c", SEND, *arguments], env=service.environment, cwd=BASE_DIR, check=True)
 
 
 @pytest.fixture
@@ -48,13 +48,13 @@ def service(make_service: Callable[..., Service]) -> Service:
 
 def start_worker(service: Service, *flags: str, name: str = "tasks") -> None:
     with (service.directory / f"{name}.log").open("ab") as log:
-        service.processes[name] = subprocess.Popen(
+        service.processes[name] = forks.start(
             [*WORKER, "--hostname", f"{name}@%h", *flags],
             env=service.environment,
             cwd=BASE_DIR,
             stdout=log,
             stderr=log,
-            start_new_session=True,
+            new_session=True,
         )
 
 
@@ -86,7 +86,7 @@ def test_a_task_that_a_hook_sends_runs_in_its_own_worker_once_its_write_is_commi
     start_worker(service, "--exclude-queues", "writer", "--pool", "prefork", "--concurrency", "1")
 
     command = [PYTHON, "-c", SUBMIT, str(tmp_path), "rejected", "first", "second"]
-    subprocess.run(command, env=service.environment, cwd=BASE_DIR, check=True)
+    forks.run(command, env=service.environment, cwd=BASE_DIR, check=True)
     lines = until(lambda: (seen := _lines(tmp_path / "seen"))[1:] and seen, seconds=20)
 
     assert [line.split()[1:] for line in lines] == [["first", "1"], ["second", "1"]]
@@ -116,12 +116,10 @@ def test_a_worker_that_would_take_other_messages_beside_the_writers_is_refused(
     make_service: Callable[..., Service],
 ) -> None:
     service = make_service()
-    run = subprocess.run(
+    run = forks.run(
         [*WORKER, "-Q", "writer,mails"],
         env=service.environment,
         cwd=BASE_DIR,
-        capture_output=True,
-        text=True,
         timeout=30,
     )
 
@@ -131,12 +129,10 @@ def test_a_worker_that_would_take_other_messages_beside_the_writers_is_refused(
 
 
 def test_a_worker_of_another_celery_app_is_not_concerned(make_service: Callable[..., Service]) -> None:
-    run = subprocess.run(
+    run = forks.run(
         [PYTHON, "-c", OTHER_APP],
         env=make_service().environment,
         cwd=BASE_DIR,
-        capture_output=True,
-        text=True,
         timeout=30,
     )
 

@@ -1,7 +1,6 @@
 """The service on a PostgreSQL of its own, set by DATABASE_URL alone: in use, and while its parts die."""
 
 import os
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from tests import clusters
+from tests import clusters, forks
 from tests.clusters import Cluster
 from tests.e2e.service import BASE_DIR, PYTHON, Service, prepare_data
 from tests.waiting import until
@@ -142,7 +141,7 @@ def test_commands_write_beside_the_service(service: Service) -> None:
             ["migrate", "--check"],
             ["createsuperuser", "--noinput", "--username", "ada", "--email", "a@b.org"],
         ):
-            subprocess.run([PYTHON, "manage.py", *command], env=service.environment, cwd=BASE_DIR, check=True)
+            forks.run([PYTHON, "manage.py", *command], env=service.environment, cwd=BASE_DIR, check=True)
         load.goes_on()
     finally:
         load.stop()
@@ -223,13 +222,7 @@ def test_doctor_and_writer_status_know_the_store(service: Service) -> None:
     service.create("a")
 
     def said(command: str) -> str:
-        done = subprocess.run(
-            [PYTHON, "manage.py", command],
-            env=service.environment,
-            cwd=BASE_DIR,
-            capture_output=True,
-            text=True,
-        )
+        done = service.manage(command, check=False)
         return done.stdout + done.stderr
 
     # The cluster of the tests does without fsync.
@@ -249,9 +242,7 @@ def test_what_is_wrong_with_the_url_is_said_in_one_line(tmp_path: Path) -> None:
             "DATA_DIR": str(tmp_path),
             "DJANGO_SETTINGS_MODULE": "project.settings",
         }
-        done = subprocess.run(
-            [PYTHON, "manage.py", "check"], env=environment, cwd=BASE_DIR, capture_output=True, text=True
-        )
+        done = forks.run([PYTHON, "manage.py", "check"], env=environment, cwd=BASE_DIR)
         assert done.returncode != 0
         assert said in done.stderr and "DATABASE_URL" in done.stderr
         assert "secret" not in done.stderr and "cret@" not in done.stderr

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import forks
 from tests.e2e.service import BASE_DIR, PYTHON, Service
 from tests.waiting import until
 
@@ -26,13 +26,13 @@ class Watched:
         self._log = service.directory / f"{name}.log"
         options = ["--watchdog", "--name", name, "--loglevel", "INFO", "--progress-file", str(self.file)]
         with self._log.open("ab") as log:
-            self.parent = subprocess.Popen(
+            self.parent = forks.start(
                 [PYTHON, "manage.py", "writer", *options],
                 env=service.environment | {"WRITE_TIME_LIMIT_SECONDS": "1"},
                 cwd=BASE_DIR,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                new_session=True,
             )
         service.processes[name] = self.parent
 
@@ -181,7 +181,7 @@ def notify(tmp_path: Path) -> Iterator[socket.socket]:
         yield listening
 
 
-def start_as_a_unit(service: Service, name: str, notify: socket.socket) -> subprocess.Popen[bytes]:
+def start_as_a_unit(service: Service, name: str, notify: socket.socket) -> forks.Process:
     service.settings = {"NOTIFY_SOCKET": notify.getsockname()}
     service.start("writer")
     service.processes[name] = service.processes.pop("writer")

@@ -10,6 +10,7 @@ import pytest
 
 from project import databases, environment
 from project.environment import InvalidEnvironment
+from tests import forks
 from tests.e2e.service import BASE_DIR
 from workers.conf import WriteSettings, all_settings
 
@@ -169,14 +170,7 @@ def test_every_program_ends_with_the_one_line(
 ) -> None:
     variables = {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "project.settings", name: value}
 
-    done = subprocess.run(
-        [sys.executable, "-m", *program],
-        cwd=BASE_DIR,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = forks.run([sys.executable, "-m", *program], env=os.environ | variables, cwd=BASE_DIR, timeout=60)
 
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()

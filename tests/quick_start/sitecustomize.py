@@ -8,12 +8,19 @@ import gc
 import os
 import sys
 
-NEEDS_PSYCOPG = (
-    os.environ.get("DATABASE_URL") or "move_store" in sys.orig_argv or os.environ.get("WITH_PSYCOPG")
-)
-HIDDEN = ["requests"] if NEEDS_PSYCOPG else ["requests", "psycopg"]
 
-for name in HIDDEN:
-    sys.modules[name] = None  # type: ignore[assignment]  # a documented value: its import raises
+def hide() -> None:
+    """Have imports of what this process would not find raise ImportError, as if it were not installed."""
+    needs_psycopg = (
+        os.environ.get("DATABASE_URL") or "move_store" in sys.orig_argv or os.environ.get("WITH_PSYCOPG")
+    )
+    for name in ("requests", "opentelemetry.sdk"):
+        sys.modules[name] = None  # type: ignore[assignment]  # a documented value: its import raises
+    if not needs_psycopg:
+        sys.modules["psycopg"] = None  # type: ignore[assignment]
+    elif "psycopg" in sys.modules and sys.modules["psycopg"] is None:
+        del sys.modules["psycopg"]
 
+
+hide()
 gc.set_threshold(20_000, 20, 20)

@@ -8,6 +8,7 @@ from random import Random
 
 import redis
 
+from tests import forks
 from tests.torture import hooked_writer
 from tests.torture.harness import Skipped, TorturedService
 from tests.waiting import until
@@ -147,7 +148,7 @@ def cut_connections(service: TorturedService, chance: Random) -> str:
     return ""
 
 
-def _ended(process: "subprocess.Popen[bytes]") -> bool:
+def _ended(process: forks.Process) -> bool:
     with suppress(subprocess.TimeoutExpired):
         process.wait(0.3)
     return process.poll() is not None

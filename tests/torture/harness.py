@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import redis
 
+from tests import forks
 from tests.e2e.service import BASE_DIR, PYTHON, WEB, Service, prepare_data
 from tests.waiting import until
 from workers.up import embedded_redis
@@ -57,13 +58,13 @@ class TorturedService(Service):
 
     def start(self, part: str) -> None:
         with (self.home / f"{part}.log").open("ab") as log:
-            self.processes[part] = subprocess.Popen(
+            self.processes[part] = forks.start(
                 self._command(part),
                 env=self.environment,
                 cwd=BASE_DIR,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                new_session=True,
             )
 
     def start_all(self) -> None:

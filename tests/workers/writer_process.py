@@ -1,6 +1,6 @@
 """Processes beside the test's own: a real writer, the lease's holder, a reader that stays."""
 
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.db import connection
 
+from tests import forks
 from tests.waiting import until
 from workers.store.holder import Holder
 from workers.store.lease import Lease, is_held
@@ -48,30 +49,24 @@ def store_path() -> Path:
 
 
 @contextmanager
-def running(program: str, *arguments: str, says: str = "") -> Iterator[subprocess.Popen[str]]:
+def running(program: str, *arguments: str, says: str = "") -> Iterator[forks.Talking]:
     """Run a program until the block ends; with `says`, begin once it has said it."""
     command = [sys.executable, "-c", program, str(store_path()), *arguments]
-    with subprocess.Popen(
-        command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            if says:
-                assert process.stdout is not None
-                assert process.stdout.readline().strip() == says
-            yield process
-        finally:
-            process.kill()
+    with forks.talking(command, env=os.environ, cwd=BASE_DIR) as process:
+        if says:
+            assert process.stdout.readline().strip() == says
+        yield process
 
 
 @contextmanager
-def lock_held(purpose: str) -> Iterator[subprocess.Popen[str]]:
+def lock_held(purpose: str) -> Iterator[forks.Talking]:
     """Let another process hold the store lock while the block runs."""
     with running(LOCK_HOLDER, purpose, says="held") as process:
         yield process
 
 
 @contextmanager
-def lease_held(purpose: str) -> Iterator[subprocess.Popen[str]]:
+def lease_held(purpose: str) -> Iterator[forks.Talking]:
     """Let another process hold the lease while the block runs."""
     with running(HOLDER, purpose) as process:
         lease = Lease(Path(f"{store_path()}.lease"))

@@ -17,6 +17,7 @@ from knox.models import get_token_model
 from items.models import Item
 from project.accounts import tokens
 from project.api.handlers import Application
+from tests import forks
 from tests.e2e.service import BASE_DIR
 from workers.conf import settings as write_settings
 
@@ -167,7 +168,7 @@ def directory(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=BASE_DIR, env=environment, capture_output=True, text=True, timeout=100)
+    return forks.run(command, env=environment, cwd=BASE_DIR, timeout=100)
 
 
 def test_the_checks_for_production_find_nothing(directory: dict[str, str]) -> None:

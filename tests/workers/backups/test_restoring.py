@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
+from tests.e2e.service import BASE_DIR
 from tests.workers.backups import stores
 from workers.backups import making, restoring
 from workers.backups.archive import Backup, BackupError
@@ -178,6 +180,6 @@ restoring.restore(archive.read(Path(sys.argv[2])), Path(sys.argv[3]))
 """
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
     command = [sys.executable, "-c", program, str(number), str(backup.path), str(store)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = forks.run(command, env=environment, cwd=BASE_DIR)
     assert done.returncode in (0, 9), done.stderr
     return done.returncode == 9

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import clusters
+from tests import clusters, forks
 from tests.clusters import Cluster
 from tests.e2e.service import BASE_DIR, PYTHON, Service, prepare_data
 from workers.up import embedded_redis
@@ -115,13 +115,10 @@ def url(cluster: Cluster, tmp_path: Path) -> str:
 def python(
     service: Service, program: str, *arguments: str, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return forks.run(
         [PYTHON, "-c", program, *arguments],
         env=service.environment | {"WITH_PSYCOPG": "1"} | settings,
         cwd=BASE_DIR,
-        capture_output=True,
-        text=True,
-        timeout=120,
     )
 
 

@@ -1,9 +1,9 @@
 """A test run is told from a process of the service, whose stream it must not take."""
 
 import os
-import subprocess
 import sys
 
+from tests import forks
 from tests.e2e.service import BASE_DIR
 from workers.store import identity
 
@@ -16,13 +16,11 @@ print(identity.is_test_run())
 
 
 def test_a_test_run_is_known_for_one_and_a_process_of_the_service_is_not() -> None:
-    done = subprocess.run(
+    done = forks.run(
         [sys.executable, "-c", PROGRAM],
         cwd=BASE_DIR,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"},
         check=True,
-        capture_output=True,
-        text=True,
     )
 
     assert identity.is_test_run()

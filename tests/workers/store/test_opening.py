@@ -2,12 +2,14 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import forks
+from tests.e2e.service import BASE_DIR
 
 Run = Callable[[str], str]
 
@@ -72,11 +74,8 @@ with store_held_by_another():
 def run_python(script: str, directory: Path, *, in_fiber: bool = False) -> str:
     """Run Python in a process of its own, in a fiber of an event loop if wanted; return what it prints."""
     program = PRELUDE + (IN_FIBER.format(script=script) if in_fiber else script)
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"DATA_DIR": str(directory)},
-        capture_output=True,
-        text=True,
+    done = forks.run(
+        [sys.executable, "-c", program], env=os.environ | {"DATA_DIR": str(directory)}, cwd=BASE_DIR
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -1,11 +1,12 @@
 """Processes that take a store lock when they are told to, and say what they do."""
 
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import forks
 from tests.waiting import until
 
 BASE_DIR = Path(__file__).resolve().parents[4]
@@ -37,18 +38,16 @@ for line in sys.stdin:
 class Caller:
     """A process with a name."""
 
-    def __init__(self, process: subprocess.Popen[str], name: str) -> None:
+    def __init__(self, process: forks.Talking, name: str) -> None:
         self.process = process
         self.name = name
 
     def tell(self, command: str) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()
 
     def hear(self) -> str:
         """Return the next thing that it says."""
-        assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def acquire(self) -> None:
@@ -80,12 +79,7 @@ def tickets_of(pid: int) -> int:
 @contextmanager
 def caller(store: Path, name: str) -> Iterator[Caller]:
     command = [sys.executable, "-c", CALLER, str(store), f"{store}.log", name]
-    with subprocess.Popen(
-        command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            started = Caller(process, name)
-            assert started.hear() == "ready"
-            yield started
-        finally:
-            process.kill()
+    with forks.talking(command, env=os.environ, cwd=BASE_DIR) as process:
+        started = Caller(process, name)
+        assert started.hear() == "ready"
+        yield started

@@ -1,12 +1,12 @@
 """How long a request waits for the store lock and holds it: through Django's own handler, in a process."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.workers.store.lock.processes import BASE_DIR
 
 PRELUDE = """
@@ -29,7 +29,7 @@ def says(call):
 
 
 def run(script: str, directory: Path, **settings: str) -> list[str]:
-    done = subprocess.run(
+    done = forks.run(
         [sys.executable, "-c", PRELUDE + script],
         cwd=BASE_DIR,
         env={
@@ -38,8 +38,6 @@ def run(script: str, directory: Path, **settings: str) -> list[str]:
             "DJANGO_SETTINGS_MODULE": "tests.workers.store.lock.plain_settings",
             **settings,
         },
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

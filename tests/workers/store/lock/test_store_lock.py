@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.waiting import until
 from tests.workers.store.lock.processes import BASE_DIR, Caller, caller
 from workers.event_loop import fibers
@@ -77,11 +77,13 @@ def wait_for_waiting(lock: StoreLock, count: int) -> None:
 def test_threads_of_several_processes_never_hold_it_at_once(store: Path) -> None:
     store.write_text("0")
 
-    processes = [
-        subprocess.Popen([sys.executable, "-c", COUNTER, str(store)], cwd=BASE_DIR) for _ in range(3)
-    ]
+    command = [sys.executable, "-c", COUNTER, str(store)]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(forks.talking(command, env=os.environ, cwd=BASE_DIR)) for _ in range(3)
+        ]
 
-    assert [process.wait() for process in processes] == [0, 0, 0]
+        assert [process.wait() for process in processes] == [0, 0, 0]
     assert store.read_text() == "900"
 
 

@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.workers.store.lock.unchanged import BASE_DIR, CASES
 
 SETTINGS = "tests.workers.store.lock.plain_settings"
@@ -16,12 +16,10 @@ SETTINGS = "tests.workers.store.lock.plain_settings"
 
 @cache
 def outcomes(directory: Path) -> dict[str, str]:
-    done = subprocess.run(
+    done = forks.run(
         [sys.executable, "-m", "tests.workers.store.lock.unchanged"],
         cwd=BASE_DIR,
         env={**os.environ, "DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": SETTINGS},
-        capture_output=True,
-        text=True,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, str] = json.loads(done.stdout)

@@ -23,6 +23,8 @@ from typing import IO, Any
 SERVER = Path(__file__).parent / "quick_start" / "fork_server.py"
 READ_BY_PYTHON = ("PYTHON", "LD_")
 """How the variables begin that an interpreter reads as it starts."""
+WITHOUT = "TESTS_WITHOUT_FORKS"
+"""Set to anything, it has programs start the ordinary way: under command lines of their own."""
 WARNINGS = {"PYTHONWARNINGS": "default"}
 """Of the server, so of all that it starts."""
 
@@ -172,6 +174,7 @@ def _can_be_forked(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     return (
         arguments[0] == sys.executable
         and not has_option
+        and not environment.get(WITHOUT)
         and _of_python(environment) == _of_python(WARNINGS | dict(os.environ))
     )
 

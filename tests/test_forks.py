@@ -59,6 +59,13 @@ def test_what_python_itself_reads_has_its_effect(first: list[str]) -> None:
     assert done.stdout == ("1 []\n" if "-I" in first else "0 ['error']\n")
 
 
+def test_a_program_is_started_without_a_fork_where_its_command_line_matters() -> None:
+    show = ["-c", "print(open('/proc/self/cmdline').read().split(chr(0))[1])"]
+
+    assert run(*show).stdout == f"{forks.SERVER}\n"
+    assert run(*show, **{forks.WITHOUT: "1"}).stdout == "-c\n"
+
+
 def test_it_talks_is_signalled_and_tells_how_it_ended() -> None:
     program = "for line in iter(input, ''): print('heard', line, flush=True)"
     with forks.talking([sys.executable, "-c", program], env=os.environ, cwd=BASE_DIR) as process:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.e2e.service import Service
 from tests.waiting import until
 
@@ -38,7 +39,7 @@ def _backups(service: Service) -> list[Path]:
 def test_a_backup_under_load_is_restored_and_what_waits_is_applied_once(
     make_service: Callable[..., Service],
 ) -> None:
-    service = make_service()
+    service = make_service(**{forks.WITHOUT: "1"})  # whose command lines are told
     service.start_all()
     with _writes(service) as statuses:
         until(lambda: len(statuses) > 20, what="some writes")

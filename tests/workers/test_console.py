@@ -32,9 +32,7 @@ def test_rows_are_shown_with_step_rate_and_part_on_a_terminal_and_nowhere_else(
         for done in range(0, 1_001, 250):
             show("copy", done, 1_000)
 
-    assert (
-        "copy" in out.getvalue() and "100%" in out.getvalue() and "/s" in out.getvalue()
-    ) is is_terminal
+    assert ("copy" in out.getvalue() and "100%" in out.getvalue() and "/s" in out.getvalue()) is is_terminal
     assert bool(out.getvalue()) is is_terminal
 
 

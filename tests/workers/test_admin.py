@@ -104,7 +104,16 @@ def detail(one: Receipt) -> str:
 def test_all_times_have_one_form(client: Client, page: str) -> None:
     text = client.get(LIST + page.format(receipt().pk)).text
 
-    assert re.findall(r">\s*(2026-[^<]*?|Nov[^<]*?)\s*<", text) == ["2026-11-23 01:08:38"] * 2
+    assert re.findall(r">\s*(2026-[^<]*?|Nov[^<]*?)\s*<", text) == ["2026-11-23 01:08:38"]
+
+
+@pytest.mark.parametrize("page", ["", "{}/change/"], ids=["list", "one receipt"])
+def test_how_long_an_outcome_took_is_told_of_a_failed_write_too(client: Client, page: str) -> None:
+    one = failed(-12_000)
+    text = client.get(LIST + page.format(one.pk)).text
+
+    assert re.search(r">\s*12 ms\s*<", text)
+    assert "utcome after" in text and "ommitted at" not in text
 
 
 @pytest.mark.parametrize("page", [LIST, WAITING])

@@ -30,7 +30,7 @@ LEVELS = {"committed": messages.SUCCESS, "waiting": messages.WARNING}
 
 @admin.register(Receipt)
 class ReceiptAdmin(admin.ModelAdmin):
-    list_display = ["write_id", "function_name", "outcome", "object", "user", "accepted", "committed_at"]
+    list_display = ["write_id", "function_name", "outcome", "object", "user", "accepted", "settled"]
     list_filter = ["status", FunctionFilter, UserFilter, AcceptedFilter]
     search_fields = ["=write_id", "=token", "=principal"]
     search_help_text = "Write id, token, or name or id of a user"
@@ -42,7 +42,7 @@ class ReceiptAdmin(admin.ModelAdmin):
         "object",
         "user",
         "accepted",
-        "committed_at",
+        "settled",
         "tries",
         "result",
         "failure",
@@ -157,6 +157,12 @@ class ReceiptAdmin(admin.ModelAdmin):
     def accepted(self, receipt: Receipt) -> str:
         # A text: of what is no field, Django's page of one object does not know the form.
         return formats.date_format(timezone.localtime(receipt.accepted_at), "DATETIME_FORMAT")
+
+    @admin.display(description="outcome after", ordering="committed_at")
+    def settled(self, receipt: Receipt) -> str:
+        """How long after its acceptance the write had its outcome, whichever: one that failed too."""
+        seconds = max(0.0, (receipt.committed_at - receipt.accepted_at).total_seconds())
+        return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
 
     @admin.display(description="body")
     def result(self, receipt: Receipt) -> SafeString:

@@ -50,6 +50,7 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
             "schema": "/api/schema/",
             "admin": "/admin/",
             "live": "/admin/workers/receipt/live/",
+            "two_sessions": "/admin/two_sessions/",
             "health": "/health/ready",
         },
     }

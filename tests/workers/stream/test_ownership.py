@@ -229,7 +229,7 @@ def test_adopt_stream_takes_what_waits_unless_a_writer_is_at_work(
     clean_redis.delete(keys.heartbeat())
     with pytest.raises(CommandError, match="--no-input"):
         adopt()
-    assert "1 writes wait" in adopt("--no-input")
+    assert "1 write waits" in adopt("--no-input")
     Writer().drain()
 
     assert texts() == ["of another store"]

@@ -168,7 +168,7 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=1000, help="of one bulk write")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"))
     parser.add_argument("--web-processes", default="2")
-    parser.add_argument("--share", default="32768", help="WRITE_SHARE_BYTES; 0 for none")
+    parser.add_argument("--share", default="16384", help="WRITE_SHARE_BYTES; 0 for none")
     parser.add_argument("--only", choices=["bulk", "import"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="owb-", dir=options.directory) as directory:

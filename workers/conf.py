@@ -129,8 +129,9 @@ class WriteSettings:
         at_most=100_000,
     )
     WRITE_SHARE_BYTES = Setting(
-        32_768,
-        "Most bytes of large writes of one client that a web process has in the stream; 0 for no limit.",
+        16_384,
+        "Most bytes of large writes (bodies of 4 KB or more) of one client that a web process has in the "
+        "stream, and of those of more than half of it one in all processes; 0 for no limit.",
         at_least=0,
         at_most=67_108_864,
     )

@@ -19,7 +19,7 @@ from workers.submission.client import submit
 from workers.submission.shares import Shares
 from workers.writer.loop import Writer
 
-LARGE = 20_000
+LARGE = 10_000
 """Of which one has room in the default share, and two have not."""
 
 

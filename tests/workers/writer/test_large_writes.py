@@ -17,7 +17,7 @@ from workers.writer import commit
 from workers.writer.loop import Writer
 from workers.writes import Write
 
-LARGE = "x" * 20_000
+LARGE = "x" * 10_000
 """More than half of a client's share."""
 
 Batches = list[list[str]]

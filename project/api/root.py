@@ -23,7 +23,7 @@ PLACES = [
     ("schema", "OpenAPI schema", "schema"),
     ("admin", "Admin", "admin:index"),
     ("live", "The write path, live", "admin:workers_receipt_live"),
-    ("two_sessions", "Two sessions at once: the problem and the cure", "two-sessions"),
+    ("two_sessions", "Two sessions at once", "two-sessions"),
     ("health", "Health", "health-ready"),
 ]
 

@@ -158,7 +158,7 @@ class ReceiptAdmin(admin.ModelAdmin):
         # A text: of what is no field, Django's page of one object does not know the form.
         return formats.date_format(timezone.localtime(receipt.accepted_at), "DATETIME_FORMAT")
 
-    @admin.display(description="outcome after", ordering="committed_at")
+    @admin.display(description="after", ordering="committed_at")
     def settled(self, receipt: Receipt) -> str:
         """How long after its acceptance the write had its outcome, whichever: one that failed too."""
         seconds = max(0.0, (receipt.committed_at - receipt.accepted_at).total_seconds())

@@ -43,8 +43,8 @@ class Batch:
 
     @property
     def begins_large(self) -> bool:
-        """Return whether it holds a large write, which then is the first one."""
-        return _is_large(self.entries[0])
+        """Return whether its first write is large. One elsewhere is only in a batch that is taken again."""
+        return _are_large(self.entries[:1])[0]
 
     def is_poison(self, write: Write) -> bool:
         """Return whether this write of the batch is to be failed without being applied."""
@@ -87,7 +87,7 @@ class Reader:
 
         What waits before a write that takes long is committed before it: its clients wait for themselves.
         """
-        end = next((place for place in range(1, len(entries)) if _goes_alone(entries, place)), len(entries))
+        end = _end_of_batch(entries)
         self._rest = entries[end:]
         return Batch(entries=entries[:end], may_be_cancelled=any_cancelled)
 
@@ -121,18 +121,24 @@ class Reader:
         )
 
 
-def _goes_alone(entries: Sequence[Entry], place: int) -> bool:
-    """Return whether an entry begins a batch: it is large, and follows one that is not.
+def _end_of_batch(entries: Sequence[Entry]) -> int:
+    """Return how many entries are a batch: all before one that is large and follows one that is not.
 
-    Large is what has no room beside another one in its client's share (workers/submission/shares.py): of
-    these there are few, so that this costs few commits. Several large ones are one batch.
+    Several large ones are one batch, and of these there are few, so that this costs few commits.
     """
-    return _is_large(entries[place]) and not _is_large(entries[place - 1])
+    large = _are_large(entries)
+    ends = (place for place in range(1, len(large)) if large[place] and not large[place - 1])
+    return next(ends, len(large))
 
 
-def _is_large(entry: Entry) -> bool:
-    """Return whether an entry takes more than half of a client's share."""
-    return 0 < settings.WRITE_SHARE_BYTES < 2 * len(entry.payload)
+def _are_large(entries: Sequence[Entry]) -> list[bool]:
+    """Say of each entry whether it has no room beside another one in its client's share.
+
+    See workers/submission/shares.py. The setting is asked once for all of them: to ask costs as much as ten
+    comparisons.
+    """
+    share = settings.WRITE_SHARE_BYTES
+    return [0 < share < 2 * len(entry.payload) for entry in entries]
 
 
 def decoded(entry: Entry) -> Write:

@@ -1,9 +1,10 @@
 """A file that gets its name once it is complete. One process at a time writes it."""
 
-import fcntl
 import os
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
+
+from workers.store import flock
 
 
 class BeingWritten(OSError):
@@ -41,22 +42,10 @@ def open_alone(path: Path, mode: str, **options: Any) -> IO[Any]:
     """
     while True:
         file = path.open(mode, **options)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still_there(file, path):
-                return file
-        except BlockingIOError as exc:
+        if not flock.try_lock(file.fileno()):
             file.close()
-            raise BeingWritten(f"Another process writes {path} now.") from exc
-        except BaseException:
-            file.close()
-            raise
+            raise BeingWritten(f"Another process writes {path} now.")
+        if flock.is_file(file.fileno(), path):
+            return file
         # Whoever had it has removed or renamed it meanwhile.
         file.close()
-
-
-def _is_still_there(file: IO[Any], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

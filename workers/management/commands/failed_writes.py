@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.conf import settings
+from workers.encoding.counts import counted
 from workers.encoding.times import utc_text
-from workers.management.console import console, counted, print_whole, whole_number
+from workers.management.console import console, print_whole, whole_number
 from workers.models import Receipt
 from workers.operations import retries
 from workers.operations.retries import Families

@@ -16,6 +16,7 @@ from django.core.management.base import CommandError
 from django.db import Error
 from rest_framework.serializers import ModelSerializer
 
+from workers.encoding.counts import counted
 from workers.exceptions import WritePathError
 from workers.management.console import console, path, rows_of
 from workers.management.transfer.files import STANDARD, TransferCommand, is_csv
@@ -208,16 +209,12 @@ class ImportCommand(TransferCommand):
             told.append(f"{counts.untold:,} taken before, of which no receipt is kept")
         rate = counts.records / max(seconds, 1e-3)
         self.stdout.write(
-            f"{_lines(counts.records)}: {', '.join(told)}. {seconds:.1f} s, {rate:,.0f} lines/s."
+            f"{counted(counts.records, 'line')}: {', '.join(told)}. {seconds:.1f} s, {rate:,.0f} lines/s."
         )
         if counts.refused:
-            were = "was" if counts.refused == 1 else "were"
-            text = f"{_lines(counts.refused)} {were} refused: {report} says which, and why."
+            refused = counted(counts.refused, "line was", "lines were")
+            text = f"{refused} refused: {report} says which, and why."
             raise CommandError(text if is_dry else f"{text}\n{TO_ONE_SIDE}")
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
 
 
 def _beside(file: Path, ending: str) -> Path:

@@ -15,6 +15,7 @@ from tests.jottings.write_functions import texts
 from workers import queue_status, submit
 from workers.store.roles import Role, set_role
 from workers.stream import heartbeat, pauses, redis_stream
+from workers.submission import client
 from workers.writer import commit
 from workers.writer.worker.leadership import Leadership
 from workers.writes import Write
@@ -40,6 +41,8 @@ def leadership(clean_redis: redis.Redis, transactional_db: None, tmp_path: Path)
     leadership.end(reason="test")
     connection.settings_dict["NAME"] = original
     connections.close_all()
+    # Who looks up receipts does so in a thread, whose connection would stay with the store of this test.
+    client.stream_submitter()._listener._reader.submit(connections.close_all).result()
     set_role(Role.COMMAND)
 
 

@@ -2,7 +2,9 @@
 
 from django.contrib.auth.models import User
 
+from tests.chosen_keys import create_with_key
+
 
 def superuser() -> User:
     """Return a stored user who may do everything: the writer asks the store for permissions."""
-    return User.objects.get_or_create(pk=1, defaults={"username": "root", "is_superuser": True})[0]
+    return User.objects.filter(pk=1).first() or create_with_key(User, 1, username="root", is_superuser=True)

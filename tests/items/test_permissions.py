@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, Permission, User
 from rest_framework.test import APIClient
 
 from items.models import Item
+from tests.chosen_keys import create_with_key
 from workers.models import Receipt
 from workers.writer.loop import Writer
 
@@ -47,7 +48,7 @@ def send(user: User, method: str, path: str, body: Any = None, **headers: str) -
 
 @pytest.fixture
 def item(db: None) -> Item:
-    return Item.objects.create(pk=1, name="a")
+    return create_with_key(Item, 1, name="a")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from items.models import Item
 from tests.answering import Answered
+from tests.chosen_keys import create_with_key
 from tests.holding import store_held_by_another
 from tests.jottings.write_functions import texts
 from tests.notebooks.models import Tag
@@ -182,7 +183,7 @@ def test_what_was_deleted_since_is_named_and_not_linked(client: Client) -> None:
     ],
 )
 def test_a_receipt_without_one_object_leads_nowhere(client: Client, fields: dict[str, Any]) -> None:
-    Item.objects.create(pk=1, name="a")
+    create_with_key(Item, 1, name="a")
     one = receipt(**fields)
 
     for path in (LIST, detail(one)):

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core.management.color import no_style
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import AllowAny, BasePermission, DjangoModelPermissions
@@ -13,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from rest_framework.viewsets import ModelViewSet
 
+from tests.chosen_keys import create_with_key
 from tests.notebooks.models import Tag
 from tests.notebooks.views import TagSerializer
 from workers.models import Receipt
@@ -82,12 +82,7 @@ def ask(view: Any, action: str, asked_by: User | None, body: Any = None, **heade
 
 @pytest.fixture
 def tag(transactional_db: None) -> Tag:
-    made = Tag.objects.create(pk=1, name="old")
-    with connection.cursor() as cursor:
-        # A key that was chosen does not advance the sequence of PostgreSQL.
-        for statement in connection.ops.sequence_reset_sql(no_style(), [Tag]):
-            cursor.execute(statement)
-    return made
+    return create_with_key(Tag, 1, name="old")
 
 
 @pytest.mark.parametrize("action", ROUTES)

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from items.models import Item
+from tests.chosen_keys import create_with_key
 from tests.notebooks.management.commands import export_notes, import_notes
 from tests.notebooks.models import Line, Note, Tag
 from tests.notebooks.views import NoteSerializer
@@ -67,7 +68,7 @@ def test_values_of_all_types_come_back(run: Run, tmp_path: Path, name: str) -> N
 
 
 def test_without_verbatim_what_is_only_read_is_left_out(run: Run) -> None:
-    Tag.objects.create(id=70, name="a")
+    create_with_key(Tag, 70, name="a")
     run("export_tags", "tags.csv")
     Tag.objects.all().delete()
 
@@ -77,7 +78,7 @@ def test_without_verbatim_what_is_only_read_is_left_out(run: Run) -> None:
 
 
 def test_verbatim_a_key_that_is_taken_is_told(run: Run, tmp_path: Path) -> None:
-    Tag.objects.create(id=70, name="a")
+    create_with_key(Tag, 70, name="a")
     run("export_tags", "tags.jsonl")
 
     with pytest.raises(CommandError, match="1 line was refused"):

@@ -20,7 +20,7 @@ from workers.redis_address import RedisAddress, names_sentinels, parse
 
 # Their arguments have no types in redis-py.
 _Sentinel: Any = redis.sentinel.Sentinel
-_SentinelPool: Any = redis.sentinel.SentinelConnectionPool
+_RedisSentinelPool: Any = redis.sentinel.SentinelConnectionPool
 _SentinelOnLoop: Any = redis.asyncio.sentinel.Sentinel
 _SentinelPoolOnLoop: Any = redis.asyncio.sentinel.SentinelConnectionPool
 
@@ -81,6 +81,17 @@ class _ConnectionOnLoop(redis.asyncio.sentinel.SentinelManagedConnection):
 
 class _TLSConnectionOnLoop(_ConnectionOnLoop, redis.asyncio.SSLConnection):
     pass
+
+
+class _SentinelPool(_RedisSentinelPool):
+    """Ends also the connections to the Sentinels that were asked, which redis-py's leaves open."""
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        super().disconnect(inuse_connections)
+        if not inuse_connections:  # another master was found, by the Sentinel that is being asked
+            return
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.close()
 
 
 class Pool:

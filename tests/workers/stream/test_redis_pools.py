@@ -14,6 +14,7 @@ from kombu import Connection
 
 from tests import redis_servers
 from tests.redis_servers import Fleet
+from tests.waiting import until
 from workers.cache import SharedRedisCache
 from workers.redis_address import RedisAddress, parse
 from workers.stream.link import open_link
@@ -109,6 +110,27 @@ def test_a_sentinel_that_is_gone_is_passed_by(guarded: Fleet) -> None:
     gone = (("127.0.0.1", 1), *address.sentinels)
 
     use_all(parse(address.url.replace("127.0.0.1:", f"127.0.0.1:{gone[0][1]},127.0.0.1:", 1)))
+
+
+def clients(fleet: Fleet, port: int) -> set[str]:
+    """Return the ids of the connections at a server, but for the one that asks."""
+    with fleet.client(port) as asking:
+        return {one["id"] for one in asking.client_list()} - {f"{asking.client_id()}"}
+
+
+def test_a_closed_client_leaves_no_connection_open(guarded: Fleet) -> None:
+    ports = (*guarded.servers, *guarded.sentinels)
+    before = {port: clients(guarded, port) for port in ports}
+    client = connect(timeout_seconds=5, url=of(guarded, password=SECRET, sentinel_password=SECRET).url)
+    client.ping()
+    assert all(clients(guarded, port) - before[port] for port in ports)
+
+    client.close()
+
+    until(
+        lambda: all(clients(guarded, port) <= before[port] for port in ports),
+        what="no connection more than before",
+    )
 
 
 def given_up_after_seconds(sock: socket.socket) -> float:

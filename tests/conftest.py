@@ -145,9 +145,11 @@ def clean_redis(
 
 
 @pytest.fixture
-def writer(clean_redis: redis.Redis, transactional_db: None) -> Writer:
+def writer(clean_redis: redis.Redis, transactional_db: None) -> Iterator[Writer]:
     """A writer in this process: nothing is committed until the test calls `drain`."""
-    return Writer()
+    made = Writer()
+    yield made
+    made._client.close()  # an error's traceback may hold it until a later test
 
 
 @pytest.fixture

@@ -120,13 +120,14 @@ class Writer:
         return Drained.EMPTY
 
     def stop(self, *, says_so: bool = True) -> None:
-        """Drop the heartbeat, if Redis is there, and close the store. Raises redis.RedisError."""
+        """Drop the heartbeat, if Redis is there, and close Redis and the store. Raises redis.RedisError."""
         opening.tell_of_waits(None)
         try:
             # First: on a server the lease goes with the connection, and a successor's heartbeat is to stay.
             if says_so:
                 self._heartbeat.stop()
         finally:
+            self._client.close()
             connection.close()  # before the lease goes: whoever takes it next must find nothing open
 
     def _is_to_pause(self) -> bool:

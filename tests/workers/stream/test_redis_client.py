@@ -15,9 +15,7 @@ def test_an_address_of_an_unknown_kind_is_refused_with_the_kinds_that_are_known(
 
 
 def test_a_command_in_a_fiber_is_sent_beside_the_loop(clean_redis: redis.Redis) -> None:
-    client = redis_client.connect(timeout_seconds=20)
-
-    async def serve() -> tuple[object, bool]:
+    async def serve(client: redis.Redis) -> tuple[object, bool]:
         waiting = asyncio.ensure_future(fibers.run(client.blpop, ["list"], 15))
         while not clean_redis.info("clients")["blocked_clients"]:
             await asyncio.sleep(0.001)
@@ -25,7 +23,8 @@ def test_a_command_in_a_fiber_is_sent_beside_the_loop(clean_redis: redis.Redis) 
         clean_redis.rpush("list", "a")
         return await waiting, still_waits
 
-    assert asyncio.run(serve()) == ((b"list", b"a"), True)
+    with redis_client.connect(timeout_seconds=20) as client:
+        assert asyncio.run(serve(client)) == ((b"list", b"a"), True)
 
 
 def test_a_redis_that_holds_all_threads_is_a_time_out(
@@ -33,9 +32,8 @@ def test_a_redis_that_holds_all_threads_is_a_time_out(
 ) -> None:
     monkeypatch.setattr(lanes, "_short_calls", lanes.Lane(threads=1))
     monkeypatch.setattr(lanes, "SHORT_CALLS_WAIT_SECONDS", 0.05)
-    client = redis_client.connect(timeout_seconds=20)
 
-    async def serve() -> None:
+    async def serve(client: redis.Redis) -> None:
         holding = asyncio.ensure_future(fibers.run(client.blpop, ["list"], 15))
         while not clean_redis.info("clients")["blocked_clients"]:
             await asyncio.sleep(0.001)
@@ -44,4 +42,5 @@ def test_a_redis_that_holds_all_threads_is_a_time_out(
         clean_redis.rpush("list", "a")
         await holding
 
-    asyncio.run(serve())
+    with redis_client.connect(timeout_seconds=20) as client:
+        asyncio.run(serve(client))

@@ -118,13 +118,14 @@ def test_every_file_that_the_design_names_exists() -> None:
 
 
 def test_no_document_refers_to_a_document_that_is_not_there() -> None:
-    there = {path.name for path in BASE_DIR.rglob("*.md") if ".venv" not in path.parts}
+    # Not in the environments: these hold some ten thousand folders.
+    there = {path.name for folder in ("*.md", "[!.]*/**/*.md") for path in BASE_DIR.glob(folder)}
     own = [path for path in SOURCES if path.name != "test_docs.py"]
 
     missing = {
         f"{path.relative_to(BASE_DIR)}: {name}"
         for path in [*own, *BASE_DIR.glob("*.md")]
-        for name in re.findall(r"[\w./-]*?([\w-]+\.md)\b", path.read_text())
+        for name in re.findall(r"[\w-]+\.md\b", path.read_text())
         if name not in there
     }
     assert missing == set()

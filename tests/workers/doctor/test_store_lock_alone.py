@@ -1,6 +1,7 @@
 """A project that has put the app into INSTALLED_APPS and nothing else: no Redis is missing there."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,6 @@ Receipt.objects.create(write_id=1, token=uuid.uuid4(), function="plain.add", sta
 class Project:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.add("settings.py", SETTINGS)
-        self.add("__init__.py", "")
-        self.add("urls.py", "urlpatterns = []")
-        self.run("-m", "django", "migrate", "--verbosity", "0")
 
     def add(self, name: str, text: str) -> None:
         path = self.directory / "plain" / name
@@ -96,9 +93,20 @@ class Project:
         return done.returncode, {one["name"]: one for one in json.loads(done.stdout)["findings"]}
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a project with a migrated store, to be copied."""
+    project = Project(tmp_path_factory.mktemp("plain"))
+    project.add("settings.py", SETTINGS)
+    project.add("__init__.py", "")
+    project.add("urls.py", "urlpatterns = []")
+    project.run("-m", "django", "migrate", "--verbosity", "0").check_returncode()
+    return project.directory
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "site")
+def project(plain: Path, tmp_path: Path) -> Project:
+    return Project(shutil.copytree(plain, tmp_path / "site"))
 
 
 def test_the_store_lock_alone_needs_no_redis(project: Project) -> None:

@@ -37,7 +37,7 @@ def main() -> None:
         processes,
         console=Console(_say, names=[*(process.name for process in processes), OWN_NAME], colour=False),
         cwd=Path.cwd(),
-        env=dict(os.environ),
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
         on_start=lambda name, pid: _say(f"started: {name} {pid}"),
     )
     orderly = supervisor.run(lambda unready: _say(f"ready: {json.dumps(list(unready))}"))

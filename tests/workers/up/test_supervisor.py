@@ -2,7 +2,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import forks
 from tests.waiting import until
 from workers.up.process import BackOff, describe_exit
 
@@ -38,12 +38,12 @@ class Supervised:
     def __init__(self, processes: list[dict[str, Any]], output: Path) -> None:
         self._output = output
         with output.open("wb") as file:
-            self.process = subprocess.Popen(
+            self.process = forks.start(
                 [sys.executable, "-m", "tests.workers.up.supervised", json.dumps(processes)],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=os.environ,
                 stdout=file,
-                stderr=subprocess.STDOUT,
+                stderr=file,
             )
 
     @property

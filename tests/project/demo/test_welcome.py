@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ ACCESS = DemoAccess(username="demo", password="x" * 16, token="0" * 64)
 def test_the_welcome_fits_80_columns(access: DemoAccess | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATA_DIR")
     monkeypatch.chdir(settings.BASE_DIR)
+    monkeypatch.setattr(sys, "executable", f"{settings.BASE_DIR}/.venv/bin/python")  # as `make run` has it
     command = Command()
     command._access = access
     with override_settings(DATA_DIR=Path(settings.BASE_DIR) / "var"):

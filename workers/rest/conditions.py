@@ -22,13 +22,12 @@ from workers.encoding.exact_json import to_json
 from workers.exceptions import WriteRejected
 from workers.registry import name_of
 from workers.rest import headers
-from workers.rest.bases import ViewBase
-from workers.rest.errors import ProblemError
+from workers.rest.errors import ProblemError, ProblemsMixin
 from workers.rest.rebuilding import as_get, circumstances, rebuilt
 from workers.stream.conditions import BY, CONDITION
 
 
-class ConditionsMixin(ViewBase):
+class ConditionsMixin(ProblemsMixin):
     """A view whose objects have entity tags, and whose writes may have conditions."""
 
     instead_of_conditions = "this request names no stored object that has an entity tag."

@@ -4,8 +4,10 @@ import logging
 from typing import Any
 
 from rest_framework.exceptions import APIException
+from rest_framework.response import Response
 
 from workers import exceptions
+from workers.rest.bases import ViewBase
 from workers.writes import Outcome
 
 logger = logging.getLogger(__name__)
@@ -15,7 +17,11 @@ RETRY_SECONDS = 1
 
 
 class ProblemError(APIException):
-    """An error with its own status, code and headers; the project's exception handler gives it its shape."""
+    """An error with its own status, code and headers.
+
+    The project's exception handler gives it its shape, by `code`, `detail` and `fields`; DRF's own knows the
+    detail alone, and `completed` adds the rest.
+    """
 
     def __init__(
         self,
@@ -31,6 +37,31 @@ class ProblemError(APIException):
         self.code = code
         self.fields = fields
         self.headers = headers or {}
+
+
+class ProblemsMixin(ViewBase):
+    """A view whose errors are told whole, whatever exception handler the project has."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return completed(super().handle_exception(exc), exc)
+
+
+def completed(response: Response, exc: Exception) -> Response:
+    """Add what the exception handler has left out of the response to an error: headers, and what DRF's own
+    does not know of.
+
+    Messages by field are the body then, as DRF has them where the web process finds them.
+    """
+    if not isinstance(exc, ProblemError):
+        return response
+    for name, value in exc.headers.items():
+        response.headers.setdefault(name, value)
+    if response.data == {"detail": exc.detail}:
+        if exc.fields and exc.status_code == 400:
+            response.data = exc.fields
+        else:
+            response.data |= {"code": exc.code} | ({"fields": exc.fields} if exc.fields else {})
+    return response
 
 
 def problem_of(exc: exceptions.WritePathError) -> ProblemError:

@@ -127,7 +127,12 @@ class _ObjectWriteMixin(ViewFunctionsMixin, QueuedWriteMixin):
         key = outcome.key if outcome.key is not None else _id_in(outcome)
         if not basename or key is None:
             return None
-        return responses.detail_path(f"{basename}-detail", key)
+        match = self.request.resolver_match
+        namespace = match.namespace if match else ""
+        route = f"{namespace}:{basename}-detail" if namespace else f"{basename}-detail"
+        # A version or a parent stands in the paths of its objects too.
+        around = {**self.kwargs, self.lookup_url_kwarg or self.lookup_field: key} if self.kwargs else None
+        return responses.detail_path(route, key, around)
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         extra: dict[str, str] = {}

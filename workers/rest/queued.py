@@ -23,7 +23,7 @@ from workers.conf import settings
 from workers.exceptions import WritePathError
 from workers.registry import write_function
 from workers.rest import headers
-from workers.rest.errors import ProblemError, problem_of
+from workers.rest.errors import ProblemError, completed, problem_of
 from workers.rest.handing_over import hand_over
 from workers.rest.responses import principal_of, raise_unless_committed, status_url
 from workers.store import errors
@@ -40,6 +40,8 @@ KEPT_MAX_BYTES = 16_384
 
 NOT_KEPT = "This request was applied before. Its page was not kept: load what it changed.\n"
 
+REDIRECTS = {301, 302, 303, 307, 308}
+
 # Not all of it: under some servers the environment of the process is in it, with its secrets.
 _ENVIRON = (
     "HTTP_",
@@ -53,6 +55,12 @@ _ENVIRON = (
 )
 
 _is_in_writer: ContextVar[bool] = ContextVar("is_in_writer", default=False)
+
+
+class _Redirect(HttpResponse):
+    """What tells where it leads, as a view's own redirect does: middleware and Django's test client ask."""
+
+    url = property(lambda self: self["Location"])
 
 
 class RequestFailed(WritePathError):
@@ -72,7 +80,7 @@ def queued(view: Callable[..., Any]) -> Callable[..., Any]:
             return _response(getattr(given, "_request", given), principal_of(given))
         except ProblemError as exc:
             if not isinstance(given, HttpRequest):
-                raise
+                return completed(given.parser_context["view"].handle_exception(exc), exc)
             text = f"{exc}\n"
             return HttpResponse(text, status=exc.status_code, headers=exc.headers, content_type="text/plain")
 
@@ -126,7 +134,8 @@ def _settled(request: HttpRequest, outcome: Outcome) -> HttpResponse:
     told = outcome.json()
     page = outcome.page or (told["kept"] or "").encode()
     is_lost = told["bytes"] > 0 and not page
-    response = HttpResponse(NOT_KEPT if is_lost else page, status=told["status"], content_type="text/plain")
+    made = _Redirect if told["status"] in REDIRECTS else HttpResponse
+    response = made(NOT_KEPT if is_lost else page, status=told["status"], content_type="text/plain")
     for name, value in told["headers"]:
         if not (is_lost and name.lower().startswith("content-")):
             response[name] = value
@@ -139,7 +148,8 @@ def _settled(request: HttpRequest, outcome: Outcome) -> HttpResponse:
 
 
 @cache
-def _application() -> WSGIHandler:
+def _application(middleware: tuple[str, ...]) -> WSGIHandler:
+    """Return the project's application with this middleware, which tests may change."""
     return WSGIHandler()
 
 
@@ -158,7 +168,7 @@ def serve_again(write: Write) -> Result:
     request: Any = WSGIRequest(environ)
     request._dont_enforce_csrf_checks = True  # it was checked where it came in
     with _durable_blocks_allowed(), _noted_exceptions() as raised:
-        response = _application().get_response(request)
+        response = _application(tuple(django_settings.MIDDLEWARE)).get_response(request)
     if raised:
         errors.raise_if_transient(raised[-1])
     if response.status_code >= 500:

@@ -13,14 +13,14 @@ from rest_framework.response import Response
 from workers.conf import settings
 from workers.exceptions import QueueUnavailable
 from workers.rest import headers
-from workers.rest.errors import ProblemError, problem_of
+from workers.rest.errors import ProblemError, ProblemsMixin, problem_of
 from workers.rest.lists.pagination import StableListMixin
 from workers.store import replica
 from workers.submission.client import submitter
 from workers.submission.read_after import Progress
 
 
-class ReadAfterMixin(StableListMixin):
+class ReadAfterMixin(StableListMixin, ProblemsMixin):
     """GET that waits for a write first, `Read-After: <write id>`, and shows the rows of a replica if there is
     one.
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import QueryDict
-from django.urls import get_script_prefix, set_script_prefix
+from django.urls import get_script_prefix, resolve, set_script_prefix
 from django.utils import timezone, translation
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import SimpleLazyObject
@@ -97,6 +97,8 @@ def _view(view_class: Any, told: Mapping[str, Any], body: Any) -> Any:
     request.accepted_renderer, request.accepted_media_type = view.perform_content_negotiation(
         request, force=True
     )
+    # Not before it is asked for: it costs what a route does.
+    request._request.resolver_match = SimpleLazyObject(lambda: resolve(request.path_info))
     request.version, request.versioning_scheme = view.determine_version(request, **view.kwargs)
     return view
 

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from workers.exceptions import QueueUnavailable, UndecodableEntry
 from workers.models import Receipt, accepted_at
-from workers.rest.errors import ProblemError, problem_of
+from workers.rest.errors import ProblemError, ProblemsMixin, problem_of
 from workers.rest.responses import QUEUED, principal_of
 from workers.stream.redis_stream import Entry
 from workers.submission.client import submitter
@@ -41,7 +41,7 @@ WriteStatusBody = inline_serializer(
 )
 
 
-class WriteStatusView(APIView):
+class WriteStatusView(ProblemsMixin, APIView):
     """The status of one write, for who asked for it and for who may view receipts."""
 
     @extend_schema(

@@ -8,7 +8,7 @@ from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.test import Client, override_settings
+from django.test import Client, SimpleTestCase, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -153,6 +153,14 @@ def test_a_repeat_with_its_key_runs_nothing_and_another_request_gets_422() -> No
     assert again.content.decode() == NOT_KEPT
     assert again["Content-Type"] == "text/plain"
     assert (calls, names()) == (["a"], ["a"])
+
+
+def test_a_redirect_is_one_for_who_asks_where_it_leads() -> None:
+    User.objects.create(username="a")
+
+    response = post("/enter/")
+
+    SimpleTestCase().assertRedirects(response, "/there/", fetch_redirect_response=False)
 
 
 def test_a_repeat_of_what_responds_with_json_gets_it_again() -> None:

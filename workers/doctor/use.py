@@ -2,8 +2,10 @@
 
 import redis
 from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from workers import registry
+from workers.doctor import sqlite_store
 from workers.doctor.finding import Finding, info
 from workers.models import Receipt
 from workers.store.lease import held_by
@@ -20,7 +22,7 @@ def has_the_store_lock_alone(client: redis.Redis) -> bool:
     """
     try:
         return not (_is_wired() or _has_worked() or _is_in_redis(client))
-    except Exception:  # of the project's own modules, imported to look; or of a store without tables
+    except Exception:  # of the project's own modules, imported to look; or of a store that cannot be read
         return False
 
 
@@ -44,7 +46,15 @@ def _is_wired() -> bool:
 
 def _has_worked() -> bool:
     """Return whether a writer has committed something, or is there now. Raises django.db.Error, OSError."""
-    return Receipt.objects.exists() or held_by() is not None
+    return (_has_receipts() and Receipt.objects.exists()) or held_by() is not None
+
+
+def _has_receipts() -> bool:
+    """Return whether the store has a place for receipts: not before the first `migrate`."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor == "sqlite" and not sqlite_store.path().is_file():
+        return False  # to look into it would make the file
+    return Receipt._meta.db_table in connection.introspection.table_names()
 
 
 def _is_in_redis(client: redis.Redis) -> bool:

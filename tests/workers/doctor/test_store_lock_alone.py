@@ -69,6 +69,9 @@ Receipt.objects.create(write_id=1, token=uuid.uuid4(), function="plain.add", sta
 class Project:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.add("settings.py", SETTINGS)
+        self.add("__init__.py", "")
+        self.add("urls.py", "urlpatterns = []")
 
     def add(self, name: str, text: str) -> None:
         path = self.directory / "plain" / name
@@ -97,9 +100,6 @@ class Project:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a project with a migrated store, to be copied."""
     project = Project(tmp_path_factory.mktemp("plain"))
-    project.add("settings.py", SETTINGS)
-    project.add("__init__.py", "")
-    project.add("urls.py", "urlpatterns = []")
     project.run("-m", "django", "migrate", "--verbosity", "0").check_returncode()
     return project.directory
 
@@ -115,6 +115,15 @@ def test_the_store_lock_alone_needs_no_redis(project: Project) -> None:
     assert (status, found["redis"]["level"]) == (0, "info")
     assert found["redis"]["msg"].startswith("Not needed: ")
     assert not {"writer", "stream", "redis.persistence"} & found.keys()
+
+
+def test_before_its_first_migrate_too_and_none_is_made_to_look(tmp_path: Path) -> None:
+    project = Project(tmp_path / "site")
+
+    status, found = project.doctor()
+
+    assert (status, found["store"]["level"], found["redis"]["level"]) == (1, "error", "info")
+    assert not (project.directory / "db.sqlite3").exists()
 
 
 def test_celery_and_redis_of_the_projects_own_are_not_what_writes_go_through(project: Project) -> None:

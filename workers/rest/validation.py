@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError as InvalidKey
 from django.db.models import Field, Model, UniqueConstraint
 from django.http import Http404
 from rest_framework.exceptions import ValidationError
+from rest_framework.fields import CurrentUserDefault
 from rest_framework.request import clone_request
 from rest_framework.serializers import BaseSerializer, ListSerializer, Serializer
 from rest_framework.validators import BaseUniqueForValidator, UniqueTogetherValidator, UniqueValidator
@@ -134,6 +135,13 @@ def leave_uniqueness_to_the_store(serializer: BaseSerializer) -> None:
     """Take the validators of uniqueness away, except those without a constraint in the store."""
     for holder, fields in _holders(serializer):
         _drop_what_the_store_checks(holder, fields)
+
+
+def tell_current_user(serializer: BaseSerializer, user: Any) -> None:
+    """Have the serializer's CurrentUserDefaults be this user, where it has no request to ask."""
+    for holder, fields in _holders(serializer):
+        if fields is None and isinstance(holder.default, CurrentUserDefault):
+            holder.default = user
 
 
 def _leave_uniqueness_to_the_store(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from rest_framework.serializers import Serializer
 
-from workers.rest.validation import leave_uniqueness_to_the_store
+from workers.principals import user_of
+from workers.rest.validation import leave_uniqueness_to_the_store, tell_current_user
 from workers.store import receipts
 from workers.transfer.checking import Errors, checked
 from workers.transfer.errors import ImportStopped
@@ -75,6 +76,7 @@ class Import:
         self._serializer = plan.serializer_class()
         # The writer tells it: here, what an earlier run has written would be in its own way.
         leave_uniqueness_to_the_store(self._serializer)
+        tell_current_user(self._serializer, user_of(plan.principal) if plan.principal else None)
         self._report = report
         self._journal = journal
         self._on_progress = on_progress

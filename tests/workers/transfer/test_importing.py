@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError
 
 from items.models import Item
-from tests.notebooks.models import Note, Tag
+from tests.notebooks.models import Note, Notebook, Tag
 from tests.workers.transfer.conftest import Run
 from workers.management.transfer import ImportCommand
 from workers.models import Receipt
@@ -251,3 +251,20 @@ def test_an_empty_cell_is_nothing_where_the_field_takes_nothing_and_else_left_ou
     )
     assert (second.number, str(second.took), str(second.price)) == (7, "1:00:00", "1.5000")
     assert (second.payload, second.is_locked) == ({"x": [1]}, True)
+
+
+def test_a_field_with_the_current_user_has_the_user_who_imports(run: Run) -> None:
+    ada = User.objects.create_user("ada")
+    text = "title,slug\nA,a\nA,b\n"
+
+    with pytest.raises(CommandError, match="1 line was refused"):
+        run("import_notebooks", "notebooks.csv", text, user="ada")
+
+    assert [(one.owner, one.slug) for one in Notebook.objects.all()] == [(ada, "a")]
+
+
+def test_a_field_with_the_current_user_has_nobody_where_the_program_imports(run: Run) -> None:
+    with pytest.raises(CommandError, match="1 line was refused"):
+        run("import_notebooks", "notebooks.csv", "title,slug\nA,a\n")
+
+    assert not Notebook.objects.exists()

@@ -22,6 +22,7 @@ from workers.management.console import console, path, rows_of
 from workers.management.transfer.files import STANDARD, TransferCommand, is_csv
 from workers.principals import user_of
 from workers.registry import name_of
+from workers.rest.validation import tell_current_user
 from workers.transfer.applying import Row, imported, restored
 from workers.transfer.errors import ImportStopped
 from workers.transfer.importing import Counts, Import, Plan
@@ -105,6 +106,7 @@ class ImportCommand(TransferCommand):
         """Save rows, in the writer, each by the serializer."""
         for row in rows:
             serializer = cls.serializer_class(data=row)
+            tell_current_user(serializer, user)
             serializer.is_valid(raise_exception=True)
             cls.perform_create(serializer, user)
 

@@ -119,8 +119,11 @@ def _check_database() -> list[CheckMessage]:
     if database.get("ATOMIC_REQUESTS"):
         found.append(
             checks.Warning(
-                "ATOMIC_REQUESTS opens a transaction for every request, so GETs wait for the store lock too.",
-                hint="Remove it, and use transaction.atomic in the views that write.",
+                "ATOMIC_REQUESTS opens a transaction for every request, so GETs wait for the store lock too. "
+                "One that hands a write over keeps the writer out while it waits: it gets 202 in the end.",
+                hint="Remove it, and use transaction.atomic in the views that write; or keep it from those "
+                "that hand writes over: "
+                '@method_decorator(transaction.non_atomic_requests, name="dispatch").',
                 id="workers.W003",
             )
         )

@@ -100,6 +100,18 @@ def test_a_wrong_database_is_found(
     assert ids(check_configuration()) == [expected]
 
 
+@pytest.mark.sqlite  # on PostgreSQL a request's transaction keeps nobody out
+def test_what_a_transaction_of_every_request_does_to_writes_that_are_handed_over_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "ATOMIC_REQUESTS", True)
+
+    [found] = check_configuration()
+
+    assert "keeps the writer out while it waits" in found.msg
+    assert "non_atomic_requests" in str(found.hint)
+
+
 @pytest.mark.django_db
 def test_the_pragmas_in_force_are_checked() -> None:
     assert check_store(databases=["default"]) == []

@@ -190,8 +190,8 @@ def _status_route() -> Iterator[CheckMessage]:
     except NoReverseMatch:
         yield Error(
             "No route is named write-status, so that nobody who gets 202 can ask what became of the write.",
-            hint='Add path("writes/<int:write_id>/", WriteStatusView.as_view(), name="write-status"), with '
-            "the view from workers.rest.views, to the URLconf, outside of any namespace.",
+            hint='Add path("api/", include("workers.rest.urls")) to the URLconf, in no namespace and '
+            "below no version: the path may have the write's id alone.",
             id="workers.E012",
         )
 

@@ -189,7 +189,10 @@ def test_a_function_may_be_given_where_the_view_is_routed() -> None:
 
 
 def test_without_the_route_of_the_status_202_would_lead_nowhere() -> None:
-    assert list(found(Good, status=False)) == ["workers.E012"]
+    missing = found(Good, status=False)
+
+    assert list(missing) == ["workers.E012"]
+    assert 'include("workers.rest.urls")' in missing["workers.E012"]
     assert found(ReadOnly, status=False) == {}
 
 

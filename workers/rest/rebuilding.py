@@ -24,23 +24,29 @@ from workers.rest.responses import principal_of
 ENVIRON = ("SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT")
 """What the writer is told of the request, for what depends on it."""
 
+INACTIVE = "inactive"
+"""Under this name: that the request came of a user who is not active, whom some authentication lets in."""
+
 
 def circumstances(view: Any) -> dict[str, Any]:
     """Return on what the view's work may depend, beside what is stored and the body."""
     request: Request = view.request
-    meta = request.META
-    return {
+    meta, principal = request.META, principal_of(request)
+    told = {
         "kwargs": view.kwargs,
         "basename": getattr(view, "basename", None),
         "detail": getattr(view, "detail", None),
         "method": request.method,
         "action": getattr(view, "action", None),
-        "principal": principal_of(request),
+        "principal": principal,
         "environ": {name: meta[name] for name in ENVIRON if name in meta}
         | {"HTTP_HOST": request.get_host(), "wsgi.url_scheme": request.scheme},
         "language": translation.get_language(),
         "timezone": timezone.get_current_timezone_name(),
     }
+    if principal and not getattr(request.user, "is_active", True):
+        told[INACTIVE] = True
+    return told
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from workers.exceptions import FileArgument
 from workers.registry import name_of
 from workers.rest.bases import ViewBase
 from workers.rest.conditions import ConditionsMixin, entity_tag
-from workers.rest.rebuilding import as_get, circumstances, rebuilt, received_body, sent_body
+from workers.rest.rebuilding import INACTIVE, as_get, circumstances, rebuilt, received_body, sent_body
 from workers.rest.validation import checked_serializer, key_in_path
 from workers.writes import Result, Write
 
@@ -145,15 +145,20 @@ def _view(view_class: type, write: Write) -> Iterator[Any]:
     body = received_body(write.arguments) if "data" in write.arguments else None
     with rebuilt(view_class, write.arguments[VIEW], body=body) as view:
         if view.check_permissions_in_writer:
-            _check_permissions(view, write.principal)
+            _check_permissions(view, write)
         yield view
 
 
-def _check_permissions(view: Any, principal: str) -> None:
-    """Ask as DRF does before its handlers; of a user who is read, with permissions, once in a batch."""
+def _check_permissions(view: Any, write: Write) -> None:
+    """Ask as DRF does before its handlers; of a user who is read, with permissions, once in a batch.
+
+    One who was deactivated since the request is nobody, as to each authentication of DRF's own.
+    """
     request = view.request
     own = request.user
-    request.user = principals.judged_user(principal)
+    user = principals.judged_user(write.principal)
+    is_out = not getattr(user, "is_active", True) and INACTIVE not in write.arguments[VIEW]
+    request.user = principals.judged_user("") if is_out else user
     try:
         view.check_permissions(request)
     finally:

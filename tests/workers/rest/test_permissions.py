@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from rest_framework.permissions import AllowAny, BasePermission, DjangoModelPermissions
+from rest_framework.permissions import AllowAny, BasePermission, DjangoModelPermissions, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
@@ -116,6 +116,35 @@ def test_who_is_gone_when_it_is_committed_is_nobody(writer: Writer, tag: Tag) ->
 
     assert Receipt.objects.get().http_status == 403
     assert Tag.objects.count() == 1
+
+
+class ClosedTagViewSet(TagViewSet):
+    """Asks for no permission but to be somebody."""
+
+    permission_classes = [IsAuthenticated]
+
+
+def test_who_is_deactivated_when_it_is_committed_is_nobody(writer: Writer, tag: Tag) -> None:
+    ada, bob = user("ada"), user("bob")
+    for one in (ada, bob):
+        assert ask(ClosedTagViewSet, "create", one, {"name": one.username}).status_code == 202
+
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    writer.drain()
+
+    refused, done = Receipt.objects.order_by("write_id")
+    assert (refused.http_status, refused.json()["code"]) == (403, "permission_denied")
+    assert done.http_status == 201
+
+
+def test_who_was_let_in_though_not_active_is_still_who_asked(writer: Writer, tag: Tag) -> None:
+    ada = user("ada")
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+
+    assert ask(ClosedTagViewSet, "create", ada).status_code == 202
+    writer.drain()
+
+    assert Receipt.objects.get().http_status == 201
 
 
 def test_the_permissions_of_a_user_are_read_once_in_a_batch(writer: Writer, tag: Tag) -> None:

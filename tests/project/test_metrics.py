@@ -93,6 +93,19 @@ def test_names_and_types_are_as_prometheus_wants_them(counted: dict[str, float])
         assert not re.search(r"_(milliseconds|ms|kb|mb|minutes|count|total)$", family.name)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("version", ["abc", "1..0", "1.x", "99.9", "", "0.0.1 ; version=é"])
+def test_a_version_that_is_not_made_is_passed_over(clean_redis: redis.Redis, version: str) -> None:
+    for kind in ("application/openmetrics-text", "text/plain"):
+        alone = exposition(f"{kind}; version={version}; escaping=underscores")
+        chosen = exposition(
+            f"{kind};version={version};q=0.9, application/openmetrics-text; version=1.0.0;q=0.5"
+        )
+
+        assert alone.content_type.startswith("text/plain; version=0.0.4")
+        assert chosen.content_type.startswith("application/openmetrics-text; version=1.0.0")
+
+
 def test_there_are_so_many_series_and_never_more(counted: dict[str, float]) -> None:
     labels = {key for name in counted for key in re.findall(r",(\w+)=", name)}
 

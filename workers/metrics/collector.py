@@ -4,6 +4,7 @@ So each web process says the same, however many there are, and a restart of one 
 https://prometheus.io/docs/practices/naming/ for the names.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ from workers.stream.redis_client import shared_client
 
 PREFIX = "one_writer"
 
+VERSIONS = {"0.0.1", "0.0.4", "1.0.0"}
+"""Of Prometheus' formats, that are made here."""
+
+_VERSION = re.compile(r";\s*version=([^;]*)")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposition:
@@ -38,8 +44,15 @@ def exposition(accept: str = "") -> Exposition:
     """Return all metrics in the format that an Accept header asks for. What does not respond is left out."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(WritePath())
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = choose_encoder(_with_known_versions(accept))
     return Exposition(content_type=content_type, body=encode(registry))
+
+
+def _with_known_versions(accept: str) -> str:
+    """Return it without what names another version: the library would raise, or call its own by that name."""
+    return ",".join(
+        one for one in accept.split(",") if VERSIONS.issuperset(map(str.strip, _VERSION.findall(one)))
+    )
 
 
 class WritePath(Collector):

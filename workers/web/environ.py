@@ -36,7 +36,7 @@ def environ_of(scope: Scope) -> Environ:
     for name, value in scope["headers"]:
         if (key := _key(name)) is None:
             continue
-        text = value.decode("latin-1")
+        text = value.decode("latin-1").strip(" \t")  # which is no part of it (RFC 9110, 5.5), and may be left
         if key in environ:
             text = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{text}"
         environ[key] = text

@@ -83,8 +83,8 @@ def test_what_the_environ_says_of_a_request() -> None:
 
     request = (
         b"POST /a%20b/%C3%A9?q=%20x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        b"Cookie: a=1\r\nCookie: b=2\r\nX-Two: 1\r\nX-Two: 2\r\nX_Two: evil\r\n"
-        b"Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc"
+        b"Cookie: a=1\r\nCookie: b=2\r\nX-Two: 1 \r\nX-Two: 2\r\nX_Two: evil\r\nX-Spaces:\t a b \t\r\n"
+        b"Content-Type: text/plain\r\nContent-Length: 3 \r\n\r\nabc"
     )
     with serving(Bridge(saying(note), on_loop=[])) as port:
         exchange(port, request)
@@ -95,6 +95,7 @@ def test_what_the_environ_says_of_a_request() -> None:
         "QUERY_STRING": "q=%20x",
         "HTTP_COOKIE": "a=1;b=2",
         "HTTP_X_TWO": "1,2",
+        "HTTP_X_SPACES": "a b",
         "CONTENT_TYPE": "text/plain",
         "CONTENT_LENGTH": "3",
         "body": b"abc",

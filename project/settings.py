@@ -157,7 +157,7 @@ CACHES = {
     }
 }
 # In Redis, because a web process may not write the store.
-SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+SESSION_ENGINE = "project.accounts.sessions"  # in the cache
 
 # The broker is the Redis of the writes, see workers/celery.py: it carries doorbells and own tasks.
 CELERY_BROKER_POOL_LIMIT = 10

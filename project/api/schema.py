@@ -54,6 +54,7 @@ CODES = {
     "acceptance_unknown": "503: the write may yet be applied; retry with the same Idempotency-Key",
     "not_committed_yet": "503: the write named in Read-After still waits",
     "not_replicated_yet": "503: it is committed, and the replica that is read does not have it yet",
+    "sessions_unavailable": "503: who is logged in cannot be looked up now; nobody is logged out by it",
     "logins_unavailable": "503: passwords cannot be checked now",
     "read_timed_out": "503: to read this takes too long; ask for less",
     "store_busy": "503: others write the store; nothing was written",

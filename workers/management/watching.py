@@ -1,9 +1,12 @@
 """`writer_status --watch`: the write path as it is now, and its last minutes, until Ctrl-C."""
 
+import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import redis
 from rich import box
@@ -32,6 +35,11 @@ class Watch:
         self._status: QueueStatus | None = None
         self._problems: list[str] = []
 
+    @property
+    def problems(self) -> Sequence[str]:
+        """Why nothing is committed now, in sentences."""
+        return self._problems
+
     def look(self) -> list[Slot]:
         """Look at Redis; return the slots that are over since the last look."""
         new: list[Slot] = []
@@ -41,6 +49,8 @@ class Watch:
             self._problems = problems_of(self._status)
         except (QueueUnavailable, redis.RedisError) as exc:
             self._status, self._problems = None, [str(exc)]
+        if new and self._slots and new[0].begins_at <= self._slots[-1].begins_at:
+            self._slots, new = new, []  # Redis's clock was set back
         self._slots = [*self._slots, *new][-1_000:]
         return new
 
@@ -78,15 +88,26 @@ def watch(output: Console) -> None:
     seen = Watch()
     seen.look()
     if not output.is_terminal:
-        while True:
-            time.sleep(LOOK_SECONDS)
-            for slot in seen.look():
-                output.print(line(slot), soft_wrap=True, markup=False)
+        _print_lines(seen, output)
     with Live(console=output, screen=True, auto_refresh=False) as live:
         while True:
             live.update(seen.screen(lines=output.height), refresh=True)
             time.sleep(LOOK_SECONDS)
             seen.look()
+
+
+def _print_lines(seen: Watch, output: Console) -> NoReturn:
+    told: Sequence[str] = []
+    while True:
+        # Once, however long it stays, and whatever its numbers count.
+        kinds = [re.sub(r"\d[\d.,]*", "0", problem) for problem in seen.problems]
+        if kinds != told:
+            for problem in seen.problems:
+                output.print(f"problem={json.dumps(problem)}", soft_wrap=True, markup=False)
+            told = kinds
+        time.sleep(LOOK_SECONDS)
+        for slot in seen.look():
+            output.print(line(slot), soft_wrap=True, markup=False)
 
 
 def line(slot: Slot) -> str:

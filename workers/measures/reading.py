@@ -92,6 +92,7 @@ def history(*, since: int = 0, client: redis.Redis | None = None) -> list[Slot]:
     """Return the slots of the last 15 minutes (HISTORY_SECONDS) that are over, oldest first, none left out.
 
     With `since`, only those after the one that begins at that second: pass `begins_at` of the last one known.
+    Where Redis's clock was set back since then, all of them: they begin before what is known.
     Raises QueueUnavailable.
     """
     count = HISTORY_SECONDS // SLOT_SECONDS

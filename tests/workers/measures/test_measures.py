@@ -198,6 +198,12 @@ def test_the_history_has_every_slot_and_says_where_nobody_measured(
     assert reading.history(since=history[-1].begins_at + 1) == []
 
 
+def test_where_the_clock_was_set_back_all_slots_are_told_again(clean_redis: redis.Redis) -> None:
+    history = reading.history(since=reading.history()[-1].begins_at + 3_600)
+
+    assert len(history) >= slots.HISTORY_SECONDS / slots.SLOT_SECONDS
+
+
 def test_slots_go_by_themselves(writer: Writer, clean_redis: redis.Redis) -> None:
     deliver(writer)
 

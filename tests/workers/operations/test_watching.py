@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -93,6 +94,19 @@ def test_a_slot_as_a_line_has_every_figure(writer: Writer, clean_redis: redis.Re
 
 
 @pytest.mark.django_db
+def test_where_the_clock_was_set_back_the_table_begins_anew(
+    clean_redis: redis.Redis,
+) -> None:
+    seen = Watch()
+    seen.look()
+    known = seen._slots
+    seen._slots = [replace(slot, begins_at=slot.begins_at + 3_600) for slot in known]
+
+    assert seen.look() == []  # nothing that is over since the last look
+    assert [slot.begins_at for slot in seen._slots[:5]] == [slot.begins_at for slot in known[:5]]
+
+
+@pytest.mark.django_db
 def test_json_and_a_live_table_are_not_asked_for_together() -> None:
     with pytest.raises(CommandError, match="--watch prints no JSON"):
         call_command("writer_status", "--watch", "--json")
@@ -106,10 +120,27 @@ def test_without_a_terminal_it_prints_lines_until_it_is_interrupted(
         command, cwd=BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
+        problem, first = process.stdout.readline(), process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=20)
+
+    assert problem.startswith('problem="No writer is at work: ')
+    assert re.match(r"from=\d{4}-\d\d-\d\dT[\d:]{8}Z at_work_seconds=0\.0 ", first)
+    assert (process.returncode, errors) == (0, "")
+    assert "Traceback" not in rest
+
+
+@pytest.mark.django_db
+def test_without_a_terminal_what_stands_in_the_way_is_a_line_of_its_own() -> None:
+    command = [sys.executable, "manage.py", "writer_status", "--watch"]
+    away = os.environ | {"REDIS_URL": "unix:///nowhere/redis.sock"}
+    with subprocess.Popen(
+        command, cwd=BASE_DIR, env=away, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=20)
 
-    assert re.match(r"from=\d{4}-\d\d-\d\dT[\d:]{8}Z at_work_seconds=0\.0 ", first)
-    assert (process.returncode, errors) == (0, "")
-    assert "Traceback" not in rest
+    assert first.startswith('problem="Redis does not respond: ')
+    assert (process.returncode, rest, errors) == (0, "", "")

@@ -54,7 +54,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--watch",
             action="store_true",
-            help="show the last minutes instead, live, until Ctrl-C; no terminal: a line for each 5 s",
+            help="show the last minutes instead, live, until Ctrl-C; no terminal: a line for each 5 s, "
+            "and for each problem",
         )
 
     def handle(self, *, receipts: int, as_json: bool, watch: bool, **options: Any) -> None:

@@ -25,7 +25,7 @@ export class Client {
         if (Date.now() > deadline) throw error;
       }
       if (response) {
-        const waits = response.status === 409 && (await response.clone().json()).code === "idempotency_key_in_progress";
+        const waits = response.status === 409 && (await response.clone().text()).includes('"idempotency_key_in_progress"');
         if (!(waits || AGAIN.includes(response.status)) || Date.now() > deadline) {
           this.lastWrite = response.headers.get("Write-Id") ?? this.lastWrite;
           return response;
@@ -44,6 +44,7 @@ export class Client {
   send(method, path, data, headers) {
     const body = data === undefined ? undefined : JSON.stringify(data);
     const all = { Authorization: `Bearer ${this.token}`, "Content-Type": "application/json", ...headers };
-    return fetch(new URL(path, this.url), { method, body, headers: all });
+    const signal = AbortSignal.timeout(1000 * Math.min(30, this.seconds)); // fetch itself waits for minutes
+    return fetch(new URL(path, this.url), { method, body, headers: all, signal });
   }
 }

@@ -45,9 +45,7 @@ class Client:
                 if time.monotonic() > deadline:
                     raise
             if response is not None:
-                waits = (
-                    response.status_code == 409 and response.json()["code"] == "idempotency_key_in_progress"
-                )
+                waits = response.status_code == 409 and '"idempotency_key_in_progress"' in response.text
                 if not (waits or response.status_code in AGAIN) or time.monotonic() > deadline:
                     self.last_write = response.headers.get("Write-Id", self.last_write)
                     return response

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -90,9 +90,18 @@ def _run(script: str) -> str:
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Has nobody to pass the first request on to, and says with a date when it may have."""
+    """Has nobody to pass the first request on to, and says with a date when it may have.
+
+    At /refused it refuses by itself, with a page; at /silent it says nothing.
+    """
 
     def do_POST(self) -> None:
+        if self.path == "/silent":
+            self.server.ended.wait()  # type: ignore[attr-defined]  # set by the test
+            return
+        if self.path == "/refused":
+            self.send_error(409)
+            return
         self.rfile.read(int(self.headers["Content-Length"]))
         keys = self.server.keys  # type: ignore[attr-defined]  # set by the test
         keys.append(self.headers["Idempotency-Key"])
@@ -108,10 +117,11 @@ class Proxy(BaseHTTPRequestHandler):
 @pytest.fixture
 def proxy() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server.keys = []  # type: ignore[attr-defined]  # of the handler
+    server.keys, server.ended = [], Event()  # type: ignore[attr-defined]  # of the handler
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield server
+    server.ended.set()  # type: ignore[attr-defined]
     server.shutdown()
     thread.join()
     server.server_close()
@@ -133,6 +143,32 @@ def test_the_client_in_javascript_goes_on_where_a_proxy_names_a_date(proxy: Any)
     assert _run(f'console.log((await {client}.write("POST", "/", {{}})).status)') == "201\n"
 
     assert proxy.keys == [proxy.keys[0]] * 2
+
+
+def test_the_client_in_python_returns_a_refusal_that_is_a_page(proxy: Any) -> None:
+    client = _module().Client(f"http://127.0.0.1:{proxy.server_port}", "token")
+
+    assert client.write("POST", "/refused", {}).status_code == 409
+
+    client.http.close()
+
+
+@needs_node
+def test_the_client_in_javascript_returns_a_refusal_that_is_a_page(proxy: Any) -> None:
+    client = f'new Client("http://127.0.0.1:{proxy.server_port}", "token")'
+
+    assert _run(f'console.log((await {client}.write("POST", "/refused", {{}})).status)') == "409\n"
+
+
+@needs_node
+def test_the_client_in_javascript_does_not_wait_for_a_server_that_says_nothing(proxy: Any) -> None:
+    client = f'new Client("http://127.0.0.1:{proxy.server_port}", "token", 0.5)'
+
+    said = _run(
+        f'try {{ await {client}.write("POST", "/silent", {{}}) }} catch (error) {{ console.log(error.name) }}'
+    )
+
+    assert said == "TimeoutError\n"
 
 
 def test_clients_get_their_outcome_once_although_the_writer_was_killed(

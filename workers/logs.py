@@ -37,7 +37,8 @@ class _Lines(logging.Formatter):
 
     def _message(self, record: logging.LogRecord) -> tuple[str, dict[str, str]]:
         """Return the message, and the figures that it names. Raises TypeError where the values do not fit."""
-        if record.name.partition(".")[0] in self._packages:
+        # What is no text, such as an error, stands in no source, and may quote a client.
+        if record.name.partition(".")[0] in self._packages and isinstance(record.msg, str):
             return _told(record)
         return _as_one(record.getMessage()), {}
 
@@ -59,7 +60,7 @@ class TextLines(_Lines):
 
 
 class JsonLines(_Lines):
-    """A JSON object: time (UTC), level, logger, process, message; request, write, state and error if any."""
+    """A JSON object: time, level, logger, process, message; request, write, state, error and stack if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         message, figures = self._message(record)
@@ -76,13 +77,15 @@ class JsonLines(_Lines):
             found["error"] = self.formatException(record.exc_info)
         elif record.exc_text:
             found["error"] = record.exc_text
+        if record.stack_info:
+            found["stack"] = self.formatStack(record.stack_info)
         return json.dumps(found)  # in ASCII: orjson refuses lone surrogates, and the line would be lost
 
 
 def _told(record: logging.LogRecord) -> tuple[str, dict[str, str]]:
     """Return the message of a template that may name figures, and these."""
     text = record.getMessage()
-    template, values, shown = str(record.msg), [], []
+    template, values, shown = record.msg.replace("\0", "\\0"), [], []
     if record.args:
         for raw, safe in _values(template, record.args):
             values.append(raw)

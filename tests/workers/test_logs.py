@@ -43,7 +43,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[logging.Formatter], lis
     return begin
 
 
-def record(message: str, *args: object, **more: object) -> logging.LogRecord:
+def record(message: object, *args: object, **more: object) -> logging.LogRecord:
     made = logging.LogRecord("workers.writer", logging.ERROR, __file__, 1, message, args, None)
     vars(made).update(more)
     return made
@@ -93,6 +93,19 @@ def test_a_text_line_names_the_request_before_the_traceback_no_line_of_which_beg
     assert all(line.startswith("  ") for line in rest)
 
 
+def test_the_stack_that_a_line_asks_for_is_in_both_forms() -> None:
+    made = record("oh", stack_info="Stack (most recent call last):\n  File x")
+
+    assert json.loads(JsonLines().format(made))["stack"] == made.stack_info
+    assert TextLines().format(made).splitlines()[1:] == ["  Stack (most recent call last):", "    File x"]
+
+
+def test_no_template_costs_the_line() -> None:
+    made = record("odd \0007\0 %s state=%s", "a", "b")
+
+    assert "odd" in json.loads(JsonLines().format(made))["message"]
+
+
 FORGED = "/x request=spoof write=77 state=failed\nstate=failed\u2028write=77"
 
 
@@ -113,8 +126,9 @@ def foreign(message: str, *args: object) -> logging.LogRecord:
         record("request path=%r", FORGED),
         record("request error=%r", ValueError(FORGED)),
         record("said %s", FORGED),
+        record(ValueError(FORGED)),
     ],
-    ids=lambda made: f"{made.name}: {made.msg:.20}",
+    ids=lambda made: f"{made.name}: {made.msg!s:.20}",
 )
 def test_no_value_adds_a_figure_or_a_line(served: None, made: logging.LogRecord) -> None:
     figure = re.compile(r"""(?:^|[\s"'])(\w+)=(\S+)""")

@@ -190,7 +190,7 @@ REST_FRAMEWORK = {
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "AUTO_REFRESH": False, "TOKEN_TTL": timedelta(days=365)}
 SPECTACULAR_SETTINGS = {
     "TITLE": "One Writer",
-    "DESCRIPTION": "A REST API whose every write is committed to SQLite by one writer, in order, once.",
+    "DESCRIPTION": "A REST API whose every write is committed by one writer, in order, once.",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
     "GET_LIB_DOC_EXCLUDES": "workers.rest.schema.docstrings.lib_doc_excludes",

@@ -16,7 +16,7 @@ from workers import for_anyone, health_warnings, replica_state, why_not_ready
 from workers.rest import JSONRenderer
 
 NAME = "One Writer"
-DESCRIPTION = "A REST API whose every write is committed to SQLite by one writer, in order, once."
+DESCRIPTION = "A REST API whose every write is committed by one writer, in order, once."
 # Each one's key in JSON, its title on the page, and the name of its route.
 PLACES = [
     ("docs", "API docs", "docs"),

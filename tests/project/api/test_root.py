@@ -43,7 +43,7 @@ def test_a_client_gets_json_unless_it_prefers_html(client: Client, accept: str |
     assert response.status_code == 200
     assert response.json() == {
         "name": "One Writer",
-        "description": "A REST API whose every write is committed to SQLite by one writer, in order, once.",
+        "description": "A REST API whose every write is committed by one writer, in order, once.",
         "ready": True,
         "links": {
             "docs": "/api/docs/",

@@ -170,8 +170,10 @@ class TestCommand:
             settings.SERVICE_URL = service.url
             output = StringIO()
             call_command("load_test", "--requests=3", stdout=output)
+            call_command("load_test", "--requests=1", stdout=output)
 
         assert "All 3 accepted requests" in output.getvalue()
+        assert "The one accepted request is in the store, exactly once." in output.getvalue()
 
     def test_an_address_in_the_settings_that_is_none_is_named(self, settings: Settings) -> None:
         settings.SERVICE_URL = "web:8000"

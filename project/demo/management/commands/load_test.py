@@ -70,7 +70,7 @@ class Command(BaseCommand):
         problems = _problems(report, verdict)
         if problems:
             raise CommandError(f"Not as it must be: {', '.join(problems)}.{_hint(report, verdict)}")
-        output.print(f"All {verdict.rows} accepted requests are in the store, each exactly once.")
+        output.print(_praise(verdict.rows))
 
 
 def stored_names(run: str) -> Iterator[str]:
@@ -150,6 +150,12 @@ def _problems(report: Report, verdict: Verdict) -> list[str]:
     }
     problems = [f"{count} {what}" for what, count in counts.items() if count]
     return ["interrupted", *problems] if report.interrupted else problems
+
+
+def _praise(rows: int) -> str:
+    if rows == 1:
+        return "The one accepted request is in the store, exactly once."
+    return f"All {rows} accepted requests are in the store, each exactly once."
 
 
 def _hint(report: Report, verdict: Verdict) -> str:

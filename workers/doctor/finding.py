@@ -48,8 +48,8 @@ def error(name: str, msg: str, hint: str) -> Finding:
 
 def size(count: float) -> str:
     """Return a number of bytes for people to read."""
-    for unit in ("bytes", "KB", "MB", "GB"):
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
         count /= 1024
-    return f"{count:.1f} TB"
+    return f"{count:.1f} TiB"

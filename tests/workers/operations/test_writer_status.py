@@ -163,7 +163,7 @@ def test_what_grows_is_shown_with_its_limit(
     assert sizes["disk_bytes"] > sizes["disk_free_bytes"] > 0
     assert sizes["redis_log_limit_bytes"] >= 64 * 1024**2 > sizes["redis_log_bytes"] > 0
     assert max(len(line) for line in shown.splitlines()) <= 80
-    for text in ("about 1, ", "10,000,000, or 30 days", "100,000, or 64.0 MB", "emptied from 4.0 MB"):
+    for text in ("about 1, ", "10,000,000, or 30 days", "100,000, or 64.0 MiB", "emptied from 4.0 MiB"):
         assert text in shown
 
 

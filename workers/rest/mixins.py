@@ -136,8 +136,10 @@ class _ObjectWriteMixin(ViewFunctionsMixin, QueuedWriteMixin):
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         extra: dict[str, str] = {}
-        if outcome.http_status == status.HTTP_201_CREATED and (location := self.get_result_location(outcome)):
-            extra["Location"] = location
+        if outcome.http_status == status.HTTP_201_CREATED:
+            if location := self.get_result_location(outcome):
+                extra["Location"] = location
+            extra |= self._own_success_headers(outcome)
         tag = outcome.etag
         if tag is None and type(self).get_entity_tag is not ConditionsMixin.get_entity_tag:
             # The function did not say, but the view knows how to tell from the body.
@@ -145,6 +147,13 @@ class _ObjectWriteMixin(ViewFunctionsMixin, QueuedWriteMixin):
         if tag is not None:
             extra["ETag"] = f'"{tag}"'
         return extra
+
+    def _own_success_headers(self, outcome: Outcome) -> dict[str, str]:
+        """Return what a `get_success_headers` of the viewset's own says; DRF's tells the location alone."""
+        own: Any = getattr(self, "get_success_headers", None)
+        if own is None or own.__module__ == "rest_framework.mixins":
+            return {}
+        return {name: str(value) for name, value in own(outcome.json()).items()}
 
 
 def _id_in(outcome: Outcome) -> str | None:

@@ -40,6 +40,14 @@ class ByNamespaceViewSet(QueuedWritesMixin, ModelViewSet):
     versioning_class: Any = NamespaceVersioning
 
 
+class WithHeadersViewSet(ByNamespaceViewSet):
+    serializer_class = TagSerializer
+    versioning_class = None
+
+    def get_success_headers(self, data: Any) -> dict[str, Any]:
+        return {**super().get_success_headers(data), "X-Tag-Length": len(data["name"])}
+
+
 class ByPathViewSet(ByNamespaceViewSet):
     serializer_class = TagSerializer
     versioning_class = URLPathVersioning
@@ -67,6 +75,7 @@ urlpatterns = [
     path("api/", include("workers.rest.urls")),
     path("v1/", include((routes(ByNamespaceViewSet, basename="tag"), "tags"), namespace="v1")),
     path("v2/", include((routes(ByNamespaceViewSet, basename="tag"), "tags"), namespace="v2")),
+    path("headers/", include(routes(WithHeadersViewSet, basename="with-headers"))),
     path("paths/<str:version>/", include(routes(ByPathViewSet, basename="by-path"))),
 ]
 handler404, handler500 = "django.views.defaults.page_not_found", "django.views.defaults.server_error"
@@ -168,6 +177,16 @@ def test_what_a_path_has_beside_the_key_stands_in_the_location(ada: User) -> Non
     created = send(ada, "post", "/paths/v2/tags/", {"name": "x"})
 
     assert created["Location"] == f"/paths/v2/tags/{created.json()['id']}/"
+
+
+def test_headers_of_the_views_own_are_in_the_response_and_in_a_repeat(ada: User) -> None:
+    first, again = (
+        send(ada, "post", "/headers/tags/", {"name": "four"}, Idempotency_Key="one") for _ in range(2)
+    )
+
+    assert (first.status_code, first["X-Tag-Length"]) == (201, "4")
+    assert first["Location"] == f"/headers/tags/{first.json()['id']}/"
+    assert (again["X-Tag-Length"], again["Location"]) == ("4", first["Location"])
 
 
 def test_a_location_by_another_field_than_the_key_is_as_it_was(ada: User) -> None:

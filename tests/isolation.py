@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,7 +25,18 @@ def _use_memory() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
+def _hear_signals() -> None:
+    """Have what the tests start obey signals, also where this runs in the background or under nohup.
+
+    What is ignored is ignored by all that is started; what has a handler here has none there.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def _isolate() -> None:
+    _hear_signals()
     _use_memory()
     directory = Path(tempfile.mkdtemp(prefix="one-writer-tests-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)

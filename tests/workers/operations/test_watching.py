@@ -114,35 +114,41 @@ def test_json_and_a_live_table_are_not_asked_for_together() -> None:
         call_command("writer_status", "--watch", "--json")
 
 
+def watched(*, lines: int, **variables: str) -> tuple[list[str], subprocess.CompletedProcess[str]]:
+    """Return the first lines that are printed without a terminal, and what came of Ctrl-C after them."""
+    command = [sys.executable, "manage.py", "writer_status", "--watch"]
+    with subprocess.Popen(
+        command,
+        cwd=BASE_DIR,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            first = [process.stdout.readline() for _ in range(lines)]
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    return first, subprocess.CompletedProcess(command, process.returncode, rest, errors)
+
+
 def test_without_a_terminal_it_prints_lines_until_it_is_interrupted(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
-    command = [sys.executable, "manage.py", "writer_status", "--watch"]
-    with subprocess.Popen(
-        command, cwd=BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        problem, first = process.stdout.readline(), process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
+    (problem, first), ended = watched(lines=2)
 
     assert problem.startswith('problem="No writer is at work: ')
     assert re.match(r"from=\d{4}-\d\d-\d\dT[\d:]{8}Z at_work_seconds=0\.0 ", first)
-    assert (process.returncode, errors) == (0, "")
-    assert "Traceback" not in rest
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Traceback" not in ended.stdout
 
 
 @pytest.mark.django_db
 def test_without_a_terminal_what_stands_in_the_way_is_a_line_of_its_own() -> None:
-    command = [sys.executable, "manage.py", "writer_status", "--watch"]
-    away = os.environ | {"REDIS_URL": "unix:///nowhere/redis.sock"}
-    with subprocess.Popen(
-        command, cwd=BASE_DIR, env=away, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
+    [first], ended = watched(lines=1, REDIS_URL="unix:///nowhere/redis.sock")
 
     assert first.startswith('problem="Redis does not respond: ')
-    assert (process.returncode, rest, errors) == (0, "", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

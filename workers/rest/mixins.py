@@ -131,8 +131,8 @@ class _ObjectWriteMixin(ViewFunctionsMixin, QueuedWriteMixin):
         namespace = match.namespace if match else ""
         route = f"{namespace}:{basename}-detail" if namespace else f"{basename}-detail"
         # A version or a parent stands in the paths of its objects too.
-        around = {**self.kwargs, self.lookup_url_kwarg or self.lookup_field: key} if self.kwargs else None
-        return responses.detail_path(route, key, around)
+        name = self.lookup_url_kwarg or self.lookup_field
+        return responses.detail_path(route, key, name=name, around=self.kwargs)
 
     def get_result_headers(self, outcome: Outcome) -> dict[str, str]:
         extra: dict[str, str] = {}

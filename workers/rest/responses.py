@@ -54,16 +54,18 @@ def raise_unless_committed(outcome: Outcome) -> None:
         raise problem_of_outcome(outcome)
 
 
-def detail_path(route: str, key: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
+def detail_path(
+    route: str, key: str, *, name: str = "pk", around: Mapping[str, Any] | None = None
+) -> str | None:
     """Return the path of what has this key, or None where there is no such route.
 
-    `kwargs` is for paths that have more than the key in them: all of it, by name.
+    `around` is what such a path has beside the key, by name; the key's own `name` counts only then.
     `reverse` costs a write's response 6 % of its time, so a route is asked for its form once.
     """
-    if kwargs is None and key.isdecimal() and (around := _around(route, get_script_prefix())):
-        return f"{around[0]}{key}{around[1]}"
+    if not around and key.isdecimal() and (parts := _around(route, get_script_prefix())):
+        return f"{parts[0]}{key}{parts[1]}"
     try:
-        return reverse(route, args=[key]) if kwargs is None else reverse(route, kwargs=dict(kwargs))
+        return reverse(route, kwargs={**around, name: key}) if around else reverse(route, args=[key])
     except NoReverseMatch:
         return None
 

@@ -127,8 +127,8 @@ class Writer:
             if says_so:
                 self._heartbeat.stop()
         finally:
-            self._client.close()
             connection.close()  # before the lease goes: whoever takes it next must find nothing open
+            self._client.close()
 
     def _is_to_pause(self) -> bool:
         now = time.monotonic()

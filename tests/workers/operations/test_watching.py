@@ -7,10 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from io import StringIO
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 from django.core.management import CommandError, call_command
+from django.db import connection
 from rich.console import Console
 
 from tests.e2e.service import BASE_DIR
@@ -114,6 +116,14 @@ def test_json_and_a_live_table_are_not_asked_for_together() -> None:
         call_command("writer_status", "--watch", "--json")
 
 
+def same_store() -> dict[str, str]:
+    """Return what leads a process to this test's database on PostgreSQL: another would be another store."""
+    if connection.vendor == "sqlite":
+        return {}
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return {"DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl()}
+
+
 def watched(*, lines: int, **variables: str) -> tuple[list[str], subprocess.CompletedProcess[str]]:
     """Return the first lines that are printed without a terminal, and what came of Ctrl-C after them."""
     command = [sys.executable, "manage.py", "writer_status", "--watch"]
@@ -138,7 +148,7 @@ def watched(*, lines: int, **variables: str) -> tuple[list[str], subprocess.Comp
 def test_without_a_terminal_it_prints_lines_until_it_is_interrupted(
     writer: Writer, clean_redis: redis.Redis
 ) -> None:
-    (problem, first), ended = watched(lines=2)
+    (problem, first), ended = watched(lines=2, **same_store())
 
     assert problem.startswith('problem="No writer is at work: ')
     assert re.match(r"from=\d{4}-\d\d-\d\dT[\d:]{8}Z at_work_seconds=0\.0 ", first)

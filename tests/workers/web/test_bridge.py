@@ -25,21 +25,19 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @pytest.fixture(autouse=True)
-def _leave_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have what a web process keeps be each test's own: connections, and the link to the stream."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # taken back after the test, whoever set it
+    shared: dict[Any, Any] = {}
+    free: defaultdict[str, list[Any]] = defaultdict(list)
+    monkeypatch.setattr(connection_pool, "_shared", shared)
+    monkeypatch.setattr(connection_pool, "_free", free)
     yield
     client.end_submitter()  # it lived on the server's loop, which is over
-
-
-@pytest.fixture
-def fresh_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have requests share no connections of other tests, and leave none."""
-    shared: dict[Any, Any] = {}
-    monkeypatch.setattr(connection_pool, "_shared", shared)
-    yield
-    for one in shared.values():
-        for kept in one._free:
-            kept.close()
+    to_servers = [one for pool in shared.values() if pool is not None for one in pool._free]
+    for one in [*to_servers, *(one for kept in free.values() for one in kept)]:
+        one.inc_thread_sharing()  # one of a fiber was made in the server's thread, which is over
+        one.close()
 
 
 def get(port: int, path: str, method: str = "GET") -> bytes:
@@ -182,7 +180,6 @@ def test_fibers_that_run_at_once_have_a_connection_each_and_later_ones_have_the_
 @pytest.mark.django_db
 def test_no_more_connections_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_pool, "KEPT", 1)
-    monkeypatch.setattr(connection_pool, "_free", defaultdict(list))
     bells: list[Bell] = []
 
     def note(environ: dict[str, Any]) -> bytes:
@@ -264,7 +261,7 @@ WAITERS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one(fresh_pool: None) -> None:
+def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one() -> None:
     bells: list[Bell] = []
     backends: list[int] = []
 
@@ -292,7 +289,7 @@ def test_a_fiber_that_sleeps_leaves_its_connection_to_the_next_one(fresh_pool: N
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("path", "most"), [("/api/", 3), ("/", 1)], ids=["fibers", "threads"])
 def test_requests_share_so_many_connections_and_wait_for_each_other(
-    path: str, most: int, settings: Settings, fresh_pool: None
+    path: str, most: int, settings: Settings
 ) -> None:
     settings.WEB_DATABASE_CONNECTIONS = 4
     backends: list[int] = []
@@ -321,7 +318,7 @@ def test_requests_share_so_many_connections_and_wait_for_each_other(
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_request_that_gets_no_connection_in_time_is_told_so_and_the_next_one_has_it(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, fresh_pool: None
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.WEB_DATABASE_CONNECTIONS = 2
     monkeypatch.setattr(shared_connections, "WAIT_SECONDS", 0.2)

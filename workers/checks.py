@@ -109,24 +109,22 @@ def _check_names() -> list[CheckMessage]:
     return found
 
 
+ATOMIC_REQUESTS: CheckMessage = checks.Warning(
+    "ATOMIC_REQUESTS has every request hold the store lock, GETs too, so that they wait for each other. One "
+    "that hands a write over leaves it to the writer; if it has written itself, it gets 202 at once.",
+    hint="Remove it, and use transaction.atomic in the views that write; or exempt those that only read or "
+    'hand writes over: @method_decorator(transaction.non_atomic_requests, name="dispatch").',
+    id="workers.W003",
+)
+
+
 def _check_database() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
     database: dict[str, Any] = django_settings.DATABASES["default"]
+    found = [ATOMIC_REQUESTS] if database.get("ATOMIC_REQUESTS") else []
     if database.get("ENGINE") == "django.db.backends.postgresql":
-        return _check_postgresql(database.get("OPTIONS", {}))
+        return found + _check_postgresql(database.get("OPTIONS", {}))
     if database.get("ENGINE") != "django.db.backends.sqlite3" and "sqlite" not in database.get("ENGINE", ""):
         return []
-    if database.get("ATOMIC_REQUESTS"):
-        found.append(
-            checks.Warning(
-                "ATOMIC_REQUESTS opens a transaction for every request, so GETs wait for the store lock too. "
-                "One that hands a write over keeps the writer out while it waits: it gets 202 in the end.",
-                hint="Remove it, and use transaction.atomic in the views that write; or keep it from those "
-                "that hand writes over: "
-                '@method_decorator(transaction.non_atomic_requests, name="dispatch").',
-                id="workers.W003",
-            )
-        )
     mode = database.get("OPTIONS", {}).get("transaction_mode")
     if str(mode or "IMMEDIATE").upper() != "IMMEDIATE":
         found.append(

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.views import set_rollback
 
 from workers import (
     RoleMayNotWrite,
@@ -63,6 +64,7 @@ def problem(
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """Turn any exception of a view into a response. DRF's `EXCEPTION_HANDLER`."""
+    set_rollback()  # for ATOMIC_REQUESTS: a response commits, unless somebody says that it is of an error
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):

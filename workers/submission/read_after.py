@@ -10,7 +10,7 @@ from enum import StrEnum
 from django.db import DEFAULT_DB_ALIAS
 
 from workers.event_loop.bells import new_bell
-from workers.store import receipts
+from workers.store import receipts, request_transaction
 from workers.stream import redis_stream
 from workers.stream.redis_client import shared_client
 from workers.submission.progress import ProgressChannel
@@ -37,8 +37,14 @@ def wait_until_committed(
 ) -> Progress:
     """Wait until the write has its outcome in the database with this alias, within a limit.
 
+    Only for an instant where the caller's own transaction keeps the writer out.
     Raises redis.RedisError and django.db.Error.
     """
+    with request_transaction.left_for_writer() as can_commit:
+        return _awaited(channel, write_id, seconds if can_commit else 0.0, reads_from)
+
+
+def _awaited(channel: ProgressChannel, write_id: int, seconds: float, reads_from: str) -> Progress:
     is_elsewhere = reads_from != DEFAULT_DB_ALIAS
     if is_elsewhere and receipts.reached(write_id, using=reads_from):
         return Progress.THROUGH

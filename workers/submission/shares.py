@@ -19,6 +19,7 @@ import redis
 from workers.conf import settings, settings_of_tests
 from workers.event_loop.bells import Bell, new_bell
 from workers.exceptions import TooManyWaiting
+from workers.store import request_transaction
 from workers.stream import whole_share
 from workers.stream.redis_client import shared_client
 from workers.submission.client import submitter
@@ -79,8 +80,9 @@ class Shares:
         if size < LARGE_BYTES or not settings.WRITE_SHARE_BYTES:
             yield None
             return
-        deadline = time.monotonic() + seconds
-        one, place = self._entered(client, size, deadline)
+        with request_transaction.left_for_writer() as can_commit:
+            deadline = time.monotonic() + (seconds if can_commit else 0.0)
+            one, place = self._entered(client, size, deadline)
         try:
             # Two of them have no room in one share, so neither have those of two processes.
             is_whole = 2 * size > settings.WRITE_SHARE_BYTES and not settings_of_tests.WRITE_SUBMITTER
@@ -161,14 +163,17 @@ def _whole_share(client: str, place: Place, deadline: float) -> Iterator[None]:
     mark = f"{secrets.token_hex(8)}-"  # no write's id
     redis_client, bell, through = shared_client(), new_bell(), ""
     try:
-        while holder := whole_share.take(redis_client, client, mark, through=through, seconds=LAPSE_SECONDS):
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise TooManyWaiting(NO_PLACE)
-            if not holder.isdecimal():
-                bell.sleep(min(remaining, LOOK_SECONDS))
-            elif _is_over(int(holder), min(remaining, LAPSE_SECONDS)):
-                through = holder
+        with request_transaction.left_for_writer():
+            while holder := whole_share.take(
+                redis_client, client, mark, through=through, seconds=LAPSE_SECONDS
+            ):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise TooManyWaiting(NO_PLACE)
+                if not holder.isdecimal():
+                    bell.sleep(min(remaining, LOOK_SECONDS))
+                elif _is_over(int(holder), min(remaining, LAPSE_SECONDS)):
+                    through = holder
     except redis.RedisError:
         pass  # who submits the write is told of it
     try:

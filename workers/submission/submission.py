@@ -7,7 +7,7 @@ from django.db import DatabaseError
 
 from workers.event_loop.bells import new_bell
 from workers.exceptions import AcceptanceUnknown, KeyInProgress, KeyReused, StreamFull
-from workers.store import receipts
+from workers.store import receipts, request_transaction
 from workers.stream.append import Fate, Reply
 from workers.submission.listener import Listener
 from workers.writes import Outcome, Write
@@ -65,16 +65,13 @@ class Submission:
     def wait(self, seconds: float) -> Outcome | None:
         """Return the outcome, or None when it did not come in time or no writer is at work.
 
-        None means *unknown yet*: the write is in the stream and will be committed.
+        None means *unknown yet*: the write is in the stream and will be committed. It comes at once where the
+        caller's own transaction keeps the writer out.
         Raises NotAccepted or AcceptanceUnknown; KeyInProgress when a write that joined an earlier one has no
         outcome yet.
         """
-        deadline = time.monotonic() + seconds
-        while self._outcome is None and self._error is None:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0 or (self.write_id is not None and not self.writer_is_alive):
-                break
-            self._bell.sleep(remaining)
+        with request_transaction.left_for_writer() as can_commit:
+            self._sleep(seconds if can_commit else 0.0)
         if self._outcome is None:
             write_id = self._accepted()
             self._listener.forget(self.number)
@@ -86,6 +83,15 @@ class Submission:
             if self._outcome is None and self._id_is_doubtful:
                 raise AcceptanceUnknown
         return self._outcome
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep until there is an outcome or an error, or none can come within the limit."""
+        deadline = time.monotonic() + seconds
+        while self._outcome is None and self._error is None:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or (self.write_id is not None and not self.writer_is_alive):
+                break
+            self._bell.sleep(remaining)
 
     def settle(self, outcome: Outcome) -> None:
         """Take the outcome and wake up."""

@@ -18,21 +18,19 @@ from django.db import OperationalError
 
 from workers.conf import settings
 from workers.event_loop.fibers import in_fiber
-from workers.exceptions import StoreBusy, TransactionTimedOut, WrongStore
+from workers.exceptions import StoreBusy, WrongStore
 from workers.store import fence, store_file, wal
-from workers.store.lock import holding, purpose, statements
+from workers.store.lock import errors, holding, purpose, statements
+from workers.store.lock.interlude import Interlude
 from workers.store.lock.raw_connection import RawConnection
 from workers.store.lock.store_lock import AT_ONCE_SECONDS, StoreLock
 from workers.store.lock.waiting import OnWait, Place
-from workers.store.lock.watchdog import watchdog
+from workers.store.lock.watchdog import tell_if_slow, watchdog
 from workers.store.roles import Role, current_role
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-SLOW_SECONDS = 1.0
-"""A request that held it for longer says so itself."""
 
 
 class Guard:
@@ -43,10 +41,13 @@ class Guard:
     def __init__(self, lock: StoreLock) -> None:
         self.lock = lock
         self.connection = RawConnection(lock)
+        self.interlude = Interlude(self.connection)
         self.held_since: float | None = None
         """By the monotonic clock; None while this connection does not hold the lock."""
         self.cursors: weakref.WeakSet[Any] = weakref.WeakSet()
         """Of this connection, which may have rows to fetch."""
+        self.is_left = False
+        """Whether its transaction is ended for as long as its thread waits for the writer."""
         self._holding = holding.of_thread()
         self._place = Place()
         self._purpose = ""
@@ -86,13 +87,15 @@ class Guard:
     def opened(self, raw: sqlite3.Connection) -> None:
         """Guard a new SQLite connection. Raises WrongStore and sqlite3.Error."""
         self._refusal = None
+        self.interlude.forget()
         self.connection.opened(raw)
         if self.held_since is not None and not self.connection.make_writable():
             self.connection.turn_log_on()
 
     def writes(self, sql: str) -> bool:
         """Return whether a statement is to be run with the lock, as far as its beginning tells."""
-        return self.held_since is not None or self._refusal is not None or statements.writes(sql)
+        is_bound = self.held_since is not None or self._refusal is not None or self.interlude.is_over
+        return is_bound or statements.writes(sql)
 
     def run(self, statement: Callable[[], T], sql: str = "") -> T:
         """Run a statement with the lock; give it back unless that leaves a transaction open.
@@ -103,13 +106,17 @@ class Guard:
             self._refuse(sql)
             if self.held_since is None:
                 self._take(settings.WRITE_LOCK_WAIT_SECONDS)
-            was_open = self.connection.is_in_transaction
+            was_open = False
             try:
+                self.interlude.begin_anew(sql)
+                self.interlude.note(sql)
+                was_open = self.connection.is_in_transaction
                 return statement()
             except sqlite3.Error as exc:
                 if was_open and not self.connection.is_in_transaction:
                     self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")
-                raise self._explained(exc) from exc
+                is_late = self._late is not None
+                raise errors.explained(exc, self.lock.store, self._purpose, is_late) from exc
             finally:
                 self._see_late(was_open)
                 self._give_back_if_done()
@@ -133,7 +140,30 @@ class Guard:
         with self._mutex:
             return self._finish(call)
 
+    def keeps_writer_out(self, _: object) -> bool:
+        """Return whether this connection holds the lock."""
+        return self.is_held
+
+    def leave_for_writer(self, _: object) -> bool:
+        """End a transaction that has changed nothing, until `come_back`; return whether that was possible.
+
+        Raises TransactionTimedOut and sqlite3.Error.
+        """
+        with self._mutex:
+            self._refuse()
+            # One that does not hold the lock cannot have written.
+            if self._kept or (self.is_held and not self.interlude.is_possible):
+                return False
+            self._finish(self.interlude.begin)
+            self.is_left = True
+        return True
+
+    def come_back(self, _: object) -> None:
+        """Have the next statement begin the transaction anew."""
+        self.is_left, self.interlude.is_over = False, True
+
     def _finish(self, call: Callable[[], T]) -> T:
+        self.interlude.forget()
         try:
             return call()
         finally:
@@ -144,6 +174,7 @@ class Guard:
         """Roll back, or close."""
         with self._mutex:
             self._refusal = None
+            self.interlude.forget()
             try:
                 return call()
             finally:
@@ -249,10 +280,8 @@ class Guard:
             with fence.lowered():
                 wal.checkpoint_for_want_of_a_writer(self.lock, self.raw)
                 self.connection.make_read_only()
-        if since is None or purpose.request_in_hand.get() is None:
-            return  # a migration may take its time, and is named to those who wait
-        if (seconds := time.monotonic() - since) > SLOW_SECONDS:
-            logger.warning("store-lock state=slow-holder holder=%r seconds=%.1f", self._purpose, seconds)
+        if since is not None and purpose.request_in_hand.get() is not None:
+            tell_if_slow(self._purpose, since)  # a migration may take its time, and is named to who waits
 
     def _refuse(self, sql: str = "") -> None:
         if self._refusal is None:
@@ -266,34 +295,6 @@ class Guard:
         late, self._late = self._late, None
         if late is None or late != self.held_since or not was_open:
             return
-        self._refusal = self._timed_out()
+        self._refusal = errors.timed_out(self._purpose)
         if self.connection.is_in_transaction:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        try:
-            self.raw.rollback()
-        except sqlite3.OperationalError:
-            # An interruption lasts until no cursor of the connection has rows to fetch.
-            for cursor in list(self.cursors):
-                cursor.close()
-            self.raw.rollback()
-
-    def _timed_out(self) -> TransactionTimedOut:
-        return TransactionTimedOut(
-            f"{self._purpose} held the store lock for more than {settings.WRITE_LOCK_HOLD_SECONDS:g} s "
-            "(WRITE_LOCK_HOLD_SECONDS), so its transaction was undone."
-        )
-
-    def _explained(self, exc: sqlite3.Error) -> Exception:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_INTERRUPT and self._late is not None:
-            return self._timed_out()
-        if code != sqlite3.SQLITE_BUSY:
-            return exc
-        busy = StoreBusy(
-            f"{self.lock.store} is locked by a program that does not take the store lock ({exc}). "
-            "`manage.py doctor` names who has it open."
-        )
-        purpose.note_busy(busy)
-        return busy
+            self.connection.roll_back(self.cursors)

@@ -1,6 +1,7 @@
 """SQLite's connection under a guard, and what it needs before it may write."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +55,16 @@ class RawConnection:
             # Only who changes the file says so: a foreign change must not be covered up.
             mark = replace(mark, content=former.content)
         self.lock.leave_mark(mark)
+
+    def roll_back(self, cursors: Iterable[sqlite3.Cursor]) -> None:
+        """Undo its transaction; `cursors` are those that may have rows to fetch. Raises sqlite3.Error."""
+        try:
+            self.raw.rollback()
+        except sqlite3.OperationalError:
+            # An interruption lasts until no cursor of the connection has rows to fetch.
+            for cursor in list(cursors):
+                cursor.close()
+            self.raw.rollback()
 
     def make_read_only(self) -> None:
         """Let it write no longer, if it was opened so."""

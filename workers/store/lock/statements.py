@@ -23,6 +23,7 @@ _WRITING = re.compile(
     rf"|WITH\b.*\b(?:{_CHANGING})|PRAGMA\s+{_PRAGMA_OF_THE_FILE})",
     re.I | re.S,
 )
+_OPENING = re.compile(BEFORE + r"(?:BEGIN|SAVEPOINT)\b", re.I)
 _BEGINNING_ANEW = re.compile(BEFORE + r"(?:BEGIN\b|ROLLBACK\b(?!\s+(?:TRANSACTION\s+)?TO\b))", re.I | re.S)
 _MOVING_LOG = re.compile(BEFORE + r"PRAGMA\s+(?:\w+\s*\.\s*)?wal_checkpoint\b", re.I | re.S)
 
@@ -30,6 +31,11 @@ _MOVING_LOG = re.compile(BEFORE + r"PRAGMA\s+(?:\w+\s*\.\s*)?wal_checkpoint\b", 
 def writes(sql: str) -> bool:
     """Return whether it writes, or opens a transaction in which others may."""
     return _WRITING.match(sql) is not None
+
+
+def changes(sql: str) -> bool:
+    """Return whether it writes by itself, as far as its text tells."""
+    return writes(sql) and _OPENING.match(sql) is None
 
 
 def begins_anew(sql: str) -> bool:

@@ -11,6 +11,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 
+SLOW_SECONDS = 1.0
+"""A request that held the lock for longer says so itself."""
+
 
 class Watched(Protocol):
     """What holds the lock; workers/store/lock/guard.py."""
@@ -68,3 +71,9 @@ class Watchdog:
 
 watchdog = Watchdog()
 os.register_at_fork(after_in_child=watchdog.forget)
+
+
+def tell_if_slow(holder: str, since: float) -> None:
+    """Log that a request held the lock for long, up to now; `since` by the monotonic clock."""
+    if (seconds := time.monotonic() - since) > SLOW_SECONDS:
+        logger.warning("store-lock state=slow-holder holder=%r seconds=%.1f", holder, seconds)

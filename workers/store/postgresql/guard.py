@@ -40,6 +40,8 @@ class ServerGuard:
     """Called when the connection was opened anew: the writer takes its lease anew."""
 
     def __init__(self) -> None:
+        self.is_left = False
+        """Whether its transaction is ended for as long as its thread waits for the writer."""
         self._is_held = False
         self._kept = 0
         self._seconds: float | None = None
@@ -191,6 +193,27 @@ class ServerGuard:
                 if self._kept == 0 and not raw.closed:
                     with connection.wrap_database_errors:
                         raw.execute(who.GIVE_BACK)
+
+    def keeps_writer_out(self, connection: BaseDatabaseWrapper) -> bool:
+        """Return whether this connection holds the lock."""
+        status = connection.connection.pgconn.transaction_status
+        return bool(self._kept) or (self._is_held and status != TransactionStatus.IDLE)
+
+    def leave_for_writer(self, connection: BaseDatabaseWrapper) -> bool:
+        """End a transaction that has changed nothing, until `come_back`; return whether that was possible."""
+        raw = connection.connection
+        with connection.wrap_database_errors:
+            if self._kept or (self._is_held and not raw.execute(who.CHANGED_NOTHING).fetchone()[0]):
+                return False
+            raw.commit()
+            raw.autocommit = self.is_left = True
+        return True
+
+    def come_back(self, connection: BaseDatabaseWrapper) -> None:
+        """Have the next statement begin the transaction anew."""
+        self.is_left = False
+        if not connection.connection.closed:
+            connection.connection.autocommit = False
 
     def _take_for_long(self, connection: BaseDatabaseWrapper, seconds: float) -> None:
         raw = connection.connection

@@ -19,6 +19,12 @@ WAIT_FOR_LONG = f"SELECT pg_advisory_lock({_SPACE}, {_LOCK})"
 GIVE_BACK = f"SELECT pg_advisory_unlock({_SPACE}, {_LOCK})"
 TRY_LEASE = f"SELECT pg_try_advisory_lock({_SPACE}, {_LEASE})"
 
+CHANGED_NOTHING = """
+    SELECT pg_current_xact_id_if_assigned() IS NULL
+    AND NOT EXISTS (SELECT FROM pg_cursors WHERE name <> '')
+"""
+"""Whether another transaction can take the place of one: rows of a cursor on the server would go with it."""
+
 _HOLDER = (
     "SELECT a.application_name, extract(epoch FROM coalesce(a.xact_start, a.state_change)) "
     "FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "

@@ -1,0 +1,273 @@
+"""Which transaction is left while its thread waits for the writer, and what becomes of it."""
+
+import types
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from tests.jottings.models import Topic
+from workers.middleware import store_lock
+from workers.store import opening
+from workers.store.request_transaction import left_for_writer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+
+def request(view: Callable[[], None]) -> None:
+    """Have it run as a view in the transaction of its request."""
+
+    @transaction.atomic
+    def serve(request: HttpRequest) -> HttpResponse:
+        view()
+        return HttpResponse()
+
+    store_lock(serve)(RequestFactory().get("/"))
+
+
+def add(name: str) -> None:
+    Topic.objects.create(name=name)
+
+
+def add_elsewhere(name: str) -> None:
+    """Write as another process does, in a transaction of its own: with the store lock."""
+
+    def work() -> None:
+        try:
+            add(name)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result(20)
+
+
+def names() -> list[str]:
+    return list(Topic.objects.order_by("name").values_list("name", flat=True))
+
+
+def sql(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_one_that_has_only_read_is_left_and_goes_on_with_what_was_committed() -> None:
+    def view() -> None:
+        assert names() == []
+        with left_for_writer() as can_commit:
+            assert can_commit
+            add_elsewhere("a")
+            assert names() == ["a"]
+            add_elsewhere("b")  # to read in the block has not begun it anew
+        assert connection.in_atomic_block
+        assert names() == ["a", "b"]
+        assert opening.lock_holder() is not None
+        add("c")
+
+    request(view)
+
+    assert names() == ["a", "b", "c"]
+
+
+def test_what_is_written_afterwards_is_undone_as_a_whole() -> None:
+    def view() -> None:
+        with left_for_writer():
+            add_elsewhere("a")
+        add("b")
+        with transaction.atomic():
+            add("c")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        request(view)
+
+    assert names() == ["a"]
+    assert opening.lock_holder() is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_that_is_never_gone_on_with_is_over_with_its_request(fails: bool) -> None:
+    def view() -> None:
+        names()
+        with left_for_writer():
+            add_elsewhere("a")
+        if fails:
+            raise ZeroDivisionError
+
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            request(view)
+    else:
+        request(view)
+
+    assert connection.get_autocommit()
+    add("b")
+    add_elsewhere("c")  # so this thread does not hold the lock
+    assert names() == ["a", "b", "c"]
+
+
+def test_it_may_be_left_again_and_a_block_in_the_block_changes_nothing() -> None:
+    def view() -> None:
+        for number in range(2):
+            names()
+            with left_for_writer():
+                with left_for_writer() as can_commit:
+                    assert can_commit
+                names()
+                add_elsewhere(f"a{number}")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        request(view)
+
+    assert names() == ["a0", "a1"]
+
+
+def test_an_error_in_the_block_leaves_a_transaction_that_can_be_undone() -> None:
+    def view() -> None:
+        names()
+        try:
+            with left_for_writer():
+                raise KeyError
+        except KeyError:
+            add("a")
+            raise ZeroDivisionError from None
+
+    with pytest.raises(ZeroDivisionError):
+        request(view)
+
+    assert names() == []
+
+
+def in_block_of_its_own() -> None:
+    with transaction.atomic():
+        names()
+        with left_for_writer() as can_commit:
+            assert not can_commit
+    with left_for_writer() as can_commit:
+        assert can_commit  # the block has only read
+
+
+def changed_by_orm() -> None:
+    add("a")
+
+
+def changed_and_undone_in_part() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        add("a")
+        raise ZeroDivisionError
+
+
+def changed_by_its_own_sql() -> None:
+    sql("CREATE TABLE made_by_a_view (x int)")
+
+
+def changed_past_djangos_cursor() -> None:
+    names()
+    connection.connection.execute("INSERT INTO jottings_topic (name) VALUES ('a')")
+
+
+def changed_by_many_statements() -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO jottings_topic (name) VALUES (%s)", [("a",), ("b",)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_by_orm,
+        changed_and_undone_in_part,
+        changed_by_its_own_sql,
+        changed_past_djangos_cursor,
+        changed_by_many_statements,
+    ],
+)
+def test_one_that_may_have_changed_anything_is_kept(change: Callable[[], None]) -> None:
+    def view() -> None:
+        change()
+        with left_for_writer() as can_commit:
+            assert not can_commit
+        assert opening.lock_holder() is not None
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        request(view)
+
+    assert names() == []
+    assert "made_by_a_view" not in connection.introspection.table_names()
+
+
+def test_a_block_that_the_view_has_made_is_kept() -> None:
+    request(in_block_of_its_own)
+
+
+def test_a_view_that_is_exempt_and_who_is_no_request_keep_theirs() -> None:
+    def serve(request: HttpRequest) -> HttpResponse:
+        func = transaction.non_atomic_requests(lambda: None)
+        request.resolver_match = types.SimpleNamespace(func=func)  # type: ignore[assignment]
+        return work()
+
+    def work() -> HttpResponse:
+        with transaction.atomic():
+            names()
+            with left_for_writer() as can_commit:
+                assert not can_commit
+        return HttpResponse()
+
+    work()
+    assert store_lock(serve)(RequestFactory().get("/")).status_code == 200
+
+
+def test_who_has_no_transaction_lets_the_writer_commit_unless_he_keeps_the_lock() -> None:
+    connection.close()
+    with left_for_writer() as can_commit:
+        assert can_commit and connection.connection is None
+    names()
+    with left_for_writer() as can_commit:
+        assert can_commit
+    with opening.kept(connection), left_for_writer() as can_commit:
+        assert not can_commit
+
+
+@pytest.fixture
+def rows() -> Iterator[Any]:
+    for number in range(5):
+        add(f"n{number}")
+    iterator: Any = Topic.objects.order_by("name").iterator(chunk_size=1)
+    yield iterator
+    iterator.close()
+
+
+@pytest.mark.postgresql
+def test_rows_that_a_server_still_has_for_it_are_not_lost(rows: Any) -> None:
+    def view() -> None:
+        next(rows)
+        with left_for_writer() as can_commit:
+            assert not can_commit
+        assert len(list(rows)) == 4
+
+    request(view)
+
+
+@pytest.mark.sqlite
+def test_rows_that_are_still_to_be_fetched_can_be(rows: Any) -> None:
+    def view() -> None:
+        next(rows)
+        with left_for_writer() as can_commit:
+            assert can_commit
+            add_elsewhere("a")
+        assert len(list(rows)) == 4
+        add("b")
+
+    request(view)
+
+    assert len(names()) == 7

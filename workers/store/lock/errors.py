@@ -1,0 +1,31 @@
+"""What a holder of the store lock is told of an error of SQLite's."""
+
+import sqlite3
+from pathlib import Path
+
+from workers.conf import settings
+from workers.exceptions import StoreBusy, TransactionTimedOut
+from workers.store.lock import purpose
+
+
+def timed_out(holder: str) -> TransactionTimedOut:
+    """Return what is raised in a transaction that was cut off."""
+    return TransactionTimedOut(
+        f"{holder} held the store lock for more than {settings.WRITE_LOCK_HOLD_SECONDS:g} s "
+        "(WRITE_LOCK_HOLD_SECONDS), so its transaction was undone."
+    )
+
+
+def explained(exc: sqlite3.Error, store: Path, holder: str, is_late: bool) -> Exception:
+    """Return what is raised instead of an error; `is_late`: the holder was found to hold it for too long."""
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT and is_late:
+        return timed_out(holder)
+    if code != sqlite3.SQLITE_BUSY:
+        return exc
+    busy = StoreBusy(
+        f"{store} is locked by a program that does not take the store lock ({exc}). "
+        "`manage.py doctor` names who has it open."
+    )
+    purpose.note_busy(busy)
+    return busy

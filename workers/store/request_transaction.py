@@ -1,0 +1,56 @@
+"""The transaction of ATOMIC_REQUESTS around a view must not keep out the writer that the view waits for.
+
+See https://docs.djangoproject.com/en/5.2/topics/db/transactions/#tying-transactions-to-http-requests.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from workers.store import opening
+from workers.store.lock import purpose
+
+
+@contextmanager
+def left_for_writer() -> Iterator[bool]:
+    """Wait for the writer in the block; gives whether it can commit meanwhile.
+
+    A request's own transaction is ended for that, if it has changed nothing, and begun anew by the next
+    statement after the block; in the block this thread may only read. Any other transaction is as its
+    program made it: where it keeps the writer out, to wait would be in vain.
+    Raises TransactionTimedOut and django.db.Error.
+    """
+    # Not `connections[...]`, which would make one for a request that has no use for it.
+    known = connections.all(initialized_only=True)
+    connection = next((one for one in known if one.alias == DEFAULT_DB_ALIAS), None)
+    guard = None if connection is None or connection.connection is None else _guard_of(connection)
+    if connection is None or guard is None or guard.is_left:
+        yield True
+        return
+    if not _is_of_request(connection):
+        yield not guard.keeps_writer_out(connection)
+        return
+    with connection.wrap_database_errors:
+        is_left = guard.leave_for_writer(connection)
+    try:
+        yield is_left
+    finally:
+        if is_left:
+            guard.come_back(connection)
+
+
+def _guard_of(connection: BaseDatabaseWrapper) -> Any:
+    return opening.guard_of(connection) or opening.server_guard_of(connection)
+
+
+def _is_of_request(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the transaction is that of the whole view, in no block of the view's own."""
+    request = purpose.request_in_hand.get()
+    if request is None or not connection.settings_dict["ATOMIC_REQUESTS"]:
+        return False
+    view = getattr(request.resolver_match, "func", None)
+    is_exempt = connection.alias in getattr(view, "_non_atomic_requests", ())
+    return len(connection.atomic_blocks) == 1 and not is_exempt

@@ -1,6 +1,7 @@
 """Django's cursor of SQLite, whose statements take the store lock when they write."""
 
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,10 @@ class GuardedCursor(SQLiteCursorWrapper):
 
     def executemany(self, query: str, param_list: Any) -> Any:
         self._kept_rows = None
-        # A write, whatever its beginning: tried a second time, it would miss what an iterator has given.
+        # A write, whatever its beginning: tried a second time, it would miss what an iterator has given. So
+        # does one that begins a transaction, as it may have to: see RawConnection.on_present_rows.
+        if not self._guard.connection.is_in_transaction:
+            param_list = list(param_list)
         return self._guarded(query, partial(super().executemany, query, param_list), writes=True)
 
     def executescript(self, script: str) -> Any:
@@ -69,11 +73,18 @@ class GuardedCursor(SQLiteCursorWrapper):
 
     def _write(self, run: Any) -> Any:
         self._begin_to_write()
+        self._kept_rows = None  # a former try may have fetched some
         done = run()
         if self.description is not None and not self._guard.raw.in_transaction:
             # Outside of a transaction a statement commits when its last row is fetched: before the lock goes.
             self._kept_rows = super().fetchall()
         return done
+
+    def fetch_ahead(self) -> None:
+        """Fetch the rows that are left, so that SQLite lets go of the snapshot which they are of."""
+        if self._kept_rows is None and self.description is not None:
+            with suppress(sqlite3.ProgrammingError):  # it was closed, or its connection
+                self._kept_rows = super().fetchall()
 
     def _begin_to_write(self) -> None:
         """Called with the lock held."""

@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+from django.db import OperationalError
+
 from workers.conf import settings
 from workers.exceptions import StoreBusy, TransactionTimedOut
 from workers.store.lock import purpose
@@ -18,11 +20,17 @@ def timed_out(holder: str) -> TransactionTimedOut:
 
 def explained(exc: sqlite3.Error, store: Path, holder: str, is_late: bool) -> Exception:
     """Return what is raised instead of an error; `is_late`: the holder was found to hold it for too long."""
-    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(exc, "sqlite_errorcode", 0)
+    code = extended & 0xFF
     if code == sqlite3.SQLITE_INTERRUPT and is_late:
         return timed_out(holder)
     if code != sqlite3.SQLITE_BUSY:
         return exc
+    if extended == sqlite3.SQLITE_BUSY_SNAPSHOT:
+        return OperationalError(
+            "What this connection has read, or has still to fetch, was changed by others since, so it cannot "
+            "write. Begin anew; fetch all rows of a query first."
+        )
     busy = StoreBusy(
         f"{store} is locked by a program that does not take the store lock ({exc}). "
         "`manage.py doctor` names who has it open."

@@ -108,10 +108,10 @@ class Guard:
                 self._take(settings.WRITE_LOCK_WAIT_SECONDS)
             was_open = False
             try:
-                self.interlude.begin_anew(sql)
+                self.interlude.begin_anew(sql, self.cursors)
                 self.interlude.note(sql)
                 was_open = self.connection.is_in_transaction
-                return statement()
+                return self.connection.on_present_rows(statement, self.cursors)
             except sqlite3.Error as exc:
                 if was_open and not self.connection.is_in_transaction:
                     self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")

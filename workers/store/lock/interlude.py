@@ -3,8 +3,11 @@
 Only one that has changed nothing: nothing is lost, and the writer is not kept out.
 """
 
+from collections.abc import Iterable
+from functools import partial
+
 from workers.store.lock import statements
-from workers.store.lock.raw_connection import RawConnection
+from workers.store.lock.raw_connection import HasRows, RawConnection
 
 
 class Interlude:
@@ -36,13 +39,14 @@ class Interlude:
         # Not a rollback, which would cut off a SELECT whose rows are still being fetched.
         self._connection.raw.commit()
 
-    def begin_anew(self, sql: str) -> None:
+    def begin_anew(self, sql: str, cursors: Iterable[HasRows]) -> None:
         """Begin the transaction anew before this statement. Raises sqlite3.Error."""
         if not self.is_over:
             return
         self.is_over = False
         if not statements.begins_anew(sql):
-            self._connection.raw.execute("BEGIN IMMEDIATE")
+            begin = partial(self._connection.raw.execute, "BEGIN IMMEDIATE")
+            self._connection.on_present_rows(begin, cursors)
 
     def forget(self) -> None:
         """Have nothing begun anew: Django has ended what it takes for the transaction."""

@@ -1,15 +1,25 @@
 """SQLite's connection under a guard, and what it needs before it may write."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from workers.conf import settings
 from workers.exceptions import WrongStore
 from workers.store import pragmas, store_file
 from workers.store.lock.store_lock import StoreLock
 from workers.store.roles import Role, current_role
+
+T = TypeVar("T")
+
+
+class HasRows(Protocol):
+    """A cursor that may have rows to fetch; workers/store/lock/cursor.py."""
+
+    def close(self) -> None: ...
+
+    def fetch_ahead(self) -> None: ...
 
 
 class RawConnection:
@@ -56,7 +66,21 @@ class RawConnection:
             mark = replace(mark, content=former.content)
         self.lock.leave_mark(mark)
 
-    def roll_back(self, cursors: Iterable[sqlite3.Cursor]) -> None:
+    def on_present_rows(self, call: Callable[[], T], cursors: Iterable[HasRows]) -> T:
+        """Do what takes SQLite's lock, although rows that others have changed since are still to be fetched.
+
+        They are fetched then, into memory. Raises sqlite3.Error.
+        """
+        try:
+            return call()
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY_SNAPSHOT or self.is_in_transaction:
+                raise
+        for cursor in list(cursors):
+            cursor.fetch_ahead()
+        return call()
+
+    def roll_back(self, cursors: Iterable[HasRows]) -> None:
         """Undo its transaction; `cursors` are those that may have rows to fetch. Raises sqlite3.Error."""
         try:
             self.raw.rollback()

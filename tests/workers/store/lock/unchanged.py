@@ -13,8 +13,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import django
 
@@ -31,8 +33,9 @@ from django.test.utils import override_settings
 from tests.jottings.models import Jotting, Topic
 from tests.savepoints import savepoint_create
 from workers.exceptions import StoreBusy
-from workers.store import opening, wal
+from workers.store import opening, read_limit, wal
 from workers.store.lock.store_lock import StoreLock
+from workers.store.roles import Role, current_role, set_role
 
 BASE_DIR = Path(__file__).resolve().parents[4]
 
@@ -365,6 +368,80 @@ def rows_are_read_while_others_are_written() -> None:
         topic.name += "!"
         topic.save()
     assert all(name.endswith("!") for name in names())
+
+
+@contextmanager
+def _as_role(role: Role) -> Iterator[None]:
+    former = current_role()
+    connections.close_all()
+    set_role(role)
+    try:
+        yield
+    finally:
+        connections.close_all()
+        set_role(former)
+
+
+def _rows_are_read_while_others_write() -> None:
+    Topic.objects.bulk_create(Topic(name=f"{number:03}") for number in range(20))
+    topics: Any = Topic.objects.filter(name__lt="999").order_by("pk").iterator(chunk_size=1)
+    changes: list[Callable[[Topic], object]] = [
+        lambda topic: topic.save(),
+        lambda topic: Topic.objects.filter(pk=topic.pk).update(name=f"{topic.name}!"),
+        lambda topic: Topic.objects.bulk_update([topic], ["name"]),
+        lambda topic: sql("INSERT INTO jottings_topic (name) VALUES (%s)", [f"own {topic.name}"]),
+    ]
+    for number, topic in enumerate(topics):
+        in_thread(partial(Topic.objects.create, name=f"other {number}"))
+        changes[number % len(changes)](topic)
+    assert number == 19
+    assert len(names()) == 20 + 20 + 5
+    assert not is_held()
+
+
+@case
+def rows_are_read_while_they_are_written_and_others_write_too() -> None:
+    _rows_are_read_while_others_write()
+
+
+@case
+def so_they_are_in_web_processes() -> None:
+    with _as_role(Role.WEB), mock.patch.object(read_limit, "READ_AHEAD_ROWS", 3):
+        _rows_are_read_while_others_write()
+
+
+@case
+def all_ways_of_fetching_go_on_after_others_have_written() -> None:
+    Topic.objects.bulk_create(Topic(name=f"{number:03}") for number in range(20))
+    with connection.cursor() as one, connection.cursor() as two, connection.cursor() as three:
+        for cursor in (one, two, three):
+            cursor.execute("SELECT name FROM jottings_topic ORDER BY name")
+            assert cursor.fetchone() == ("000",)
+        connection.cursor().close()
+        in_thread(lambda: Topic.objects.create(name="other"))
+        with connection.cursor() as cursor:
+            rows: Any = ((name,) for name in ("a", "b"))
+            cursor.executemany("INSERT INTO jottings_topic (name) VALUES (%s)", rows)
+        assert one.fetchone() == ("001",)
+        assert one.fetchmany(2) == [("002",), ("003",)]
+        assert len(one.fetchall()) == 16
+        assert [name for (name,) in two] == [f"{number:03}" for number in range(1, 20)]
+        three.execute("SELECT count(*) FROM jottings_topic")
+        assert three.fetchone() == (23,)
+    assert {"a", "b", "other"} < names()
+
+
+@case
+def rows_that_are_fetched_past_djangos_cursor_are_named_when_they_stand_in_the_way() -> None:
+    Topic.objects.bulk_create(Topic(name=f"{number:03}") for number in range(20))
+    rows = connection.connection.execute("SELECT name FROM jottings_topic")
+    rows.fetchone()
+    in_thread(lambda: Topic.objects.create(name="other"))
+    with raises(DatabaseError, "fetch all rows"), transaction.atomic():
+        Topic.objects.create(name="a")
+    assert not is_held()
+    rows.close()
+    Topic.objects.create(name="a")
 
 
 @case

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from tests.jottings import tasks
 from tests.jottings.models import Jotting, Measurement, Topic
-from workers import Result, Write, WriteRejected, write_function
+from workers import Result, Write, WriteRejected, submit, write_function
 
 
 @write_function("jottings.add")
@@ -176,3 +176,9 @@ def add_and_tell(write: Write) -> Result:
     if text == "rejected":
         raise WriteRejected(409, "no_thanks", "Not this one.")
     return Result()
+
+
+@write_function("jottings.wait_for_another")
+def wait_for_another(write: Write) -> Result:
+    outcome = submit("jottings.add", {"data": {"text": "handed over by the writer"}}).wait(600)
+    return Result(body={"is_known": outcome is not None})

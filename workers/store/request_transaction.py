@@ -4,10 +4,10 @@ See https://docs.djangoproject.com/en/5.2/topics/db/transactions/#tying-transact
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.store import opening
@@ -21,7 +21,6 @@ def left_for_writer() -> Iterator[bool]:
     A request's own transaction is ended for that, if it has changed nothing, and begun anew by the next
     statement after the block; in the block this thread may only read. Any other transaction is as its
     program made it: where it keeps the writer out, to wait would be in vain.
-    Raises TransactionTimedOut and django.db.Error.
     """
     # Not `connections[...]`, which would make one for a request that has no use for it.
     known = connections.all(initialized_only=True)
@@ -33,10 +32,12 @@ def left_for_writer() -> Iterator[bool]:
     if not _is_of_request(connection):
         yield not guard.keeps_writer_out(connection)
         return
-    with connection.wrap_database_errors:
+    is_left = False
+    # What was handed over is on its way; the next statement of this connection raises what is wrong with it.
+    with suppress(Error), connection.wrap_database_errors:
         is_left = guard.leave_for_writer(connection)
     try:
-        yield is_left
+        yield is_left or not guard.keeps_writer_out(connection)
     finally:
         if is_left:
             guard.come_back(connection)

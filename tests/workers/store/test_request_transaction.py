@@ -3,14 +3,17 @@
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from tests.jottings.models import Topic
+from tests.waiting import until
+from workers.exceptions import TransactionTimedOut
 from workers.middleware import store_lock
 from workers.store import opening
 from workers.store.request_transaction import left_for_writer
@@ -236,6 +239,52 @@ def test_who_has_no_transaction_lets_the_writer_commit_unless_he_keeps_the_lock(
         assert can_commit
     with opening.kept(connection), left_for_writer() as can_commit:
         assert not can_commit
+
+
+@pytest.mark.sqlite
+def test_one_that_was_cut_off_keeps_nobody_out_and_says_so_with_its_next_statement(settings: Any) -> None:
+    settings.WRITE_LOCK_HOLD_SECONDS = 0.1
+
+    def view() -> None:
+        names()
+        guard: Any = opening.guard_of(connection)
+        until(lambda: not guard.is_held, what="the transaction to be cut off")
+        with left_for_writer() as can_commit:
+            assert can_commit
+            add_elsewhere("a")
+        names()
+
+    with pytest.raises(TransactionTimedOut):
+        request(view)
+
+    assert names() == ["a"]
+
+
+@pytest.mark.postgresql
+def test_one_that_has_failed_is_kept() -> None:
+    def view() -> None:
+        with suppress(DatabaseError):
+            sql("SELECT 1 / 0")
+        with left_for_writer() as can_commit:
+            assert not can_commit
+
+    request(view)
+
+
+@pytest.mark.postgresql
+def test_one_whose_connection_is_gone_keeps_nobody_out() -> None:
+    def view() -> None:
+        names()
+        connection.connection.close()
+        with left_for_writer() as can_commit:
+            assert can_commit
+        names()
+
+    with pytest.raises(DatabaseError):
+        request(view)
+    connection.close()
+
+    assert names() == []
 
 
 @pytest.fixture

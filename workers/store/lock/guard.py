@@ -147,12 +147,11 @@ class Guard:
     def leave_for_writer(self, _: object) -> bool:
         """End a transaction that has changed nothing, until `come_back`; return whether that was possible.
 
-        Raises TransactionTimedOut and sqlite3.Error.
+        Raises sqlite3.Error.
         """
         with self._mutex:
-            self._refuse()
             # One that does not hold the lock cannot have written.
-            if self._kept or (self.is_held and not self.interlude.is_possible):
+            if self._refusal or self._kept or (self.is_held and not self.interlude.is_possible):
                 return False
             self._finish(self.interlude.begin)
             self.is_left = True

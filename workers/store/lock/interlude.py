@@ -26,8 +26,8 @@ class Interlude:
         """Note what is about to be run; "" for what cannot be told."""
         if not self._connection.is_in_transaction:
             self._rows_changed, self._has_changed = self._connection.raw.total_changes, False
-        elif not sql or statements.changes(sql):
-            self._has_changed = True
+        elif not self._has_changed:
+            self._has_changed = not sql or statements.changes(sql)
 
     @property
     def is_possible(self) -> bool:

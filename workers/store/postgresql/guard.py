@@ -197,16 +197,23 @@ class ServerGuard:
     def keeps_writer_out(self, connection: BaseDatabaseWrapper) -> bool:
         """Return whether this connection holds the lock."""
         status = connection.connection.pgconn.transaction_status
-        return bool(self._kept) or (self._is_held and status != TransactionStatus.IDLE)
+        is_in_transaction = status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}
+        return bool(self._kept) or (self._is_held and is_in_transaction)
 
     def leave_for_writer(self, connection: BaseDatabaseWrapper) -> bool:
-        """End a transaction that has changed nothing, until `come_back`; return whether that was possible."""
+        """End a transaction that has changed nothing, until `come_back`; return whether that was possible.
+
+        Raises psycopg.Error.
+        """
         raw = connection.connection
-        with connection.wrap_database_errors:
-            if self._kept or (self._is_held and not raw.execute(who.CHANGED_NOTHING).fetchone()[0]):
+        status = raw.pgconn.transaction_status
+        if self._kept or status not in {TransactionStatus.IDLE, TransactionStatus.INTRANS}:
+            return False
+        if status == TransactionStatus.INTRANS:
+            if self._is_held and not raw.execute(who.CHANGED_NOTHING).fetchone()[0]:
                 return False
             raw.commit()
-            raw.autocommit = self.is_left = True
+        raw.autocommit = self.is_left = True
         return True
 
     def come_back(self, connection: BaseDatabaseWrapper) -> None:

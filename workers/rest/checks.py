@@ -22,6 +22,7 @@ from workers.rest.mixins import (
     QueuedWriteMixin,
 )
 from workers.rest.parsers import BoundedJSONParser
+from workers.rest.queued import HANDED_OVER
 from workers.stream import celery_app
 
 HANDLERS: dict[str, tuple[Any, str]] = {
@@ -45,11 +46,12 @@ SQLITE_DECIMAL_DIGITS = 15
 def check_views(**_: object) -> list[CheckMessage]:
     """Look at every view in the URLconf that hands writes over."""
     found: dict[tuple[str, str | None], CheckMessage] = {}  # a viewset has several routes
-    views = [view for view in _views(get_resolver().url_patterns) if issubclass(view.cls, QueuedWriteMixin)]
+    routed = list(_views(get_resolver().url_patterns))
+    views = [view for view in routed if issubclass(getattr(view, "cls", object), QueuedWriteMixin)]
     for view in views:
         for message in (*_functions(view), *_parsers(view.cls), *_fields(view.cls)):
             found.setdefault((message.msg, message.id), message)
-    if not views:
+    if not views and not any(map(_is_queued, routed)):
         return []
     # Of write functions another check says so.
     no_app = [] if registry.is_used() else celery_app.missing()
@@ -57,12 +59,21 @@ def check_views(**_: object) -> list[CheckMessage]:
 
 
 def _views(patterns: list[URLPattern | URLResolver]) -> Iterator[Any]:
-    """Yield the callables behind the routes that are DRF's."""
+    """Yield the callables behind the routes."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _views(pattern.url_patterns)
-        elif isinstance(getattr(pattern.callback, "cls", None), type):
+        else:
             yield pattern.callback
+
+
+def _is_queued(view: Any) -> bool:
+    """Return whether the view, or a method of it, is `@queued`."""
+    kind = getattr(view, "cls", None) or getattr(view, "view_class", None)  # DRF's, and Django's own
+    methods = [method for owner in getattr(kind, "__mro__", ()) for method in vars(owner).values()]
+    # DRF's `api_view` says of its function no more than that its handlers close over it.
+    inner = [cell.cell_contents for method in methods for cell in getattr(method, "__closure__", None) or ()]
+    return any(HANDED_OVER in getattr(one, "__dict__", ()) for one in (view, *methods, *inner))
 
 
 def _functions(view: Any) -> Iterator[CheckMessage]:

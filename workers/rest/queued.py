@@ -32,6 +32,9 @@ from workers.writes import Outcome, Result, Write
 
 FUNCTION = "workers.request"
 
+HANDED_OVER = "runs_in_writer"
+"""Attribute of what is `@queued`, and of what is wrapped around it as `functools.wraps` does."""
+
 PAGE_MAX_BYTES = 1_048_576
 """Largest response: it passes Redis at once, with those of its whole batch."""
 
@@ -84,6 +87,7 @@ def queued(view: Callable[..., Any]) -> Callable[..., Any]:
             text = f"{exc}\n"
             return HttpResponse(text, status=exc.status_code, headers=exc.headers, content_type="text/plain")
 
+    vars(serve)[HANDED_OVER] = True
     return serve
 
 

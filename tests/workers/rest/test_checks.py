@@ -4,17 +4,25 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import generics, serializers
+from rest_framework.decorators import api_view
 from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet
 
 from tests.jottings.models import Jotting
 from tests.jottings.views import JottingSerializer
 from tests.jottings.write_functions import measure
-from workers.rest import QueuedCreateMixin, QueuedWriteMixin, QueuedWritesMixin
+from workers import with_store_lock
+from workers.rest import QueuedCreateMixin, QueuedWriteMixin, QueuedWritesMixin, queued
 from workers.rest.checks import check_views
 from workers.rest.views import WriteStatusView
 
@@ -200,3 +208,54 @@ def test_without_the_route_of_the_status_202_would_lead_nowhere() -> None:
 def test_the_check_is_one_of_those_that_django_runs() -> None:
     with override_settings(ROOT_URLCONF=urls(Typo)):
         assert "workers.E010" in {message.id for message in run_checks()}
+
+
+@queued
+def as_function(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+class AsMethod(View):
+    @queued
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+
+class OfBase(AsMethod):
+    pass
+
+
+class InViewSet(ModelViewSet):
+    queryset = Jotting.objects.all()
+    serializer_class = JottingSerializer
+
+    @queued
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().create(request, *args, **kwargs)
+
+
+class Decorated(APIView):
+    @method_decorator(queued)
+    def post(self, request: Any) -> Any:
+        return Response()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        as_function,
+        csrf_exempt(with_store_lock(as_function)),
+        AsMethod.as_view(),
+        OfBase.as_view(),
+        InViewSet.as_view({"post": "create"}),
+        Decorated.as_view(),
+        api_view(["POST"])(as_function),
+    ],
+)
+@pytest.mark.parametrize(("more", "expected"), [([], ["workers.E012"]), ([STATUS], [])])
+def test_what_is_queued_alone_needs_the_route_of_the_status_too(
+    view: Any, more: list[Any], expected: list[str]
+) -> None:
+    patterns = [path("x/", include([path("y/", view)])), *more]
+    with override_settings(ROOT_URLCONF=type("URLs", (), {"urlpatterns": patterns})):
+        assert [message.id for message in check_views()] == expected

@@ -71,6 +71,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
         exc = exceptions.PermissionDenied()
     if not isinstance(exc, exceptions.APIException):
         return _unexpected(exc, context)
+    return _expected(exc)
+
+
+def _expected(exc: exceptions.APIException) -> Response:
     headers = dict(getattr(exc, "headers", {}))
     if getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]  # set by APIView
@@ -100,6 +104,8 @@ def _unexpected(exc: Exception, context: dict[str, Any]) -> Response:
 def response_to(exc: BaseException | None) -> Response:
     """Return an error that says who caused it: the request, the store or the server."""
     match exc:
+        case exceptions.APIException():  # of a middleware, which is outside of DRF's views
+            return _expected(exc)
         case RoleMayNotWrite():
             # Not its own words, which name tables.
             detail = (

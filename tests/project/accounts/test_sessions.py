@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.core.cache import cache, caches
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import path
 from pytest_django import Settings
 
 from project.accounts.sessions import SessionStore
@@ -49,6 +52,50 @@ def test_while_redis_is_away_nobody_is_logged_out(
     assert not response.cookies
     settings.CACHES = there
     assert ada.get("/admin/").status_code == 200
+
+
+def count(request: HttpRequest) -> HttpResponse:
+    request.session["number"] = request.session.get("number", 0) + 1
+    return HttpResponse(str(request.session["number"]))
+
+
+def log_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse("logged out")
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    login(request, User.objects.get(), backend="django.contrib.auth.backends.ModelBackend")
+    return HttpResponse("logged in")
+
+
+handler500 = "project.api.pages.server_error"
+urlpatterns = [path("count/", count), path("log-out/", log_out), path("sign-in/", sign_in)]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("url", ["/count/", "/log-out/", "/sign-in/"])
+def test_a_redis_that_goes_away_during_the_request_is_said(
+    ada: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    there, load = settings.CACHES, SessionStore.load
+
+    def load_last(self: SessionStore) -> dict[str, Any]:
+        found = load(self)
+        settings.CACHES = {"default": there["default"] | {"LOCATION": "unix:///nowhere/redis.sock"}}
+        self._cache = caches["default"]
+        return found
+
+    monkeypatch.setattr(SessionStore, "load", load_last)
+    ada.raise_request_exception = False
+    response: Any = ada.get(url, headers={"Accept": BROWSER["HTTP_ACCEPT"]})
+
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+    assert "could not be kept" in response.text
+    assert not response.cookies
+    monkeypatch.undo()
+    settings.CACHES = there
+    assert ada.session["_auth_user_id"] == str(User.objects.get().pk)
 
 
 def test_what_is_no_session_is_over(ada: Client) -> None:

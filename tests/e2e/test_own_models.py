@@ -64,3 +64,24 @@ def test_of_many_creates_of_one_name_at_once_one_wins_and_the_others_are_told_th
     refused = next(answer for answer in answers if answer.status == 409)
     assert refused.json()["fields"] == {"name": ["Tag with this Name already exists."]}
     assert service.rows("SELECT name FROM notebooks_tag") == [("same",)]
+
+
+@pytest.mark.parametrize("outside", ["lock", "refuse"])
+def test_with_atomic_requests_writes_and_reads_after_them_wait_for_the_writer(
+    make_service: Callable[..., Service], outside: str
+) -> None:
+    service = make_service(
+        DJANGO_SETTINGS_MODULE="tests.notebooks.atomic_settings", WRITE_OUTSIDE_WRITER=outside
+    )
+    service.manage("migrate", "--verbosity", "0")
+    service.start_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda n: service.post(TAGS, {"name": f"t{n}"}), range(40)))
+    assert {answer.status for answer in created} == {201}
+    later = service.post(TAGS, {"name": "last"}, headers={"Prefer": "respond-async"})
+    shown = service.get(f"{TAGS}?limit=100", headers={"Read-After": later.headers["Write-Id"]})
+
+    assert (later.status, shown.status) == (202, 200)
+    assert "last" in shown.body.decode()
+    assert service.rows("SELECT count(*) FROM notebooks_tag") == [(41,)]

@@ -102,17 +102,20 @@ class Import:
 
     def _begin(self, part: Slice, journal: Journal) -> None:
         """Hand a slice over when there is room for it, unless it is known what became of it."""
-        noted = journal.note(part)
+        noted = journal.find(part)
         write = SliceWrite(part, function=self._plan.function, principal=self._plan.principal)
         if not write.known and noted is Noted.COMMITTED:
             self._pass_by(part)
             return
         if not write.known and noted is Noted.PERHAPS and not receipts.are_kept_since(journal.noted_at):
             raise _untold(part, journal)
-        # Checked before there is room, while the writer applies the ones before it.
+        # Checked before there is room, while the writer applies the ones before it; and before it is noted:
+        # a serializer that raises leaves nothing to go on with.
         rows, refused = ([], []) if write.known else self._checked(part)
         while len(self._outstanding) >= OUTSTANDING:
             self._settle(self._outstanding.popleft())
+        if noted is Noted.NEW:
+            journal.note(part)
         if not write.known:
             write.hand_over({"data": rows, "refused": refused, "verbatim": self._plan.verbatim})
         self._outstanding.append(write)

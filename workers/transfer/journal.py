@@ -78,14 +78,12 @@ class Journal:
         """Return whether an import of the file was interrupted."""
         return bool(self._tokens) and not self._is_done
 
-    def note(self, part: Slice) -> Noted:
-        """Note a slice that is about to be handed over. Raises FileChanged, and OSError."""
+    def find(self, part: Slice) -> Noted:
+        """Return what is known of the next slice. Raises FileChanged."""
         place, self._count = self._count, self._count + 1
         if place >= len(self._tokens):
             if self._is_done:
                 raise self._changed("has grown since")
-            self._file.write(f"{part.token}\n")
-            self._last_line = part.last_line
             return Noted.NEW
         if self._tokens[place] != part.token:
             raise self._changed("has changed since")
@@ -93,6 +91,10 @@ class Journal:
         # A slice is noted once all but OUTSTANDING of those before it were seen committed.
         is_committed = self._is_done or place < len(self._tokens) - OUTSTANDING - 1
         return Noted.COMMITTED if is_committed else Noted.PERHAPS
+
+    def note(self, part: Slice) -> None:
+        """Note a new slice that is about to be handed over. Raises OSError."""
+        self._file.write(f"{part.token}\n")
 
     def _changed(self, how: str) -> FileChanged:
         known = f"Lines 1 to {self._last_line:,} are as they were. " if self._last_line else ""

@@ -10,7 +10,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError
 
 from items.models import Item
+from tests.notebooks.management.commands import import_tags
 from tests.notebooks.models import Note, Notebook, Tag
+from tests.notebooks.views import TagSerializer
 from tests.workers.transfer.conftest import Run
 from workers.management.transfer import ImportCommand
 from workers.models import Receipt
@@ -185,6 +187,23 @@ def test_a_file_that_was_changed_between_two_runs_is_noticed_before_anything_is_
         run("import_items", "items.csv", "name\n" + "".join(lines))
 
     assert names() == [f"item {n}" for n in range(200)]
+
+
+class BrokenSerializer(TagSerializer):
+    def validate(self, attrs: Any) -> Any:
+        raise ZeroDivisionError
+
+
+def test_a_serializer_that_raises_leaves_nothing_in_the_way_of_other_options(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(import_tags.Command, "serializer_class", BrokenSerializer)
+        run("import_tags", "tags.csv", "name\na\nb\n")
+    User.objects.create_superuser("ada")
+    run("import_tags", "tags.csv", user="ada")
+
+    assert list(Tag.objects.order_by("id").values_list("name", flat=True)) == ["a", "b"]
 
 
 def test_a_slice_that_fails_stops_the_import_and_is_tried_again_by_the_next_run(

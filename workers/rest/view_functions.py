@@ -21,6 +21,7 @@ from rest_framework.serializers import Serializer
 from workers import principals
 from workers.exceptions import FileArgument
 from workers.registry import name_of
+from workers.rejections import rejection_of
 from workers.rest.bases import ViewBase
 from workers.rest.conditions import ConditionsMixin, entity_tag
 from workers.rest.rebuilding import INACTIVE, as_get, circumstances, rebuilt, received_body, sent_body
@@ -146,7 +147,13 @@ def _view(view_class: type, write: Write) -> Iterator[Any]:
     with rebuilt(view_class, write.arguments[VIEW], body=body) as view:
         if view.check_permissions_in_writer:
             _check_permissions(view, write)
-        yield view
+        try:
+            yield view
+        except Exception as exc:
+            # Here, in the language of the request: messages of models and lazy texts are of their reader's.
+            if (rejection := rejection_of(exc)) is not None:
+                raise rejection from exc
+            raise
 
 
 def _check_permissions(view: Any, write: Write) -> None:

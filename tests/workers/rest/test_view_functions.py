@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import override_settings
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 from rest_framework.test import APIClient
 
 from tests.answering import Answered
@@ -530,3 +533,28 @@ def test_names_that_are_not_known_are_refused_by_the_writer_too(
 )
 def test_a_serializer_is_used_again_only_where_get_shows_by_the_same(view: Any, expected: bool) -> None:
     assert reads_as_it_writes(view) is expected
+
+
+def in_german(request: Callable[[], Any]) -> Callable[[], Any]:
+    def ask() -> Any:
+        with translation.override("de"):
+            return request()
+
+    return ask
+
+
+def test_what_stands_in_the_way_is_told_in_the_language_of_the_request(
+    answered: Answered, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Any, serializer: Any) -> None:
+        raise PermissionDenied(gettext_lazy("Please correct the error below."))
+
+    Tag.objects.create(name="a")
+    conflict = answered(in_german(send(ada, "post", TAGS, {"name": "a"})))
+    monkeypatch.setattr(views.TagViewSet, "perform_create", refuse)
+    refused = answered(in_german(send(ada, "post", TAGS, {"name": "b"})))
+
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "conflict")
+    assert "existiert bereits" in conflict.json()["fields"]["name"][0]
+    assert refused.status_code == 403
+    assert refused.json()["detail"].startswith("Bitte")

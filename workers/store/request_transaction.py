@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from workers.store import opening
-from workers.store.lock import purpose
+from workers.store.lock import holding, purpose
 
 
 @contextmanager
@@ -22,6 +22,9 @@ def left_for_writer() -> Iterator[bool]:
     statement after the block; in the block this thread may only read. Any other transaction is as its
     program made it: where it keeps the writer out, to wait would be in vain.
     """
+    if not _may_be_in_the_way():
+        yield True
+        return
     # Not `connections[...]`, which would make one for a request that has no use for it.
     known = connections.all(initialized_only=True)
     connection = next((one for one in known if one.alias == DEFAULT_DB_ALIAS), None)
@@ -41,6 +44,12 @@ def left_for_writer() -> Iterator[bool]:
     finally:
         if is_left:
             guard.come_back(connection)
+
+
+def _may_be_in_the_way() -> bool:
+    """Return whether this thread may have one: to ask Django for its connection takes longer."""
+    store = connections.settings[DEFAULT_DB_ALIAS]
+    return store["ATOMIC_REQUESTS"] or "sqlite" not in store["ENGINE"] or bool(len(holding.of_thread()))
 
 
 def _guard_of(connection: BaseDatabaseWrapper) -> Any:

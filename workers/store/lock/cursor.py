@@ -9,7 +9,7 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from workers.exceptions import WriteOutsideWriter
 from workers.store import permission
-from workers.store.lock import statements
+from workers.store.lock import errors, statements
 from workers.store.lock.guard import Guard
 
 
@@ -57,7 +57,7 @@ class GuardedCursor(SQLiteCursorWrapper):
         try:
             return run()
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            if errors.code_of(exc) & 0xFF != sqlite3.SQLITE_READONLY:
                 raise
             if permission.is_refused():
                 raise WriteOutsideWriter from exc
@@ -67,7 +67,7 @@ class GuardedCursor(SQLiteCursorWrapper):
         try:
             return run()
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+            if errors.code_of(exc) & 0xFF == sqlite3.SQLITE_READONLY:
                 raise WriteOutsideWriter from exc
             raise
 

@@ -10,6 +10,11 @@ from workers.exceptions import StoreBusy, TransactionTimedOut
 from workers.store.lock import purpose
 
 
+def code_of(exc: sqlite3.Error) -> int:
+    """Return SQLite's extended code; 0 for an error of Python's own module, which has none."""
+    return getattr(exc, "sqlite_errorcode", 0)
+
+
 def timed_out(holder: str) -> TransactionTimedOut:
     """Return what is raised in a transaction that was cut off."""
     return TransactionTimedOut(
@@ -20,13 +25,12 @@ def timed_out(holder: str) -> TransactionTimedOut:
 
 def explained(exc: sqlite3.Error, store: Path, holder: str, is_late: bool) -> Exception:
     """Return what is raised instead of an error; `is_late`: the holder was found to hold it for too long."""
-    extended = getattr(exc, "sqlite_errorcode", 0)
-    code = extended & 0xFF
+    code = code_of(exc) & 0xFF
     if code == sqlite3.SQLITE_INTERRUPT and is_late:
         return timed_out(holder)
     if code != sqlite3.SQLITE_BUSY:
         return exc
-    if extended == sqlite3.SQLITE_BUSY_SNAPSHOT:
+    if code_of(exc) == sqlite3.SQLITE_BUSY_SNAPSHOT:
         return OperationalError(
             "What this connection has read, or has still to fetch, was changed by others since, so it cannot "
             "write. Begin anew; fetch all rows of a query first."

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from workers.conf import settings
 from workers.exceptions import WrongStore
 from workers.store import pragmas, store_file
+from workers.store.lock import errors
 from workers.store.lock.store_lock import StoreLock
 from workers.store.roles import Role, current_role
 
@@ -74,7 +75,7 @@ class RawConnection:
         try:
             return call()
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY_SNAPSHOT or self.is_in_transaction:
+            if errors.code_of(exc) != sqlite3.SQLITE_BUSY_SNAPSHOT or self.is_in_transaction:
                 raise
         for cursor in list(cursors):
             cursor.fetch_ahead()

@@ -243,10 +243,9 @@ def test_who_has_no_transaction_lets_the_writer_commit_unless_he_keeps_the_lock(
 
 @pytest.mark.sqlite
 def test_one_that_was_cut_off_keeps_nobody_out_and_says_so_with_its_next_statement(settings: Any) -> None:
-    settings.WRITE_LOCK_HOLD_SECONDS = 0.1
-
     def view() -> None:
         names()
+        settings.WRITE_LOCK_HOLD_SECONDS = 0.1
         guard: Any = opening.guard_of(connection)
         until(lambda: not guard.is_held, what="the transaction to be cut off")
         with left_for_writer() as can_commit:

@@ -56,6 +56,8 @@ class GuardedConnection(BaseDatabaseWrapper):
         return self.guard.undo(super()._rollback)  # type: ignore[misc]  # the same
 
     def _close(self) -> Any:
+        if self.guard.is_left_to_parent():
+            return None
         return self.guard.undo(super()._close)  # type: ignore[misc]  # the same
 
     def close_if_unusable_or_obsolete(self) -> None:

@@ -9,8 +9,9 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from workers.exceptions import WriteOutsideWriter
 from workers.store import permission
-from workers.store.lock import errors, statements
+from workers.store.lock import statements
 from workers.store.lock.guard import Guard
+from workers.store.lock.raw_connection import code_of
 
 
 class GuardedCursor(SQLiteCursorWrapper):
@@ -57,7 +58,7 @@ class GuardedCursor(SQLiteCursorWrapper):
         try:
             return run()
         except sqlite3.OperationalError as exc:
-            if errors.code_of(exc) & 0xFF != sqlite3.SQLITE_READONLY:
+            if code_of(exc) & 0xFF != sqlite3.SQLITE_READONLY:
                 raise
             if permission.is_refused():
                 raise WriteOutsideWriter from exc
@@ -67,7 +68,7 @@ class GuardedCursor(SQLiteCursorWrapper):
         try:
             return run()
         except sqlite3.OperationalError as exc:
-            if errors.code_of(exc) & 0xFF == sqlite3.SQLITE_READONLY:
+            if code_of(exc) & 0xFF == sqlite3.SQLITE_READONLY:
                 raise WriteOutsideWriter from exc
             raise
 

@@ -17,8 +17,6 @@ from typing import Any, TypeVar
 from django.db import OperationalError
 
 from workers.conf import settings
-from workers.event_loop.fibers import in_fiber
-from workers.exceptions import StoreBusy, WrongStore
 from workers.store import fence, store_file, wal
 from workers.store.lock import errors, holding, purpose, statements
 from workers.store.lock.interlude import Interlude
@@ -64,12 +62,19 @@ class Guard:
         self.abandon()
 
     def abandon(self) -> None:
-        """End a transaction with which nobody can go on: its thread has ended, or its connection is gone."""
-        if self.held_since is None or sys.is_finalizing():
+        """End a transaction with which nobody can go on, without its thread or its connection."""
+        if self.held_since is None or sys.is_finalizing() or self.is_left_to_parent():
             return
         self._kept = 0
         with suppress(sqlite3.Error):
             self.undo(self.raw.close)
+
+    def is_left_to_parent(self) -> bool:
+        """Return whether its transaction is one of the parent process; keep it open then."""
+        if self.held_since is None or not self.connection.is_of_parent:
+            return False
+        self.connection.keep_open()
+        return True
 
     @property
     def raw(self) -> Any:
@@ -88,6 +93,9 @@ class Guard:
         """Guard a new SQLite connection. Raises WrongStore and sqlite3.Error."""
         self._refusal = None
         self.interlude.forget()
+        if self.is_left_to_parent():
+            self.held_since = None
+            self._holding.discard(self)
         self.connection.opened(raw)
         if self.held_since is not None and not self.connection.make_writable():
             self.connection.turn_log_on()
@@ -171,6 +179,8 @@ class Guard:
 
     def undo(self, call: Callable[[], T]) -> T:
         """Roll back, or close."""
+        if self.is_left_to_parent():
+            raise errors.of_parent()
         with self._mutex:
             self._refusal = None
             self.interlude.forget()
@@ -229,7 +239,7 @@ class Guard:
 
     def _take(self, seconds: float) -> None:
         fence.refuse_transaction(self)
-        self._refuse_to_wait_for_oneself()
+        holding.refuse_to_wait_for_oneself(self.lock)
         self._purpose, self._is_limited = purpose.current(), purpose.request_in_hand.get() is not None
         try:
             with fence.lowered():
@@ -241,6 +251,7 @@ class Guard:
                 self.lock.acquire(
                     self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once, place=place
                 )
+                self.connection.note_process()
                 self.held_since = time.monotonic()
                 self._holding = holding.of_thread()
                 self._holding.add(self)
@@ -248,23 +259,10 @@ class Guard:
                     self.connection.turn_log_on()
         except BaseException as exc:
             self._give_back()
-            if isinstance(exc, StoreBusy):
-                purpose.note_busy(exc)
-            if isinstance(exc, OSError):
-                raise WrongStore(
-                    f"{self.lock.path} cannot be locked ({exc}). "
-                    "Who writes the store has to be able to write that file, and in its directory."
-                ) from exc
+            errors.explain_no_lock(exc, self.lock.path)
             raise
         if self._is_limited:
             watchdog.watch(self)
-
-    def _refuse_to_wait_for_oneself(self) -> None:
-        if not in_fiber() and any(guard.lock is self.lock for guard in list(holding.of_thread())):
-            raise StoreBusy(
-                f"This thread itself writes {self.lock.store}, through another connection: two aliases in "
-                "DATABASES are one file. End the other transaction first, or use one alias."
-            )
 
     def _give_back_if_done(self) -> None:
         if self.held_since is not None and not self._kept and not self.connection.is_in_transaction:
@@ -283,6 +281,8 @@ class Guard:
             tell_if_slow(self._purpose, since)  # a migration may take its time, and is named to who waits
 
     def _refuse(self, sql: str = "") -> None:
+        if self.is_left_to_parent() and (not sql or statements.writes(sql)):
+            raise errors.of_parent()
         if self._refusal is None:
             return
         if not statements.begins_anew(sql):

@@ -1,8 +1,13 @@
 """Which guards hold a store lock in this thread, so that nothing stays held when the thread ends."""
 
+import os
 import threading
 import weakref
 from typing import Protocol
+
+from workers.event_loop.fibers import in_fiber
+from workers.exceptions import StoreBusy
+from workers.store.lock.store_lock import StoreLock
 
 
 class Holds(Protocol):
@@ -12,6 +17,8 @@ class Holds(Protocol):
     def lock(self) -> object: ...
 
     def abandon(self) -> None: ...
+
+    def is_left_to_parent(self) -> bool: ...
 
 
 # Weak, because a connection that is dropped ends its transaction too.
@@ -41,3 +48,21 @@ _of_thread = _OfThread()
 def of_thread() -> Guards:
     """Return the guards by which the calling thread holds locks."""
     return _of_thread.holding.guards
+
+
+def refuse_to_wait_for_oneself(lock: StoreLock) -> None:
+    """Raise StoreBusy when the calling thread holds this lock by another connection."""
+    if not in_fiber() and any(guard.lock is lock for guard in list(of_thread())):
+        raise StoreBusy(
+            f"This thread itself writes {lock.store}, through another connection: two aliases in "
+            "DATABASES are one file. End the other transaction first, or use one alias."
+        )
+
+
+def _leave_to_parent() -> None:
+    """Keep open, in a process that was forked, what its thread writes in its parent."""
+    for guard in list(of_thread()):
+        guard.is_left_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)

@@ -1,18 +1,28 @@
 """SQLite's connection under a guard, and what it needs before it may write."""
 
+import ctypes
+import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from workers.conf import settings
 from workers.exceptions import WrongStore
 from workers.store import pragmas, store_file
-from workers.store.lock import errors
 from workers.store.lock.store_lock import StoreLock
 from workers.store.roles import Role, current_role
 
 T = TypeVar("T")
+
+_kept_open: set[Path] = set()
+"""The stores of connections that are never closed in this process."""
+
+
+def code_of(exc: sqlite3.Error) -> int:
+    """Return SQLite's extended code; 0 for an error of Python's own module, which has none."""
+    return getattr(exc, "sqlite_errorcode", 0)
 
 
 class HasRows(Protocol):
@@ -34,12 +44,35 @@ class RawConnection:
         self._only_reads = False
         """Whether SQLite lets it write only while it holds the lock."""
         self._file: store_file.FileId | None = None
+        self._process = 0
+        """Which has taken the lock for it last."""
+        self._is_kept_open = False
 
     def opened(self, raw: sqlite3.Connection) -> None:
         """Go over to a new one. Raises sqlite3.Error."""
-        self.raw, self._is_prepared = raw, False
+        self.raw, self._is_prepared, self._is_kept_open = raw, False, False
         self._only_reads = bool(pragmas.read(raw, ["query_only"])["query_only"])
         self._file = store_file.file_id(self.lock.store)
+
+    def note_process(self) -> None:
+        """Note that this process takes the lock for it."""
+        self._process = os.getpid()
+
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether the lock was taken for it before this process was forked from the one that holds it."""
+        return self._process != os.getpid()
+
+    def keep_open(self) -> None:
+        """Have it never closed in this process.
+
+        That would undo what its parent writes, in the memory that all processes share, and damage the store.
+        """
+        if not self._is_kept_open and self.raw is not None:
+            self._is_kept_open = True
+            _kept_open.add(self.lock.store)
+            # A list would be emptied, and it closed, when the process ends.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.raw))
 
     def make_writable(self) -> bool:
         """Let it write; return whether nothing is left to be done with the lock held. Raises WrongStore."""
@@ -75,7 +108,7 @@ class RawConnection:
         try:
             return call()
         except sqlite3.OperationalError as exc:
-            if errors.code_of(exc) != sqlite3.SQLITE_BUSY_SNAPSHOT or self.is_in_transaction:
+            if code_of(exc) != sqlite3.SQLITE_BUSY_SNAPSHOT or self.is_in_transaction:
                 raise
         for cursor in list(cursors):
             cursor.fetch_ahead()
@@ -117,3 +150,8 @@ class RawConnection:
             self._file = found  # made since
         elif found != self._file:
             raise WrongStore(store_file.replaced(self.lock.store))
+
+
+def is_kept_open(store: Path) -> bool:
+    """Return whether this process has inherited a connection that its parent writes through."""
+    return store in _kept_open

@@ -7,12 +7,14 @@ transactions of pytest-django around it.
 import asyncio
 import gc
 import json
+import os
 import sqlite3
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -442,6 +444,148 @@ def rows_that_are_fetched_past_djangos_cursor_are_named_when_they_stand_in_the_w
     assert not is_held()
     rows.close()
     Topic.objects.create(name="a")
+
+
+@case
+@case
+@case
+@case
+@case
+@case
+@case
+# Processes that are forked
+
+
+def _fork(call: Callable[[], object]) -> int:
+    """Return the number of a process that is forked for this, and ends with 1 after an exception."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            call()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return child
+
+
+def _in_fork(call: Callable[[], object]) -> int:
+    """Return the exit status of such a process."""
+    return os.waitstatus_to_exitcode(os.waitpid(_fork(call), 0)[1])
+
+
+@case
+def a_fork_damages_nothing_that_another_thread_writes() -> None:
+    written, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        sql("PRAGMA cache_size = 5")  # so that the transaction is in the log before it is committed
+        with transaction.atomic():
+            Jotting.objects.bulk_create(Jotting(text="x" * 200) for _ in range(3000))
+            written.set()
+            go_on.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(in_thread, write)
+        written.wait()
+        assert _in_fork(connections.close_all) == 0
+        assert is_held()
+        go_on.set()
+        writing.result()
+    with closing(sqlite3.connect(lock().store)) as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert raw.execute("SELECT count(*) FROM jottings_jotting").fetchall() == [(3000,)]
+
+
+@case
+def a_fork_does_not_wait_for_a_statement_of_another_thread() -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        running.set()
+        go_on.wait()
+
+    def write() -> None:
+        connection.ensure_connection()
+        connection.connection.create_function("wait", 0, wait)
+        sql("INSERT INTO jottings_topic (name) SELECT 'a' WHERE wait() IS NULL")
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(in_thread, write)
+        running.wait()
+        assert _in_fork(connections.close_all) == 0
+        go_on.set()
+        writing.result()
+    assert names() == {"a"}
+
+
+@case
+def a_fork_leaves_the_transaction_that_it_was_made_in_to_its_parent() -> None:
+    def refuse() -> None:
+        with raises(DatabaseError, "forked"):
+            Topic.objects.create(name="b")
+        with raises(DatabaseError, "forked"):
+            transaction.commit()
+        with raises(DatabaseError, "forked"):
+            transaction.rollback()
+        connections.close_all()
+        gc.collect()
+
+    transaction.set_autocommit(False)
+    try:
+        Topic.objects.create(name="a")
+        assert _in_fork(refuse) == 0
+        assert is_held()
+        Topic.objects.create(name="c")
+        transaction.commit()
+    finally:
+        transaction.set_autocommit(True)
+    assert names() == {"a", "c"}
+
+
+@case
+def a_fork_that_may_not_write_any_more_is_told_so() -> None:
+    is_over, say_so = os.pipe()
+
+    def write() -> None:
+        connections.close_all()
+        sql("PRAGMA busy_timeout = 10")
+        os.read(is_over, 1)
+        with raises(DatabaseError, "was forked while its parent wrote"):
+            Topic.objects.create(name="b")
+        assert names() == {"a"}
+
+    written, go_on = threading.Event(), threading.Event()
+
+    def write_in_parent() -> None:
+        with transaction.atomic():
+            Topic.objects.create(name="a")
+            written.set()
+            go_on.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(in_thread, write_in_parent)
+        written.wait()
+        child = _fork(write)
+        go_on.set()
+        writing.result()
+    os.write(say_so, b"!")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(is_over)
+    os.close(say_so)
+
+
+@case
+def a_fork_of_a_process_that_writes_nothing_writes() -> None:
+    def write() -> None:
+        connections.close_all()
+        Topic.objects.create(name="b")
+
+    Topic.objects.create(name="a")
+    assert _in_fork(write) == 0
+    assert names() == {"a", "b"}
 
 
 @case

@@ -117,6 +117,12 @@ class TimedCursor(GuardedCursor):
         self._ahead, self._is_through = [], True
         return super().executemany(query, param_list)
 
+    def executescript(self, script: str) -> Any:
+        self._reading.start()
+        self._reading.allow_all()
+        self._ahead, self._is_through = [], True
+        return super().executescript(script)
+
     def _begin_to_write(self) -> None:
         self._reading.lift()
 

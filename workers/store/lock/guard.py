@@ -119,7 +119,7 @@ class Guard:
                 self.interlude.begin_anew(sql, self.cursors)
                 self.interlude.note(sql)
                 was_open = self.connection.is_in_transaction
-                return self.connection.on_present_rows(statement, self.cursors)
+                return self.connection.on_present_rows(statement, self.cursors, sql)
             except sqlite3.Error as exc:
                 if was_open and not self.connection.is_in_transaction:
                     self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")

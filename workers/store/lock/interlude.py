@@ -9,6 +9,8 @@ from functools import partial
 from workers.store.lock import statements
 from workers.store.lock.raw_connection import HasRows, RawConnection
 
+BEGIN = "BEGIN IMMEDIATE"
+
 
 class Interlude:
     """Of one guard, which calls it with its lock, and with its mutex held."""
@@ -45,8 +47,9 @@ class Interlude:
             return
         self.is_over = False
         if not statements.begins_anew(sql):
-            begin = partial(self._connection.raw.execute, "BEGIN IMMEDIATE")
-            self._connection.on_present_rows(begin, cursors)
+            begin = partial(self._connection.raw.execute, BEGIN)
+            self._connection.on_present_rows(begin, cursors, BEGIN)
+        self.is_over = False  # not where that has failed: what follows would be committed one by one
 
     def forget(self) -> None:
         """Have nothing begun anew: Django has ended what it takes for the transaction."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from workers.conf import settings
 from workers.exceptions import WrongStore
 from workers.store import pragmas, store_file
+from workers.store.lock import statements
 from workers.store.lock.store_lock import StoreLock
 from workers.store.roles import Role, current_role
 
@@ -103,8 +104,14 @@ class RawConnection:
     def on_present_rows(self, call: Callable[[], T], cursors: Iterable[HasRows]) -> T:
         """Do what takes SQLite's lock, although rows that others have changed since are still to be fetched.
 
-        They are fetched then, into memory. Raises sqlite3.Error.
+        They are fetched then, into memory. `sql` is what is run; "" for a script. Raises sqlite3.Error.
         """
+        if not self.is_in_transaction and (self.raw.isolation_level is not None or statements.asks_late(sql)):
+            # Once it has begun, what it has done cannot be done again.
+            self._on_present_rows(self._begin_and_end, cursors)
+        return self._on_present_rows(call, cursors)
+
+    def _on_present_rows(self, call: Callable[[], T], cursors: Iterable[HasRows]) -> T:
         try:
             return call()
         except sqlite3.OperationalError as exc:
@@ -113,6 +120,10 @@ class RawConnection:
         for cursor in list(cursors):
             cursor.fetch_ahead()
         return call()
+
+    def _begin_and_end(self) -> None:
+        self.raw.execute("BEGIN IMMEDIATE")
+        self.raw.commit()
 
     def roll_back(self, cursors: Iterable[HasRows]) -> None:
         """Undo its transaction; `cursors` are those that may have rows to fetch. Raises sqlite3.Error."""

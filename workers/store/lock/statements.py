@@ -24,6 +24,9 @@ _WRITING = re.compile(
     re.I | re.S,
 )
 _OPENING = re.compile(BEFORE + r"(?:BEGIN|SAVEPOINT)\b", re.I)
+_ASKING_LATE = re.compile(
+    BEFORE + r"(?:BEGIN(?!\s+(?:IMMEDIATE|EXCLUSIVE)\b)|SAVEPOINT)\b|" + BEFORE + r"\Z", re.I
+)
 _BEGINNING_ANEW = re.compile(BEFORE + r"(?:BEGIN\b|ROLLBACK\b(?!\s+(?:TRANSACTION\s+)?TO\b))", re.I | re.S)
 _MOVING_LOG = re.compile(BEFORE + r"PRAGMA\s+(?:\w+\s*\.\s*)?wal_checkpoint\b", re.I | re.S)
 
@@ -36,6 +39,11 @@ def writes(sql: str) -> bool:
 def changes(sql: str) -> bool:
     """Return whether it writes by itself, as far as its text tells."""
     return writes(sql) and _OPENING.match(sql) is None
+
+
+def asks_late(sql: str) -> bool:
+    """Return whether it opens a transaction that asks for SQLite's lock when it writes, or is ""."""
+    return _ASKING_LATE.match(sql) is not None
 
 
 def begins_anew(sql: str) -> bool:

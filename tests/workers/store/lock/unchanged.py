@@ -11,6 +11,7 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ from django.test.utils import override_settings
 
 from tests.jottings.models import Jotting, Topic
 from tests.savepoints import savepoint_create
+from tests.waiting import until
 from workers.exceptions import StoreBusy
 from workers.store import opening, read_limit, wal
 from workers.store.lock.store_lock import StoreLock
@@ -446,13 +448,88 @@ def rows_that_are_fetched_past_djangos_cursor_are_named_when_they_stand_in_the_w
     Topic.objects.create(name="a")
 
 
+def _with_rows_out_of_date(write: Callable[[], object]) -> None:
+    Topic.objects.bulk_create(Topic(name=f"{number:03}") for number in range(20))
+    topics: Any = Topic.objects.order_by("name").iterator(chunk_size=1)
+    next(topics)
+    in_thread(lambda: Topic.objects.create(name="other"))
+    write()
+    assert not is_held()
+    assert [topic.name for topic in topics] == [f"{number:03}" for number in range(1, 20)]
+    assert {"own", "other"} < names()
+
+
+@case
+def typed_transactions_write_although_rows_are_out_of_date() -> None:
+    for begin, end in (("BEGIN", "COMMIT"), ("BEGIN EXCLUSIVE", "END"), ("SAVEPOINT s", "RELEASE s")):
+
+        def write(begin: str = begin, end: str = end) -> None:
+            sql(begin)
+            Topic.objects.create(name="own")
+            sql(end)
+
+        clean("default")
+        _with_rows_out_of_date(write)
+
+
+@case
+def so_do_transactions_without_autocommit() -> None:
+    def write() -> None:
+        transaction.set_autocommit(False)
+        Topic.objects.create(name="own")
+        transaction.set_autocommit(True)
+
+    _with_rows_out_of_date(write)
+
+
+@case
+def so_do_scripts_once() -> None:
+    insert = "INSERT INTO jottings_topic (name) VALUES ('own')"
+    for script in (f"BEGIN; {insert}; COMMIT", f"CREATE TEMP TABLE once (x); {insert}; DROP TABLE once"):
+
+        def write(script: str = script) -> None:
+            with connection.cursor() as cursor:
+                cursor.executescript(script)
+
+        clean("default")
+        _with_rows_out_of_date(write)
+
+
+@case
+def a_row_that_cannot_be_read_is_an_error_where_it_is_fetched() -> None:
+    Topic.objects.bulk_create(Topic(name=f"{number:03}") for number in range(20))
+    bad = "CASE name WHEN '010' THEN CAST(x'ff' AS TEXT) ELSE name END"
+    ways: list[Callable[[Any], Any]] = [
+        lambda cursor: cursor.fetchone(),
+        lambda cursor: cursor.fetchmany(),
+        lambda cursor: next(iter(cursor)),
+    ]
+    for number, fetch in enumerate(ways):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {bad} FROM jottings_topic WHERE name < '020' ORDER BY name")
+            found = [cursor.fetchone()]
+            in_thread(partial(Topic.objects.create, name=f"other {number}"))
+            Topic.objects.create(name=f"own {number}")
+            with raises(DatabaseError, "UTF-8"):
+                while row := fetch(cursor):
+                    found.append(row)
+            assert len(found) == 10
+            with raises(DatabaseError, "UTF-8"):
+                cursor.fetchall()
+
+
 @case
 @case
 @case
-@case
-@case
-@case
-@case
+def a_script_has_no_limit_of_a_read_before_it() -> None:
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n"
+    with _as_role(Role.WEB), override_settings(WRITE_READ_TIME_LIMIT_SECONDS=0.01):
+        sql("SELECT 1")
+        until(lambda: time.monotonic() > read_limit.reading_of(connections["default"]).deadline)
+        with connection.cursor() as cursor:
+            cursor.executescript(f"CREATE TEMP TABLE own AS {rows}; DROP TABLE own")
+
+
 # Processes that are forked
 
 

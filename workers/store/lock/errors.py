@@ -46,7 +46,7 @@ def explained(exc: sqlite3.Error, store: Path, holder: str, is_late: bool) -> Ex
     code = code_of(exc) & 0xFF
     if code == sqlite3.SQLITE_INTERRUPT and is_late:
         return timed_out(holder)
-    if code != sqlite3.SQLITE_BUSY:
+    if code != sqlite3.SQLITE_BUSY or IN_PROGRESS in str(exc):
         return exc
     if raw_connection.is_kept_open(store):
         return OperationalError(

@@ -123,8 +123,7 @@ class Guard:
             except sqlite3.Error as exc:
                 if was_open and not self.connection.is_in_transaction:
                     self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")
-                is_late = self._late is not None
-                raise errors.explained(exc, self.lock.store, self._purpose, is_late) from exc
+                raise errors.explained(exc, self.lock.store, self._purpose, self._late is not None) from exc
             finally:
                 self._see_late(was_open)
                 self._give_back_if_done()

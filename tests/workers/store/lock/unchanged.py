@@ -519,6 +519,25 @@ def a_row_that_cannot_be_read_is_an_error_where_it_is_fetched() -> None:
 
 
 @case
+def rows_of_a_write_that_are_still_to_be_fetched_are_no_foreign_lock() -> None:
+    insert = "INSERT INTO jottings_topic (name) VALUES ('a'), ('b') RETURNING name"
+    sql("BEGIN")
+    with connection.cursor() as cursor:
+        for begin, end in (("SAVEPOINT s", "RELEASE s"), ("", "COMMIT")):
+            cursor.execute(begin or "SELECT 1")
+            cursor.execute(insert if begin else insert.replace("'a'", "'c'").replace("'b'", "'d'"))
+            try:
+                sql(end)
+            except DatabaseError as exc:
+                assert not isinstance(exc, StoreBusy), exc
+                assert "SQL statements in progress" in str(exc)
+            else:
+                raise AssertionError(end)
+            cursor.fetchall()
+            sql(end)
+    assert names() == {"a", "b", "c", "d"}
+
+
 @case
 @case
 def a_script_has_no_limit_of_a_read_before_it() -> None:

@@ -103,7 +103,7 @@ class Guard:
     def writes(self, sql: str) -> bool:
         """Return whether a statement is to be run with the lock, as far as its beginning tells."""
         is_bound = self.held_since is not None or self._refusal is not None or self.interlude.is_over
-        return is_bound or statements.writes(sql)
+        return is_bound or (statements.writes(sql) and not self.connection.has_log(sql))
 
     def run(self, statement: Callable[[], T], sql: str = "") -> T:
         """Run a statement with the lock; give it back unless that leaves a transaction open.

@@ -101,7 +101,11 @@ class RawConnection:
             mark = replace(mark, content=former.content)
         self.lock.leave_mark(mark)
 
-    def on_present_rows(self, call: Callable[[], T], cursors: Iterable[HasRows]) -> T:
+    def has_log(self, sql: str) -> bool:
+        """Return whether a statement only turns on what is on, as some projects do for each connection."""
+        return statements.turns_log_on(sql) and pragmas.is_log_on(self.raw)
+
+    def on_present_rows(self, call: Callable[[], T], cursors: Iterable[HasRows], sql: str = "") -> T:
         """Do what takes SQLite's lock, although rows that others have changed since are still to be fetched.
 
         They are fetched then, into memory. `sql` is what is run; "" for a script. Raises sqlite3.Error.

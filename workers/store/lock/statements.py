@@ -28,6 +28,7 @@ _ASKING_LATE = re.compile(
     BEFORE + r"(?:BEGIN(?!\s+(?:IMMEDIATE|EXCLUSIVE)\b)|SAVEPOINT)\b|" + BEFORE + r"\Z", re.I
 )
 _BEGINNING_ANEW = re.compile(BEFORE + r"(?:BEGIN\b|ROLLBACK\b(?!\s+(?:TRANSACTION\s+)?TO\b))", re.I | re.S)
+_TURNING_LOG_ON = re.compile(BEFORE + r"PRAGMA\s+(?:main\s*\.\s*)?journal_mode\s*[=(]\s*['\"]?wal\b", re.I)
 _MOVING_LOG = re.compile(BEFORE + r"PRAGMA\s+(?:\w+\s*\.\s*)?wal_checkpoint\b", re.I | re.S)
 
 
@@ -49,6 +50,11 @@ def asks_late(sql: str) -> bool:
 def begins_anew(sql: str) -> bool:
     """Return whether it leaves a former transaction behind."""
     return _BEGINNING_ANEW.match(sql) is not None
+
+
+def turns_log_on(sql: str) -> bool:
+    """Return whether it turns the write-ahead log on."""
+    return _TURNING_LOG_ON.match(sql) is not None
 
 
 def moves_log(sql: str) -> bool:

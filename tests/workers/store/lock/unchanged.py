@@ -539,6 +539,17 @@ def rows_of_a_write_that_are_still_to_be_fetched_are_no_foreign_lock() -> None:
 
 
 @case
+def to_turn_on_the_log_that_is_on_waits_for_nobody() -> None:
+    Topic.objects.create(name="a")
+    statements = ("PRAGMA journal_mode=WAL;", "pragma main.journal_mode = 'wal'", "PRAGMA journal_mode(wal)")
+    with transaction.atomic():
+        Topic.objects.create(name="b")
+        for statement in statements:
+            with connections["same"].cursor() as cursor:
+                cursor.execute(statement)
+                assert cursor.fetchone() == ("wal",)
+
+
 @case
 def a_script_has_no_limit_of_a_read_before_it() -> None:
     rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i FROM n"

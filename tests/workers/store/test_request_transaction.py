@@ -1,9 +1,10 @@
 """Which transaction is left while its thread waits for the writer, and what becomes of it."""
 
+import sqlite3
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from tests.jottings.models import Topic
+from tests.savepoints import savepoint_create
 from tests.waiting import until
-from workers.exceptions import TransactionTimedOut
+from workers.exceptions import StoreBusy, TransactionTimedOut
 from workers.middleware import store_lock
 from workers.store import opening
 from workers.store.request_transaction import left_for_writer
@@ -319,3 +321,55 @@ def test_rows_that_are_still_to_be_fetched_can_be(rows: Any) -> None:
     request(view)
 
     assert len(names()) == 7
+
+
+def test_one_with_a_savepoint_to_go_back_to_is_not_left() -> None:
+    def view() -> None:
+        point = savepoint_create()
+        with left_for_writer() as can_commit:
+            assert not can_commit
+        add("a")
+        transaction.savepoint_rollback(point)
+        add("b")
+
+    request(view)
+
+    assert names() == ["b"]
+
+
+def test_one_whose_savepoints_are_done_with_is_left() -> None:
+    def view() -> None:
+        with transaction.atomic():
+            transaction.savepoint_commit(savepoint_create())
+            names()
+        with suppress(KeyError), transaction.atomic():
+            raise KeyError
+        with left_for_writer() as can_commit:
+            assert can_commit
+            add_elsewhere("a")
+
+    request(view)
+
+    assert names() == ["a"]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's own lock")
+def test_where_it_cannot_be_begun_anew_nothing_is_committed_without_it() -> None:
+    path = opening.file_of(connection)
+    assert path is not None
+
+    def view() -> None:
+        sql("PRAGMA busy_timeout = 10")
+        with left_for_writer():
+            add_elsewhere("a")
+        with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+            foreign.execute("BEGIN IMMEDIATE")
+            with suppress(StoreBusy):
+                sql("INSERT INTO jottings_topic (name) VALUES ('b')")
+        add("c")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        request(view)
+
+    assert names() == ["a"]

@@ -8,6 +8,7 @@ from functools import partial
 
 from workers.store.lock import statements
 from workers.store.lock.raw_connection import HasRows, RawConnection
+from workers.store.lock.savepoints import Savepoints
 
 BEGIN = "BEGIN IMMEDIATE"
 
@@ -21,6 +22,7 @@ class Interlude:
         """By this connection, when its transaction began."""
         self._has_changed = False
         """Whether a statement was run that may have changed what SQLite does not count."""
+        self._savepoints = Savepoints()
         self.is_over = False
         """Whether the next statement has to begin the transaction anew."""
 
@@ -28,12 +30,16 @@ class Interlude:
         """Note what is about to be run; "" for what cannot be told."""
         if not self._connection.is_in_transaction:
             self._rows_changed, self._has_changed = self._connection.raw.total_changes, False
+            self._savepoints.clear()
         elif not self._has_changed:
             self._has_changed = not sql or statements.changes(sql)
+        self._savepoints.note(sql)
 
     @property
     def is_possible(self) -> bool:
-        """Whether the transaction has changed nothing so far."""
+        """Whether the transaction has changed nothing so far, and has no savepoint to go back to."""
+        if self._savepoints.are_open:
+            return False
         return not self._has_changed and self._connection.raw.total_changes == self._rows_changed
 
     def begin(self) -> None:
@@ -45,7 +51,6 @@ class Interlude:
         """Begin the transaction anew before this statement. Raises sqlite3.Error."""
         if not self.is_over:
             return
-        self.is_over = False
         if not statements.begins_anew(sql):
             begin = partial(self._connection.raw.execute, BEGIN)
             self._connection.on_present_rows(begin, cursors, BEGIN)

@@ -18,6 +18,7 @@ from workers.exceptions import RoleMayNotWrite, StoreBusy, TransactionTimedOut, 
 from workers.store import fence, permission
 from workers.store.holder import Holder
 from workers.store.lock import purpose
+from workers.store.lock.savepoints import Savepoints
 from workers.store.lock.waiting import OnWait, WaitLog
 from workers.store.postgresql import statements, who
 from workers.store.roles import Role, current_role
@@ -51,6 +52,7 @@ class ServerGuard:
         self._since = 0.0
         """When it was had, by the monotonic clock."""
         self._log = WaitLog()
+        self._savepoints = Savepoints()
 
     @contextmanager
     def waiting(self, seconds: float) -> Iterator[None]:
@@ -84,7 +86,9 @@ class ServerGuard:
         is_idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
         if is_idle:
             self._is_held = False
+            self._savepoints.clear()
             fence.refuse_transaction(self)
+        self._savepoints.note(text)
         if self._kept and not self._is_held and not raw.autocommit:
             self._begin(connection)
         if self._is_held or self._kept or permission.is_refused():
@@ -210,6 +214,8 @@ class ServerGuard:
         if self._kept or status not in {TransactionStatus.IDLE, TransactionStatus.INTRANS}:
             return False
         if status == TransactionStatus.INTRANS:
+            if self._savepoints.are_open:
+                return False
             if self._is_held and not raw.execute(who.CHANGED_NOTHING).fetchone()[0]:
                 return False
             raw.commit()

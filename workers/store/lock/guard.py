@@ -125,8 +125,7 @@ class Guard:
                     self._refusal = OperationalError(f"SQLite undid the transaction: {exc}")
                 raise errors.explained(exc, self.lock.store, self._purpose, self._late is not None) from exc
             finally:
-                self._see_late(was_open)
-                self._give_back_if_done()
+                self._settle(was_open)
 
     def move_log(self, statement: Callable[[], T]) -> T:
         """Run a statement that moves the write-ahead log into the file. Raises what `run` does."""
@@ -173,8 +172,7 @@ class Guard:
         try:
             return call()
         finally:
-            self._see_late(was_open=self.connection.is_in_transaction)
-            self._give_back_if_done()
+            self._settle(was_open=self.connection.is_in_transaction)
 
     def undo(self, call: Callable[[], T]) -> T:
         """Roll back, or close."""
@@ -228,8 +226,7 @@ class Guard:
             self.raw.interrupt()  # the statement that runs; its thread then does what follows
             return
         try:
-            self._see_late(was_open=True)
-            self._give_back_if_done()
+            self._settle(was_open=True)
         finally:
             self._mutex.release()
 
@@ -245,10 +242,10 @@ class Guard:
                 is_ready = self.raw is None or self.connection.make_writable()
                 # The writer, whose batches only grow while it waits, lets everybody go first who is there. Of
                 # those who come later nobody: it keeps its place while it tries again.
-                is_writer = current_role() is Role.WRITER
-                at_once, place = (0.0, self._place) if is_writer else (AT_ONCE_SECONDS, None)
+                own = self._place
+                at_once, place = (0.0, own) if current_role() is Role.WRITER else (AT_ONCE_SECONDS, None)
                 self.lock.acquire(
-                    self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once, place=place
+                    self._purpose, seconds=seconds, on_wait=self.on_wait, at_once=at_once, place=place, by=own
                 )
                 self.connection.note_process()
                 self.held_since = time.monotonic()
@@ -263,15 +260,20 @@ class Guard:
         if self._is_limited:
             watchdog.watch(self)
 
+    def _settle(self, was_open: bool) -> None:
+        try:
+            self._see_late(was_open)
+        finally:
+            self._give_back_if_done()
+
     def _give_back_if_done(self) -> None:
         if self.held_since is not None and not self._kept and not self.connection.is_in_transaction:
             self._give_back()
 
     def _give_back(self) -> None:
-        since, self.held_since = self.held_since, None
-        if since is not None:
-            self._holding.discard(self)
-            self.lock.release()
+        since = self.held_since
+        holding.give_back(self, self._holding, by=self._place)
+        self.held_since = None
         if current_role() is not Role.WRITER and self.connection.is_open:
             with fence.lowered():
                 wal.checkpoint_for_want_of_a_writer(self.lock, self.raw)

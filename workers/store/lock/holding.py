@@ -14,7 +14,7 @@ class Holds(Protocol):
     """What holds the lock; workers/store/lock/guard.py."""
 
     @property
-    def lock(self) -> object: ...
+    def lock(self) -> StoreLock: ...
 
     def abandon(self) -> None: ...
 
@@ -48,6 +48,23 @@ _of_thread = _OfThread()
 def of_thread() -> Guards:
     """Return the guards by which the calling thread holds locks."""
     return _of_thread.holding.guards
+
+
+def give_back(guard: Holds, guards: Guards, by: object) -> None:
+    """Give back the lock that one of these guards has, or was about to have; `by`: as what it has asked.
+
+    Whatever a signal raises meanwhile: Ctrl-C in a shell, or the time limit of a task.
+    """
+    try:
+        _give_back(guard, guards, by)
+    except BaseException:
+        _give_back(guard, guards, by)
+        raise
+
+
+def _give_back(guard: Holds, guards: Guards, by: object) -> None:
+    guards.discard(guard)
+    guard.lock.release(by)
 
 
 def refuse_to_wait_for_oneself(lock: StoreLock) -> None:

@@ -48,6 +48,8 @@ class StoreLock:
         self._looked_at = 0.0
         self._held = -1
         """The descriptor by which this process holds the lock; -1 while it does not."""
+        self._by: object = None
+        """Who has it; noted before it is taken, because a signal may raise an exception in between."""
         self._thread: threading.Thread | None = None
         self._log = WaitLog()
 
@@ -59,21 +61,23 @@ class StoreLock:
         on_wait: OnWait | None = None,
         at_once: float = AT_ONCE_SECONDS,
         place: Place | None = None,
+        by: object = None,
     ) -> None:
         """Hold the lock; wait for it for so many seconds at most.
 
         `at_once`: for how many seconds others may have waited, and it is taken before them when free.
-        `place`: the caller's, who waits on where a former call gave up.
+        `place`: the caller's, who waits on where a former call gave up. `by`: who is to name itself to
+        `release`, also after an exception.
         Raises StoreBusy when the time is over, and OSError when the lock's file cannot be used.
         """
         place = place or Place()
         with self._mutex:
-            if self._try(purpose, at_once):
+            if self._try(purpose, at_once, by):
                 place.ticket = None
                 return
             if seconds <= 0:
                 raise StoreBusy(f"{self._file.noted_holder()} writes the store.")
-            claim = self._queue(purpose, place.ticket)
+            claim = self._queue(purpose, place.ticket, by)
             place.ticket = claim.ticket
         try:
             self._wait(claim, seconds, on_wait)
@@ -82,10 +86,10 @@ class StoreLock:
             raise
         place.ticket = None
 
-    def release(self) -> None:
-        """Give the lock back: to who is next, in this process or another."""
+    def release(self, by: object = None) -> None:
+        """Give the lock back, unless somebody else has it: to who is next, in this process or another."""
         with self._mutex:
-            if self._held == -1:
+            if self._by is not by or (self._held == -1 and by is None):
                 return
             if self._held == self._file.descriptor and self._is_late() and self._pass_on():
                 return
@@ -107,7 +111,7 @@ class StoreLock:
             if record.read_mark(self._file.shared()) != mark:
                 record.write(self._file.shared(), record.MARK, asdict(mark))
 
-    def _try(self, purpose: str, at_once: float) -> bool:
+    def _try(self, purpose: str, at_once: float, by: object) -> bool:
         """Take the lock if it is free and nobody has waited for it for long."""
         if self._held != -1 or self._is_late():
             return False
@@ -116,9 +120,11 @@ class StoreLock:
         if tickets.is_waiting(self._file.open(), for_seconds=at_once):
             return False
         # At once, also when the thread below has just got it for this process: the descriptor is the same.
+        self._by = by
         if not flock.try_lock(self._file.descriptor):
+            self._by = None
             return False
-        self._hold(self._file.descriptor, purpose)
+        self._hold(self._file.descriptor, purpose, by)
         return True
 
     def _is_late(self) -> bool:
@@ -133,13 +139,14 @@ class StoreLock:
         if not flock.is_file(self._file.open(), self.path):
             self._leave_descriptor()
 
-    def _hold(self, descriptor: int, purpose: str) -> None:
-        self._held = descriptor
+    def _hold(self, descriptor: int, purpose: str, by: object) -> None:
+        self._by, self._held = by, descriptor
         record.write_holder(self._file.shared(), purpose)
 
     def _free(self) -> None:
-        descriptor, self._held = self._held, -1
+        descriptor = self._file.descriptor if self._held == -1 else self._held
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+        self._held, self._by = -1, None
         if descriptor != self._file.descriptor:
             os.close(descriptor)
         if self._waiting:
@@ -147,10 +154,10 @@ class StoreLock:
 
     # Waiting
 
-    def _queue(self, purpose: str, former: int | None) -> Claim:
+    def _queue(self, purpose: str, former: int | None, by: object) -> Claim:
         if former is not None:  # else its ticket would be dropped once more when the thread comes past it
             self._waiting = deque(claim for claim in self._waiting if claim.ticket != former)
-        claim = Claim(tickets.take(self._file.open(), former=former), new_bell(), purpose)
+        claim = Claim(tickets.take(self._file.open(), former=former), new_bell(), purpose, by)
         self._waiting = deque(sorted([*self._waiting, claim], key=lambda each: each.ticket))
         if self._thread is None:
             self._begin_to_serve()
@@ -192,7 +199,7 @@ class StoreLock:
             os.close(descriptor)
             return False
         claim.is_over = True
-        self._hold(descriptor, claim.purpose)
+        self._hold(descriptor, claim.purpose, claim.by)
         tickets.pass_over(descriptor, claim.ticket)
         self._queue_anew()
         return True
@@ -213,7 +220,7 @@ class StoreLock:
             claim.is_over = True
             if not claim.is_granted:
                 return
-        self.release()
+        self.release(claim.by)
 
     def _pass_on(self) -> bool:
         """Hand the lock to the next one of this process, unless another process asked before it."""
@@ -222,7 +229,7 @@ class StoreLock:
         if not self._waiting or tickets.is_waiting(self._file.descriptor, before=self._waiting[0].ticket):
             return False
         claim = self._waiting.popleft()
-        self._hold(self._file.descriptor, claim.purpose)
+        self._hold(self._file.descriptor, claim.purpose, claim.by)
         claim.is_granted = True
         # After the lock is taken: until then the ticket keeps others behind it.
         tickets.drop(self._file.descriptor, claim.ticket)

@@ -18,10 +18,11 @@ OnWait = Callable[[Holder, float], None]
 class Claim:
     """One caller that waits."""
 
-    def __init__(self, ticket: int, bell: Bell, purpose: str) -> None:
+    def __init__(self, ticket: int, bell: Bell, purpose: str, by: object) -> None:
         self.ticket = ticket
         self.bell = bell
         self.purpose = purpose
+        self.by = by
         self.is_granted = False
         self.is_over = False
         """Whether nobody waits for it any more. It keeps its place until the thread has come past it."""

@@ -13,10 +13,12 @@ import sys
 import threading
 import time
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,6 +44,8 @@ from workers.store.lock.store_lock import StoreLock
 from workers.store.roles import Role, current_role, set_role
 
 BASE_DIR = Path(__file__).resolve().parents[4]
+
+LOCK_FOLDER = os.fspath(BASE_DIR / "workers" / "store" / "lock")
 
 CASES: dict[str, Callable[[], None]] = {}
 
@@ -558,6 +562,49 @@ def a_script_has_no_limit_of_a_read_before_it() -> None:
         until(lambda: time.monotonic() > read_limit.reading_of(connections["default"]).deadline)
         with connection.cursor() as cursor:
             cursor.executescript(f"CREATE TEMP TABLE own AS {rows}; DROP TABLE own")
+
+
+class _Interrupted(Exception):
+    """What a signal raises."""
+
+
+class _Interrupting:
+    """Raises it at one of the places in the lock's own modules where Python handles signals.
+
+    That is where a function begins, and behind a call of one that is written in C. Profiles a thread.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self.place = ""
+
+    def look(self, frame: types.FrameType, event: str, _: object) -> None:
+        if event not in {"call", "c_return"} or not frame.f_code.co_filename.startswith(LOCK_FOLDER):
+            return
+        self._left -= 1
+        if self._left < 0 and not self.place:
+            self.place = f"{event} {frame.f_code.co_filename}:{frame.f_lineno}"
+            raise _Interrupted
+
+
+@case
+def an_exception_of_a_signal_leaves_nothing_held() -> None:
+    for number in count():
+        connection.ensure_connection()
+        interrupting = _Interrupting(number)
+        sys.setprofile(interrupting.look)
+        try:
+            sql("INSERT INTO jottings_topic (name) VALUES (%s)", [number])
+        except _Interrupted:
+            pass
+        finally:
+            sys.setprofile(None)
+        connection.close()
+        assert not is_held(), interrupting.place
+        in_thread(partial(Topic.objects.create, name=f"other {number}"))
+        if not interrupting.place:
+            break
+    assert number > 40
 
 
 # Processes that are forked

@@ -27,10 +27,14 @@ def for_writing() -> Values:
     """Return the pragmas of whoever writes, in the order in which they are set."""
     return {
         "journal_mode": "wal",
-        # 2 and 1 are how SQLite reads FULL and NORMAL back.
-        "synchronous": {"FULL": 2, "NORMAL": 1}[settings.WRITE_SYNCHRONOUS],
+        **_durability(),
         "journal_size_limit": JOURNAL_SIZE_LIMIT_BYTES,
     }
+
+
+def _durability() -> Values:
+    # Cannot be changed within a transaction. 2 and 1 are how SQLite reads FULL and NORMAL back.
+    return {"synchronous": {"FULL": 2, "NORMAL": 1}[settings.WRITE_SYNCHRONOUS]}
 
 
 def of_role(role: Role) -> Values:
@@ -45,7 +49,10 @@ def of_role(role: Role) -> Values:
             own = {"mmap_size": 0, "cache_size": -8 * 1024}
             # Not where it may write: switching that on and off has SQLite prepare all statements again, which
             # made a page's reads six times as dear.
-            return common | own | ({"query_only": 1} if settings.WRITE_OUTSIDE_WRITER == "refuse" else {})
+            if settings.WRITE_OUTSIDE_WRITER != "refuse":
+                return common | own
+            # A view that may write may find a transaction open that began where it might not.
+            return common | own | {"query_only": 1} | _durability()
         case _:
             return common
 

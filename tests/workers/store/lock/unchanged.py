@@ -39,7 +39,7 @@ from tests.jottings.models import Jotting, Topic
 from tests.savepoints import savepoint_create
 from tests.waiting import until
 from workers.exceptions import StoreBusy
-from workers.store import opening, read_limit, wal
+from workers.store import opening, permission, read_limit, wal
 from workers.store.lock.store_lock import StoreLock
 from workers.store.roles import Role, current_role, set_role
 
@@ -416,6 +416,16 @@ def rows_are_read_while_they_are_written_and_others_write_too() -> None:
 def so_they_are_in_web_processes() -> None:
     with _as_role(Role.WEB), mock.patch.object(read_limit, "READ_AHEAD_ROWS", 3):
         _rows_are_read_while_others_write()
+
+
+@case
+def who_may_write_goes_on_with_a_transaction_that_began_where_nobody_may() -> None:
+    Topic.objects.create(name="a")
+    with _as_role(Role.WEB), override_settings(WRITE_OUTSIDE_WRITER="refuse"), transaction.atomic():
+        assert names() == {"a"}
+        with permission.allowed():
+            Topic.objects.create(name="b")
+    assert names() == {"a", "b"}
 
 
 @case

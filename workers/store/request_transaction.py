@@ -61,6 +61,7 @@ def _is_of_request(connection: BaseDatabaseWrapper) -> bool:
     request = purpose.request_in_hand.get()
     if request is None or not connection.settings_dict["ATOMIC_REQUESTS"]:
         return False
-    view = getattr(request.resolver_match, "func", None)
-    is_exempt = connection.alias in getattr(view, "_non_atomic_requests", ())
-    return len(connection.atomic_blocks) == 1 and not is_exempt
+    match = request.resolver_match
+    if match is None or connection.alias in getattr(match.func, "_non_atomic_requests", ()):
+        return False  # of a middleware, which runs before it is known which view will; or of an exempt view
+    return len(connection.atomic_blocks) == 1

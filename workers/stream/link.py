@@ -46,6 +46,8 @@ class Link:
         self._awaited: deque[tuple[float, Then]] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._reader = self._loop.create_task(self._read())
+        # Also where its loop ends without a `close`: it cancels all tasks, and afterwards nobody could.
+        self._reader.add_done_callback(lambda _: _drop(connection))
 
     @property
     def is_waiting(self) -> bool:

@@ -8,6 +8,7 @@ So it takes one at a time, and then pauses, the longer the more connections it h
 import asyncio
 import socket
 from contextlib import suppress
+from typing import Any
 
 from uvicorn import Server
 
@@ -17,6 +18,9 @@ LONGEST_PAUSE_SECONDS = 0.002
 
 REQUESTS_PER_CONNECTION = 8
 """Requests under way for each further connection that is taken at once."""
+
+FIRST_REQUEST_SECONDS = 0.1
+"""How long a connection that was accepted as the server began to stop may take to begin its one request."""
 
 
 class SharingServer(Server):
@@ -67,4 +71,9 @@ class SharingServer(Server):
             )
 
         with suppress(OSError):  # it has gone already
-            await loop.connect_accepted_socket(protocol, client, ssl=config.ssl)
+            made: Any
+            _, made = await loop.connect_accepted_socket(protocol, client, ssl=config.ssl)
+            if self._is_closing:
+                # uvicorn has told those that were there by then: nobody would tell this one, and an idle
+                # client would keep the whole server waiting.
+                loop.call_later(FIRST_REQUEST_SECONDS, made.shutdown)
